@@ -18,6 +18,16 @@ var retired = map[string]map[string]string{
 		"entry": "admission", "exit": "finalCheck", "lives": "resultStores", "graves": "deadQueues",
 		"hushed": "redactedError", "sayable": "printableError", "culprit": "undecodableField",
 	},
+	"runtime/drivertest": {
+		"world": "env", "clause": "testCase", "need": "requirement", "book": "resultRecorder", "looker": "poller",
+		"room": "testLimiter", "everybody": "processLimiter", "trial": "caseRunner",
+		"gate": "latch", "salvage": "drainExpected", "glance": "quietWait", "shaky": "awayProvider",
+		"cramped": "fullBackend", "modest": "plainBroker", "everything": "referenceQueue",
+	},
+	"runtime/drivertest/boxtest":         {"desk": "env", "meddler": "interceptor"},
+	"runtime/drivertest/jobstoretest":    {"shop": "env"},
+	"runtime/drivertest/resultstoretest": {"shop": "env", "office": "livesEnv", "desk": "producer"},
+	"runtime/drivertest/taskstoretest":   {"shop": "env", "desk": "boxEnv", "meddler": "interceptor"},
 	"runtime/internal/pool": {
 		"shift": "run", "lane": "consumer", "gate": "limiter", "keeper": "leaseExtender",
 		"kick": "signal", "ring": "onTimer", "hintAll": "notifyFetchers",

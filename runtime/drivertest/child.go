@@ -17,11 +17,11 @@ import (
 )
 
 // childEnv is the environment variable that makes a test binary a child of the suite.
-// It holds orders as JSON.
+// It holds a childCommand as JSON.
 const childEnv = "TASKGEN_QUEUETEST_CHILD"
 
-// orders tell a child process what to do.
-type orders struct {
+// A childCommand tells a child process what to do.
+type childCommand struct {
 	Provider string
 	Addr     string
 	Role     string
@@ -43,16 +43,16 @@ func Child(hs ...Harness) {
 	if text == "" {
 		return
 	}
-	if err := obey(text, hs); err != nil {
+	if err := runChild(text, hs); err != nil {
 		fmt.Fprintf(os.Stderr, "drivertest: child process: %v\n", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-// obey carries out the orders until its parent has ended or kills it.
-func obey(text string, hs []Harness) error {
-	var o orders
+// runChild carries out the command until its parent has ended or kills it.
+func runChild(text string, hs []Harness) error {
+	var o childCommand
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
@@ -81,28 +81,28 @@ func obey(text string, hs []Harness) error {
 	return fmt.Errorf("no harness is called %q: give Child the ones that Run is given", o.Provider)
 }
 
-// say writes one line to the parent, in one write, so that a kill cuts none in two.
-func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
+// printLine writes one line to the parent, in one write, so that a kill cuts none in two.
+func printLine(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
 
 // A child is a process of the suite, as its parent sees it.
 type child struct {
-	w    *world
+	w    *env
 	cmd  *exec.Cmd
 	in   io.Closer
 	errs strings.Builder
 	over chan struct{} // closed when the process has ended and all its lines are read
 
 	mu    sync.Mutex
-	heard []string
+	lines []string
 	more  *sync.Cond
 	ended bool
 }
 
 // spawn starts a child process on the test's data.
-func (w *world) spawn(role string, cfg runtime.QueueConfig) *child {
+func (w *env) spawn(role string, cfg runtime.QueueConfig) *child {
 	w.Helper()
-	cfg = w.of(cfg)
-	text, err := json.Marshal(orders{Provider: w.h.Name, Addr: w.addr, Role: role, Queue: cfg})
+	cfg = w.withDefaults(cfg)
+	text, err := json.Marshal(childCommand{Provider: w.h.Name, Addr: w.addr, Role: role, Queue: cfg})
 	w.ok(err, "orders")
 	self, err := os.Executable()
 	w.ok(err, "the name of the test binary")
@@ -116,12 +116,12 @@ func (w *world) spawn(role string, cfg runtime.QueueConfig) *child {
 	out, err := c.cmd.StdoutPipe()
 	w.ok(err, "a pipe from the child")
 	w.ok(c.cmd.Start(), "start a child process")
-	go c.listen(out)
+	go c.readLines(out)
 	w.Cleanup(func() { c.kill() })
 	return c
 }
 
-func (c *child) listen(out io.Reader) {
+func (c *child) readLines(out io.Reader) {
 	defer close(c.over)
 	r := bufio.NewReader(out)
 	for {
@@ -130,7 +130,7 @@ func (c *child) listen(out io.Reader) {
 			break // a line cut by a kill does not count
 		}
 		c.mu.Lock()
-		c.heard = append(c.heard, strings.TrimSuffix(line, "\n"))
+		c.lines = append(c.lines, strings.TrimSuffix(line, "\n"))
 		c.more.Broadcast()
 		c.mu.Unlock()
 	}
@@ -141,17 +141,17 @@ func (c *child) listen(out io.Reader) {
 	c.mu.Unlock()
 }
 
-// hear waits until the child has said n lines, and fails if it does not.
-func (c *child) hear(n int) {
+// waitForLines waits until the child has written n lines, and fails if it does not.
+func (c *child) waitForLines(n int) {
 	c.w.Helper()
-	if !c.hearFor(n, c.w.patience) {
-		c.w.Fatalf("the child process said %q and no more, want %d lines; its errors: %s", c.heard, n, c.errs.String())
+	if !c.waitForLinesFor(n, c.w.patience) {
+		c.w.Fatalf("the child process said %q and no more, want %d lines; its errors: %s", c.lines, n, c.errs.String())
 	}
 }
 
-// hearFor waits for n lines in all, for at most the given time, and reports whether
+// waitForLinesFor waits for n lines in all, for at most the given time, and reports whether
 // they came.
-func (c *child) hearFor(n int, most time.Duration) bool {
+func (c *child) waitForLinesFor(n int, most time.Duration) bool {
 	late := false
 	defer time.AfterFunc(most, func() {
 		c.mu.Lock()
@@ -161,17 +161,17 @@ func (c *child) hearFor(n int, most time.Duration) bool {
 	}).Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.heard) < n && !c.ended && !late {
+	for len(c.lines) < n && !c.ended && !late {
 		c.more.Wait()
 	}
-	return len(c.heard) >= n
+	return len(c.lines) >= n
 }
 
 // said reports whether the child has said n lines by now, or has ended.
 func (c *child) said(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ended || len(c.heard) >= n
+	return c.ended || len(c.lines) >= n
 }
 
 // kill ends the child with SIGKILL and returns all its lines. A child that has already
@@ -185,13 +185,13 @@ func (c *child) kill() []string {
 // wait waits for the child's end and returns all its lines.
 func (c *child) wait() []string {
 	<-c.over
-	return c.heard
+	return c.lines
 }
 
 // quit tells the child to end in good order, and fails if it does not.
 func (c *child) quit() []string {
 	c.w.Helper()
-	c.hear(1) // it has begun: a process told to end before that may rightly fail
+	c.waitForLines(1) // it has begun: a process told to end before that may rightly fail
 	_ = c.in.Close()
 	select {
 	case <-c.over:
@@ -200,5 +200,5 @@ func (c *child) quit() []string {
 		c.w.Fatalf("the child process did not end when it was told to")
 	}
 	c.w.check(c.cmd.ProcessState.Success(), "the child process ended with %s: %s", c.cmd.ProcessState, c.errs.String())
-	return c.heard
+	return c.lines
 }

@@ -48,7 +48,7 @@ func produce(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) e
 					fmt.Fprintf(os.Stderr, "enqueue: %v\n", err)
 					return
 				}
-				say(strings.Join(ids(ts), " "))
+				printLine(strings.Join(ids(ts), " "))
 			}
 		})
 	}
@@ -72,7 +72,7 @@ func working(handle runtime.HandlerFunc) func(context.Context, runtime.Provider,
 		if err != nil {
 			return err
 		}
-		say("ready")
+		printLine("ready")
 		return errors.Join(pool.Run(ctx), m.Close())
 	}
 }
@@ -85,14 +85,14 @@ type ran struct {
 	Retries int
 }
 
-func sayRan(ctx context.Context, t *runtime.Task) {
+func reportRun(ctx context.Context, t *runtime.Task) {
 	info, _ := runtime.TaskFromContext(ctx)
 	line, _ := json.Marshal(ran{ID: t.ID, Type: t.Type, Crashes: info.Crashes, Retries: t.RetryCount})
-	say(string(line))
+	printLine(string(line))
 }
 
 // runs reads the children's reports of their handlers.
-func (w *world) runs(lines []string) []ran {
+func (w *env) runs(lines []string) []ran {
 	w.Helper()
 	var all []ran
 	for _, line := range lines {
@@ -109,13 +109,13 @@ func (w *world) runs(lines []string) []ran {
 // workDone and workFails take a moment, so that a kill finds handlers under way
 // and tasks left, however fast the provider is.
 func workDone(ctx context.Context, t *runtime.Task) error {
-	sayRan(ctx, t)
+	reportRun(ctx, t)
 	<-time.After(2 * time.Millisecond)
 	return nil
 }
 
 func workFails(ctx context.Context, t *runtime.Task) error {
-	sayRan(ctx, t)
+	reportRun(ctx, t)
 	<-time.After(2 * time.Millisecond)
 	return errBoom
 }
@@ -123,7 +123,7 @@ func workFails(ctx context.Context, t *runtime.Task) error {
 // workPoison kills its own process on one type, as a handler that runs out of
 // memory does.
 func workPoison(ctx context.Context, t *runtime.Task) error {
-	sayRan(ctx, t)
+	reportRun(ctx, t)
 	if t.Type != "poison" {
 		return nil
 	}
@@ -147,7 +147,7 @@ func shuffling(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig)
 		if err := shuffle(ctx, q, cfg.Visibility); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrLeaseLost) {
 			return err
 		}
-		say("moved")
+		printLine("moved")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ func TestAChildRefusesOrdersThatItCannotFollow(t *testing.T) {
 		`{"Provider":"memory","Role":"stand"}`: `unknown role "stand"`,
 		`{"Provider":"other","Role":"work"}`:   `no harness is called "other"`,
 	} {
-		assert.ErrorContains(t, obey(text, []Harness{h}), want)
+		assert.ErrorContains(t, runChild(text, []Harness{h}), want)
 	}
 }
 

@@ -8,18 +8,18 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// boundClauses: a request beyond a queue's Capabilities is refused, and one at the
+// boundCases: a request beyond a queue's Capabilities is refused, and one at the
 // bound is not.
-func boundClauses() []clause {
-	return []clause{
-		{law: Contract, name: "a delay beyond Capabilities.MaxDelay is refused and one of that length is not", needs: []need{bounded}, run: boundDelay},
-		{law: Contract, name: "a lease beyond Capabilities.MaxLease is refused and one of that length is not", needs: []need{limited}, run: boundLease},
-		{law: UniqueMeansTold, name: "a unique key that the queue cannot hold is refused, not forgotten", needs: []need{keyless}, run: boundKeys},
-		{law: PoisonDoesNotLoop, name: "a task that only ever crashes dies where crashes are charged as failures", needs: []need{charging}, run: boundCrashes},
+func boundCases() []testCase {
+	return []testCase{
+		{law: Contract, name: "a delay beyond Capabilities.MaxDelay is refused and one of that length is not", requires: []requirement{bounded}, run: boundDelay},
+		{law: Contract, name: "a lease beyond Capabilities.MaxLease is refused and one of that length is not", requires: []requirement{limited}, run: boundLease},
+		{law: UniqueMeansTold, name: "a unique key that the queue cannot hold is refused, not forgotten", requires: []requirement{keyless}, run: boundKeys},
+		{law: PoisonDoesNotLoop, name: "a task that only ever crashes dies where crashes are charged as failures", requires: []requirement{charging}, run: boundCrashes},
 	}
 }
 
-func boundDelay(w *world) {
+func boundDelay(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
@@ -36,7 +36,7 @@ func boundDelay(w *world) {
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(ts[:1]), "a task without delay")
 }
 
-func boundLease(w *world) {
+func boundLease(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	most := q.Capabilities().MaxLease
 	w.put(q, 1)
@@ -49,32 +49,32 @@ func boundLease(w *world) {
 	w.check(d.LeaseUntil.Equal(before), "a refused Extend moved LeaseUntil from %s to %s", before, d.LeaseUntil)
 	w.ok(q.Complete(w.ctx, one(d)), "complete")
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
-	err = m.Open(w.ctx, w.main, w.of(runtime.QueueConfig{Visibility: most + time.Second}))
+	err = m.Open(w.ctx, w.main, w.withDefaults(runtime.QueueConfig{Visibility: most + time.Second}))
 	w.is(err, runtime.ErrUnsupported, "opening a queue with a visibility of %s", most+time.Second)
 }
 
-func boundKeys(w *world) {
+func boundKeys(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
-	can := q.Capabilities()
+	caps := q.Capabilities()
 	refused := func(within time.Duration) {
 		w.Helper()
 		_, err := m.Enqueue(w.ctx, w.tasks(q, 1, key("k", within)))
 		w.is(err, runtime.ErrUnsupported, "a unique key for %s (0: until it is done)", within)
 	}
-	if !can.UniqueUntilDone {
+	if !caps.UniqueUntilDone {
 		refused(0)
 	}
-	if can.DedupWindow != driver.Unlimited {
-		refused(can.DedupWindow + time.Second)
+	if caps.DedupWindow != driver.Unlimited {
+		refused(caps.DedupWindow + time.Second)
 	}
 	w.counts(q, "after refusals", 0, 0, 0, 0)
 }
 
 // boundCrashes lets leases end until the task has neither retries nor deliveries
 // left.
-func boundCrashes(w *world) {
+func boundCrashes(w *env) {
 	const most = 3
 	m := w.manager(runtime.QueueConfig{Name: "q", MaxDeliveries: most})
 	q, err := m.Queue("q")

@@ -10,23 +10,23 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// closeClauses: opening, closing and the declarations of a queue.
-func closeClauses() []clause {
-	return []clause{
+// closeCases: opening, closing and the declarations of a queue.
+func closeCases() []testCase {
+	return []testCase{
 		{law: Contract, name: "a waiting Dequeue ends with ErrClosed when its queue is closed", run: closeWakes},
 		{law: Contract, name: "after Close every method answers ErrClosed", run: closeAll},
 		{law: Contract, name: "closing one handle leaves the others and the tasks alone", run: closeOne},
-		{law: Contract, name: "a lease outlives the handle that took it, and another can settle it", needs: []need{freeLeases}, run: closeLeases},
+		{law: Contract, name: "a lease outlives the handle that took it, and another can settle it", requires: []requirement{freeLeases}, run: closeLeases},
 		{law: Contract, name: "closing the provider closes its queues", run: closeProvider},
-		{law: Contract, name: "closing beside work in flight loses nothing", needs: []need{reopening}, run: closeBusy},
+		{law: Contract, name: "closing beside work in flight loses nothing", requires: []requirement{reopening}, run: closeBusy},
 		{law: Contract, name: "Config has the defaults filled in", run: openDefaults},
-		{law: Contract, name: "opening a queue with another type is refused", needs: []need{ordering}, run: openMismatch},
+		{law: Contract, name: "opening a queue with another type is refused", requires: []requirement{ordering}, run: openMismatch},
 		{law: Contract, name: "a declaration that contradicts itself is refused", run: openInvalid},
 		{law: Contract, name: "Capabilities and interfaces agree", run: openAgrees},
 	}
 }
 
-func closeWakes(w *world) {
+func closeWakes(w *env) {
 	q, other := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{Name: "stays"})
 	a, b := w.waiter(q), w.waiter(q)
 	stays := w.waiter(other)
@@ -47,32 +47,32 @@ func callAll(ctx context.Context, q driver.Queue, ts []*runtime.Task, ds []*driv
 	errs["Release"] = q.Release(ctx, ds)
 	errs["DeadLetter"] = q.DeadLetter(ctx, ds)
 	_, errs["Stats"] = q.Stats(ctx)
-	can := q.Capabilities()
-	if can.Browse {
+	caps := q.Capabilities()
+	if caps.Browse {
 		_, _, errs["Browse"] = q.(driver.Browser).Browse(ctx, driver.Ready, "", 1)
 	}
-	if can.Cancel {
+	if caps.Cancel {
 		_, errs["Cancel"] = q.(driver.Canceller).Cancel(ctx, []string{"x"})
 	}
-	if can.Purge {
+	if caps.Purge {
 		_, errs["Purge"] = q.(driver.Purger).Purge(ctx)
 	}
-	if can.Pause {
+	if caps.Pause {
 		errs["Pause"] = q.(driver.Pauser).Pause(ctx)
 		errs["Resume"] = q.(driver.Pauser).Resume(ctx)
 	}
-	if can.Redrive {
+	if caps.Redrive {
 		_, errs["Redrive"] = q.(driver.Redriver).Redrive(ctx, nil)
 		_, errs["RedriveDeaths"] = q.(driver.Redriver).RedriveDeaths(ctx, []driver.Death{{ID: "x"}}, nil)
 	}
-	if can.Discard {
+	if caps.Discard {
 		_, errs["Discard"] = q.(driver.Discarder).Discard(ctx, []string{"x"})
 		_, errs["DiscardDeaths"] = q.(driver.Discarder).DiscardDeaths(ctx, []driver.Death{{ID: "x"}})
 	}
 	return errs
 }
 
-func closeAll(w *world) {
+func closeAll(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 2)
 	ds := w.take(q, 1, long)
@@ -85,7 +85,7 @@ func closeAll(w *world) {
 	}
 }
 
-func closeOne(w *world) {
+func closeOne(w *env) {
 	q, twin := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{})
 	ts := w.put(q, 3)
 	done := w.take(q, 1, long)
@@ -97,7 +97,7 @@ func closeOne(w *world) {
 	w.counts(again, "opened again", 0, 0, 0, 0)
 }
 
-func closeLeases(w *world) {
+func closeLeases(w *env) {
 	q, twin := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{})
 	ts := w.put(q, 2)
 	got := w.take(q, 1, long)
@@ -107,7 +107,7 @@ func closeLeases(w *world) {
 	w.same(append(deliveredIDs(got), deliveredIDs(w.drain(twin))...), ids(ts), "tasks after one handle was closed")
 }
 
-func closeProvider(w *world) {
+func closeProvider(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	got := w.waiter(q)
 	for range 2 {
@@ -122,7 +122,7 @@ func closeProvider(w *world) {
 
 // closeBusy closes a provider while goroutines enqueue. Each enqueue is either
 // acknowledged and there, or answered with ErrClosed.
-func closeBusy(w *world) {
+func closeBusy(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	var (
 		wg   sync.WaitGroup
@@ -168,7 +168,7 @@ func closeBusy(w *world) {
 	}
 }
 
-func openDefaults(w *world) {
+func openDefaults(w *env) {
 	got := w.open(runtime.QueueConfig{Name: "plain"}).Config()
 	want, err := runtime.QueueConfig{Name: "plain", Type: w.h.Type}.WithDefaults()
 	w.ok(err, "defaults")
@@ -180,7 +180,7 @@ func openDefaults(w *world) {
 	w.check(name != "", "the provider has no name")
 }
 
-func openMismatch(w *world) {
+func openMismatch(w *env) {
 	w.open(runtime.QueueConfig{Types: []string{"a"}})
 	other := runtime.FIFO
 	if w.h.Type == runtime.FIFO {
@@ -190,10 +190,10 @@ func openMismatch(w *world) {
 	w.is(err, driver.ErrQueueMismatch, "a queue opened as %s, which it is not", other)
 	// It is unchanged, and its types are the programs' concern only.
 	w.open(runtime.QueueConfig{Types: []string{"b"}})
-	w.other(runtime.QueueConfig{})
+	w.openOther(runtime.QueueConfig{})
 }
 
-func openInvalid(w *world) {
+func openInvalid(w *env) {
 	for _, cfg := range []runtime.QueueConfig{
 		{},
 		{Name: "x", Type: "stack"},
@@ -210,8 +210,8 @@ func openInvalid(w *world) {
 // openAgrees compares the Capabilities of a queue with its interfaces: a declared
 // ability is there, and an undeclared one is either missing from the interfaces or
 // answers ErrUnsupported.
-func openAgrees(w *world) {
-	cfgs := []runtime.QueueConfig{w.of(runtime.QueueConfig{}), {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority}, {Name: "q-dlq"}}
+func openAgrees(w *env) {
+	cfgs := []runtime.QueueConfig{w.withDefaults(runtime.QueueConfig{}), {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority}, {Name: "q-dlq"}}
 	for _, cfg := range cfgs {
 		q, err := w.main.Open(w.ctx, cfg)
 		if errors.Is(err, runtime.ErrUnsupported) {
@@ -238,11 +238,11 @@ type operation struct {
 }
 
 func operations(ctx context.Context, q driver.Queue) map[string]operation {
-	can := q.Capabilities()
+	caps := q.Capabilities()
 	all := map[string]operation{
-		"Browse": {says: can.Browse}, "Cancel": {says: can.Cancel}, "Reschedule": {says: can.Reschedule}, "Purge": {says: can.Purge},
-		"Pause": {says: can.Pause}, "Redrive": {says: can.Redrive}, "RedriveDeaths": {says: can.Redrive},
-		"Discard": {says: can.Discard}, "DiscardDeaths": {says: can.Discard},
+		"Browse": {says: caps.Browse}, "Cancel": {says: caps.Cancel}, "Reschedule": {says: caps.Reschedule}, "Purge": {says: caps.Purge},
+		"Pause": {says: caps.Pause}, "Redrive": {says: caps.Redrive}, "RedriveDeaths": {says: caps.Redrive},
+		"Discard": {says: caps.Discard}, "DiscardDeaths": {says: caps.Discard},
 	}
 	has := func(name string, call func() error) { all[name] = operation{all[name].says, call} }
 	if b, ok := q.(driver.Browser); ok {

@@ -10,41 +10,41 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// deadClauses: the dead letter queue is a queue, and the way there and back keeps the
+// deadCases: the dead letter queue is a queue, and the way there and back keeps the
 // task.
-func deadClauses() []clause {
-	return []clause{
+func deadCases() []testCase {
+	return []testCase{
 		{law: Contract, name: "a dead task carries why, when and where", run: deadTells},
-		{law: Contract, name: "a dead task carries every attempt", needs: []need{keeping}, run: deadAttempts},
+		{law: Contract, name: "a dead task carries every attempt", requires: []requirement{keeping}, run: deadAttempts},
 		{law: Contract, name: "a dead letter queue can be opened and consumed as a queue", run: deadConsumed},
 		{law: Contract, name: testWorks, run: deadWorks},
-		{law: Contract, name: "a task can die on a fifo queue as well", needs: []need{ordering}, run: func(w *world) {
+		{law: Contract, name: "a task can die on a fifo queue as well", requires: []requirement{ordering}, run: func(w *env) {
 			w.deadKind(runtime.QueueConfig{Name: "f", Type: runtime.FIFO}, func(*runtime.Task) {})
 		}},
-		{law: Contract, name: "a task can die on a priority queue as well", needs: []need{levels}, run: func(w *world) {
+		{law: Contract, name: "a task can die on a priority queue as well", requires: []requirement{levels}, run: func(w *env) {
 			w.deadKind(runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: 3}, priority(2))
 		}},
-		{law: Contract, name: "Redrive restores the task but for its documented fields", needs: []need{redriving}, run: deadRestored},
-		{law: Contract, name: "Redrive counts how often a task came back", needs: []need{redriving}, run: deadTwice},
-		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", needs: []need{redriving}, run: deadUnknown},
-		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", needs: []need{redriving, refusing}, run: deadAgain},
-		{law: Contract, name: "RedriveDeaths moves what was read, edited or not, and no later death of it", needs: []need{redriving}, run: deadAsRead},
-		{law: Contract, name: "DiscardDeaths removes what was read, and no later death of it", needs: []need{redriving, discarding}, run: deadDiscardedAsRead},
-		{law: Contract, name: "Redrive wakes a waiting worker", needs: []need{redriving}, run: deadWakes},
+		{law: Contract, name: "Redrive restores the task but for its documented fields", requires: []requirement{redriving}, run: deadRestored},
+		{law: Contract, name: "Redrive counts how often a task came back", requires: []requirement{redriving}, run: deadTwice},
+		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", requires: []requirement{redriving}, run: deadUnknown},
+		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", requires: []requirement{redriving, refusing}, run: deadAgain},
+		{law: Contract, name: "RedriveDeaths moves what was read, edited or not, and no later death of it", requires: []requirement{redriving}, run: deadAsRead},
+		{law: Contract, name: "DiscardDeaths removes what was read, and no later death of it", requires: []requirement{redriving, discarding}, run: deadDiscardedAsRead},
+		{law: Contract, name: "Redrive wakes a waiting worker", requires: []requirement{redriving}, run: deadWakes},
 	}
 }
 
 const testWorks = "a queue that tasks are taken from is no other queue's dead letter queue, whichever is opened first, and by whom"
 
 // fail treats a delivery as a pool does after its last failure.
-func (w *world) fail(q driver.Queue, d *driver.Delivery) {
+func (w *env) fail(q driver.Queue, d *driver.Delivery) {
 	w.Helper()
 	driver.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
 	driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
 	w.ok(q.DeadLetter(w.ctx, one(d)), "dead letter")
 }
 
-func deadTells(w *world) {
+func deadTells(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
 	w.fail(q, w.takeOne(q, long))
@@ -52,7 +52,7 @@ func deadTells(w *world) {
 }
 
 // told checks a dead task's record of its end.
-func (w *world) told(t *runtime.Task, attempts int) {
+func (w *env) told(t *runtime.Task, attempts int) {
 	w.Helper()
 	want := map[string]string{
 		"tenant": "t1", driver.MetaFailureReason: "boom", driver.MetaOriginalQueue: "q", driver.MetaAttempts: strconv.Itoa(attempts),
@@ -72,7 +72,7 @@ func (w *world) told(t *runtime.Task, attempts int) {
 	w.check(t.RetryCount == attempts-1, "a task that failed %d times has RetryCount %d", attempts, t.RetryCount)
 }
 
-func deadAttempts(w *world) {
+func deadAttempts(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
 	for range 2 {
@@ -85,11 +85,11 @@ func deadAttempts(w *world) {
 	w.told(w.takeOne(w.dead(q), long).Task, 3)
 }
 
-func deadConsumed(w *world) {
+func deadConsumed(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ts := w.put(q, 6)
 	w.bury(q, w.take(q, 6, long)...)
-	dead := w.other(dlq(q))
+	dead := w.openOther(dlq(q))
 	w.counts(dead, "the dead letter queue", 6, 0, 0, 0)
 	lease := w.ample()
 	ds := w.take(dead, 3, lease)
@@ -102,7 +102,7 @@ func deadConsumed(w *world) {
 	w.counts(q, "all dead tasks are done", 0, 0, 0, 0)
 }
 
-func (w *world) deadKind(cfg runtime.QueueConfig, change func(*runtime.Task)) {
+func (w *env) deadKind(cfg runtime.QueueConfig, change func(*runtime.Task)) {
 	q := w.open(cfg)
 	t := w.put(q, 1, change)[0]
 	w.bury(q, w.takeOne(q, long))
@@ -112,14 +112,14 @@ func (w *world) deadKind(cfg runtime.QueueConfig, change func(*runtime.Task)) {
 }
 
 // deadRestored compares a redriven task with the enqueued one.
-func deadRestored(w *world) {
+func deadRestored(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	want := w.fullTask(q)
 	w.unkeyed(q, want)
 	w.enqueue(q, want)
 	d := w.takeOne(q, long)
 	w.fail(q, d)
-	w.pass(w.lease())
+	w.advance(w.lease())
 	_, err := q.(driver.Redriver).Redrive(w.ctx, []string{want.ID})
 	w.ok(err, "redrive")
 	got := w.takeOne(q, long)
@@ -135,7 +135,7 @@ func deadRestored(w *world) {
 	w.sameTask(got.Task, want, "redriven")
 }
 
-func deadTwice(w *world) {
+func deadTwice(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	for n := 1; n <= 3; n++ {
@@ -151,7 +151,7 @@ func deadTwice(w *world) {
 	}
 }
 
-func deadUnknown(w *world) {
+func deadUnknown(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	r := q.(driver.Redriver)
 	for _, asked := range [][]string{nil, {}, {"unknown"}} {
@@ -168,7 +168,7 @@ func deadUnknown(w *world) {
 }
 
 // deadAgain enqueues an ID that is dead already, and lets it die again.
-func deadAgain(w *world) {
+func deadAgain(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	t := w.put(q, 1)[0]
 	w.fail(q, w.takeOne(q, long))
@@ -183,7 +183,7 @@ func deadAgain(w *world) {
 }
 
 // deaths reads the n dead tasks of a queue, and returns their deaths by ID.
-func (w *world) deaths(q driver.Queue, n int) map[string]driver.Death {
+func (w *env) deaths(q driver.Queue, n int) map[string]driver.Death {
 	w.Helper()
 	dead := w.dead(q)
 	ds := w.take(dead, n, long)
@@ -195,13 +195,13 @@ func (w *world) deaths(q driver.Queue, n int) map[string]driver.Death {
 	return all
 }
 
-func (w *world) died(got, want []driver.Death, what string) {
+func (w *env) died(got, want []driver.Death, what string) {
 	w.Helper()
 	w.check(slices.Equal(got, want), "%s: the deaths %v, want %v", what, got, want)
 }
 
 // dieAgain has two tasks die, and then the first of them once more.
-func (w *world) dieAgain(q driver.Queue) (again, other string, read []driver.Death) {
+func (w *env) dieAgain(q driver.Queue) (again, other string, read []driver.Death) {
 	w.Helper()
 	ts := w.put(q, 2)
 	for _, d := range w.take(q, 2, long) {
@@ -214,7 +214,7 @@ func (w *world) dieAgain(q driver.Queue) (again, other string, read []driver.Dea
 	return ts[0].ID, ts[1].ID, []driver.Death{first[ts[0].ID], first[ts[1].ID]}
 }
 
-func deadAsRead(w *world) {
+func deadAsRead(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	r := q.(driver.Redriver)
 	again, other, read := w.dieAgain(q)
@@ -247,7 +247,7 @@ func deadAsRead(w *world) {
 	w.counts(q, "in the end", 0, 0, 0, 0)
 }
 
-func deadDiscardedAsRead(w *world) {
+func deadDiscardedAsRead(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	d := q.(driver.Discarder)
 	again, _, read := w.dieAgain(q)
@@ -264,7 +264,7 @@ func deadDiscardedAsRead(w *world) {
 	}
 }
 
-func deadWakes(w *world) {
+func deadWakes(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	w.bury(q, w.takeOne(q, long))
@@ -276,12 +276,12 @@ func deadWakes(w *world) {
 
 // deadWorks names queues for tasks as dead letter queues, and opens dead letter queues
 // for tasks.
-func deadWorks(w *world) {
+func deadWorks(w *env) {
 	plain := runtime.QueueConfig{Name: "orders"}
 	mail, named, orders := w.open(runtime.QueueConfig{Name: "mail"}), w.open(runtime.QueueConfig{Name: "named", DLQ: "graves"}), w.open(plain)
 	w.put(mail, 1)
 	w.ok(mail.Complete(w.ctx, one(w.takeOne(mail, long))), "complete")
-	for _, p := range []runtime.Provider{w.main, w.another()} {
+	for _, p := range []runtime.Provider{w.main, w.otherProvider()} {
 		for _, cfg := range []runtime.QueueConfig{
 			{Name: "reports", DLQ: "mail"},
 			{Name: "reports", DLQ: "named"},
@@ -289,7 +289,7 @@ func deadWorks(w *world) {
 			{Name: "orders-dlq", Type: driver.Standard, DLQ: "graves"},
 			{Name: "orders-dlq", Type: driver.Standard, Types: []string{"work"}},
 		} {
-			q, err := p.Open(w.ctx, w.of(cfg))
+			q, err := p.Open(w.ctx, w.withDefaults(cfg))
 			if err == nil {
 				_ = q.Close()
 			}
@@ -297,7 +297,7 @@ func deadWorks(w *world) {
 		}
 	}
 	// The queues are unchanged: tasks die on them, and are found there.
-	for _, q := range []driver.Queue{mail, named, orders, w.other(runtime.QueueConfig{Name: "mail"})} {
+	for _, q := range []driver.Queue{mail, named, orders, w.openOther(runtime.QueueConfig{Name: "mail"})} {
 		w.put(q, 1)
 		w.fail(q, w.takeOne(q, long))
 		dead := w.dead(q)

@@ -8,12 +8,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// operationClauses: optional operations of queues.
-func operationClauses() []clause {
-	op := func(name string, run func(w *world), needs ...need) clause {
-		return clause{law: Contract, name: name, needs: needs, run: run}
+// operationCases: optional operations of queues.
+func operationCases() []testCase {
+	op := func(name string, run func(w *env), requires ...requirement) testCase {
+		return testCase{law: Contract, name: name, requires: requires, run: run}
 	}
-	return []clause{
+	return []testCase{
 		op("Browse lists every state page by page, and leases nothing", browseStates, browsing, delaying),
 		op("Browse lists ready tasks in the order they are handed out", browseOrder, browsing, arriving),
 		op("Cancel removes waiting tasks and no others", cancelWaiting, cancelling, delaying),
@@ -27,7 +27,7 @@ func operationClauses() []clause {
 }
 
 // list browses all of one state, in pages of three.
-func (w *world) list(q driver.Queue, state driver.State) []*runtime.Task {
+func (w *env) list(q driver.Queue, state driver.State) []*runtime.Task {
 	w.Helper()
 	var all []*runtime.Task
 	cursor := ""
@@ -44,7 +44,7 @@ func (w *world) list(q driver.Queue, state driver.State) []*runtime.Task {
 	}
 }
 
-func browseStates(w *world) {
+func browseStates(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	dead := w.put(q, 4)
 	w.bury(q, w.take(q, 4, long)...)
@@ -66,7 +66,7 @@ func browseStates(w *world) {
 	w.counts(q, "after browsing", 10, 7, 5, 4)
 }
 
-func browseOrder(w *world) {
+func browseOrder(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 8)
 	listed := ids(w.list(q, driver.Ready))
@@ -77,7 +77,7 @@ func browseOrder(w *world) {
 	w.equal(got, listed, "the order of a queue and of its listing")
 }
 
-func cancelWaiting(w *world) {
+func cancelWaiting(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	leased := w.put(q, 1)
 	d := w.takeOne(q, long)
@@ -94,11 +94,11 @@ func cancelWaiting(w *world) {
 	w.check(len(got) == 0, "the second Cancel removed %v", got)
 	w.ok(q.Complete(w.ctx, one(d)), "complete the leased one")
 	w.same(deliveredIDs(w.drain(q)), []string{ready[0].ID, ready[2].ID}, "what is left")
-	w.pass(delay + q.Capabilities().Lateness)
+	w.advance(delay + q.Capabilities().Lateness)
 	w.same(deliveredIDs(w.take(q, 1, long)), ids(later[1:]), "what is left of the delayed ones")
 }
 
-func rescheduleWaiting(w *world) {
+func rescheduleWaiting(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	r := q.(driver.Rescheduler)
 	ready := w.put(q, 1)
@@ -112,11 +112,11 @@ func rescheduleWaiting(w *world) {
 	w.equal(deliveredIDs(got.wants(1)), ids(far), "a worker that waits is woken by what is due now")
 	w.is(r.Reschedule(w.ctx, far[0].ID, w.now()), runtime.ErrTaskNotFound, "reschedule a leased task")
 	w.is(r.Reschedule(w.ctx, "unknown", w.now()), runtime.ErrTaskNotFound, "reschedule an unknown task")
-	w.pass(delay + q.Capabilities().Lateness)
+	w.advance(delay + q.Capabilities().Lateness)
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(ready), "the task that was put off")
 }
 
-func purgeWaiting(w *world) {
+func purgeWaiting(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	w.bury(q, w.takeOne(q, long))
@@ -133,8 +133,8 @@ func purgeWaiting(w *world) {
 	w.takeOne(q, long)
 }
 
-func pauseEverywhere(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func pauseEverywhere(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	p := q.(driver.Pauser)
 	paused := func(q driver.Queue, want bool) {
 		w.Helper()
@@ -158,7 +158,7 @@ func pauseEverywhere(w *world) {
 	w.take(other, 2-n, long)
 }
 
-func pauseSettles(w *world) {
+func pauseSettles(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	p := q.(driver.Pauser)
 	w.put(q, 4)
@@ -175,7 +175,7 @@ func pauseSettles(w *world) {
 	w.take(q, 2, long)
 }
 
-func pauseReopens(w *world) {
+func pauseReopens(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	w.ok(q.(driver.Pauser).Pause(w.ctx), "pause")
@@ -187,7 +187,7 @@ func pauseReopens(w *world) {
 	w.takeOne(q, long)
 }
 
-func discardDead(w *world) {
+func discardDead(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ready := w.put(q, 1)
 	dead := w.put(q, 3)

@@ -14,19 +14,19 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// taskClauses: every task comes out as it went in, and an invalid one is refused.
-func taskClauses() []clause {
-	return []clause{
+// taskCases: every task comes out as it went in, and an invalid one is refused.
+func taskCases() []testCase {
+	return []testCase{
 		{law: Contract, name: "every payload comes back byte for byte", run: taskPayloads},
 		{law: Contract, name: "every field comes back", run: taskFields},
 		{law: Contract, name: "a task is copied on its way in and out", run: taskCopies},
 		{law: Contract, name: "an invalid task is refused and the rest of its batch enqueued", run: taskInvalid},
-		{law: Contract, name: "an ID that is on the queue is refused with ErrDuplicate", needs: []need{refusing, delaying}, run: taskDuplicate},
-		{law: Contract, name: "of many who enqueue the same ID at once one succeeds", needs: []need{refusing}, run: taskRace},
-		{law: Contract, name: "a payload above Capabilities.MaxPayload is refused and one of that size is not", needs: []need{measuring}, run: taskLarge},
-		{law: Contract, name: "beyond its capacity a queue answers ErrQueueFull for the excess", needs: []need{bounding, delaying}, run: taskCapacity},
+		{law: Contract, name: "an ID that is on the queue is refused with ErrDuplicate", requires: []requirement{refusing, delaying}, run: taskDuplicate},
+		{law: Contract, name: "of many who enqueue the same ID at once one succeeds", requires: []requirement{refusing}, run: taskRace},
+		{law: Contract, name: "a payload above Capabilities.MaxPayload is refused and one of that size is not", requires: []requirement{measuring}, run: taskLarge},
+		{law: Contract, name: "beyond its capacity a queue answers ErrQueueFull for the excess", requires: []requirement{bounding, delaying}, run: taskCapacity},
 		{law: Contract, name: "empty batches do nothing", run: taskEmpty},
-		{law: Contract, name: "Release keeps the task as it stands in the delivery", needs: []need{keeping}, run: taskReleased},
+		{law: Contract, name: "Release keeps the task as it stands in the delivery", requires: []requirement{keeping}, run: taskReleased},
 	}
 }
 
@@ -43,7 +43,7 @@ var payloads = []string{
 	`{"sql":"'); DROP TABLE tasks; --","format":"%s%d%n","key":"{q}:1"}`,
 }
 
-func taskPayloads(w *world) {
+func taskPayloads(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
 	large := `"` + strings.Repeat("0123456789abcdef", 12_000) + `"`
@@ -67,7 +67,7 @@ func taskPayloads(w *world) {
 }
 
 // fullTask has a value in every field.
-func (w *world) fullTask(q driver.Queue) *runtime.Task {
+func (w *env) fullTask(q driver.Queue) *runtime.Task {
 	return w.task(q, func(t *runtime.Task) {
 		t.Type, t.Encoding, t.Payload = "a.type/with-Signs_1", "zstd,aes-gcm", []byte{0, 1, 2, 0xff, 0xfe, '"', '\\', '\n'}
 		t.UniqueKey, t.UniqueFor = "unique ключ", 90*time.Minute
@@ -82,13 +82,13 @@ func (w *world) fullTask(q driver.Queue) *runtime.Task {
 }
 
 // unkeyed removes a unique key that the queue cannot hold.
-func (w *world) unkeyed(q driver.Queue, t *runtime.Task) {
+func (w *env) unkeyed(q driver.Queue, t *runtime.Task) {
 	if most := q.Capabilities().DedupWindow; most != driver.Unlimited && t.UniqueFor > most {
 		t.UniqueKey, t.UniqueFor = "", 0
 	}
 }
 
-func taskFields(w *world) {
+func taskFields(w *env) {
 	for _, cfg := range []runtime.QueueConfig{{}, {Name: "f", Type: runtime.FIFO}, {Name: "p", Type: runtime.Priority, Levels: 3}} {
 		if cfg.Name == "" {
 			cfg.Name = "q"
@@ -113,7 +113,7 @@ func taskFields(w *world) {
 }
 
 // sameTask compares all fields of two tasks.
-func (w *world) sameTask(got, want *runtime.Task, when string) {
+func (w *env) sameTask(got, want *runtime.Task, when string) {
 	w.Helper()
 	if diff := taskDiff(got, want); diff != "" {
 		w.Fatalf("%s: the task differs: %s", when, diff)
@@ -157,7 +157,7 @@ func taskDiff(got, want *runtime.Task) string {
 	return b.String()
 }
 
-func taskCopies(w *world) {
+func taskCopies(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	t := w.task(q, func(t *runtime.Task) { t.Metadata = map[string]string{"k": "v"} })
 	want := t.Clone()
@@ -177,7 +177,7 @@ func taskCopies(w *world) {
 
 // taskInvalid tests the manager, as for every task, and then the queue itself, which
 // must give the same answers.
-func taskInvalid(w *world) {
+func taskInvalid(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "the manager's queue")
@@ -213,7 +213,7 @@ func taskInvalid(w *world) {
 	w.same(deliveredIDs(w.drain(q)), want, "the valid tasks")
 }
 
-func taskDuplicate(w *world) {
+func taskDuplicate(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	refused := func(id, when string) {
 		w.Helper()
@@ -241,9 +241,9 @@ func taskDuplicate(w *world) {
 	w.counts(q, "at the end", 2, 1, 0, 0)
 }
 
-func taskRace(w *world) {
+func taskRace(w *env) {
 	const callers = 8
-	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})}
 	var (
 		wg   sync.WaitGroup
 		done atomic.Int64
@@ -264,7 +264,7 @@ func taskRace(w *world) {
 	w.counts(handles[0], "one ID", 1, 0, 0, 0)
 }
 
-func taskLarge(w *world) {
+func taskLarge(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
@@ -280,7 +280,7 @@ func taskLarge(w *world) {
 	w.check(got.ID == ts[1].ID && len(got.Payload) == most, "a payload of %d bytes came back with %d", most, len(got.Payload))
 }
 
-func taskCapacity(w *world) {
+func taskCapacity(w *env) {
 	q := w.open(runtime.QueueConfig{Capacity: 10})
 	w.put(q, 4)
 	w.put(q, 2, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Hour) })
@@ -301,7 +301,7 @@ func taskCapacity(w *world) {
 	w.is(err, runtime.ErrQueueFull, "full again")
 }
 
-func taskEmpty(w *world) {
+func taskEmpty(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	answers, err := q.Enqueue(w.ctx, nil)
 	w.ok(err, "enqueue nothing")
@@ -311,7 +311,7 @@ func taskEmpty(w *world) {
 	}
 }
 
-func taskReleased(w *world) {
+func taskReleased(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	t := w.task(q, func(t *runtime.Task) { t.Metadata = map[string]string{"k": "v", "gone": "soon"} })
 	want := t.Clone()

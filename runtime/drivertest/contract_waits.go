@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// waitClauses: Dequeue waits, and wakes.
-func waitClauses() []clause {
-	return []clause{
+// waitCases: Dequeue waits, and wakes.
+func waitCases() []testCase {
+	return []testCase{
 		{law: Contract, name: "an enqueue wakes a waiting worker", run: waitHere},
 		{law: Contract, name: "an enqueue by another process wakes a waiting worker", real: true, run: waitThere},
 		{law: Contract, name: "a released task wakes a waiting worker", run: waitRelease},
@@ -29,27 +29,27 @@ func waitClauses() []clause {
 // machine. Polling is slower.
 const promptly = 5 * time.Second
 
-func waitHere(w *world) {
+func waitHere(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.woken(q, q)
 }
 
 // woken lets a worker wait on one handle and enqueues on another.
-func (w *world) woken(q, from driver.Queue) {
+func (w *env) woken(q, from driver.Queue) {
 	w.Helper()
 	w.nothing(q, "before") // the worker has asked before, and found nothing
 	got := w.waiter(q)
 	sent := time.Now()
 	want := ids(w.put(from, 1))
 	w.equal(deliveredIDs(got.wants(1)), want, "the task that woke the worker")
-	w.check(time.Since(sent) < w.paced(promptly), "a waiting worker had its task only %s after it was enqueued", time.Since(sent))
+	w.check(time.Since(sent) < w.scaled(promptly), "a waiting worker had its task only %s after it was enqueued", time.Since(sent))
 }
 
-func waitThere(w *world) {
-	w.woken(w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{}))
+func waitThere(w *env) {
+	w.woken(w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{}))
 }
 
-func waitRelease(w *world) {
+func waitRelease(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	d := w.takeOne(q, long)
@@ -59,9 +59,9 @@ func waitRelease(w *world) {
 }
 
 // waitMany lets ten workers wait for one task each, on two handles.
-func waitMany(w *world) {
+func waitMany(w *env) {
 	const workers = 10
-	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})}
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
 	got := make(chan string, workers)
@@ -97,9 +97,9 @@ func waitMany(w *world) {
 
 // waitSteps enqueues each task when the one before is done, so that every task finds a
 // worker that is about to wait.
-func waitSteps(w *world) {
+func waitSteps(w *env) {
 	const steps = 60
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	for i := range steps {
 		q := q
 		if i%6 == 5 {
@@ -120,7 +120,7 @@ func waitSteps(w *world) {
 
 // waitGone cancels workers while tasks come in. Every leased task was returned by a
 // Dequeue; all others are still there.
-func waitGone(w *world) {
+func waitGone(w *env) {
 	const rounds = 40
 	q := w.open(runtime.QueueConfig{})
 	var want, got []string
@@ -147,7 +147,7 @@ func waitGone(w *world) {
 	w.same(got, want, "tasks handed out to workers that go away")
 }
 
-func waitEnds(w *world) {
+func waitEnds(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.nothing(q, "an empty queue")
 	ctx, cancel := context.WithCancel(w.ctx)
@@ -157,7 +157,7 @@ func waitEnds(w *world) {
 	w.check(len(ds) == 0, "an error and %d tasks", len(ds))
 }
 
-func waitLess(w *world) {
+func waitLess(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 3)
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
@@ -171,7 +171,7 @@ func waitLess(w *world) {
 	w.check(got == 3, "three tasks and %d deliveries", got)
 }
 
-func waitRefuses(w *world) {
+func waitRefuses(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	for _, c := range []struct {

@@ -8,7 +8,7 @@ import (
 
 // counts checks the numbers of a queue, as far as it has them. If the suite moves the
 // time, they must be right at once.
-func (w *world) counts(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
+func (w *env) counts(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
 	if w.clock == nil {
 		w.becomes(q, when, ready, scheduled, leased, dead)
@@ -21,12 +21,12 @@ func (w *world) counts(q driver.Queue, when string, ready, scheduled, leased, de
 }
 
 // becomes waits until the numbers of a queue are right: others still work on it.
-func (w *world) becomes(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
+func (w *env) becomes(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
 	want := driver.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
 	var s driver.Stats
 	deadline := time.Now().Add(w.patience)
-	for look := new(looker); ; look.rest() {
+	for poll := new(poller); ; poll.wait() {
 		if s = w.numbers(q); agree(q.Capabilities(), s, want) {
 			return
 		}
@@ -37,26 +37,26 @@ func (w *world) becomes(q driver.Queue, when string, ready, scheduled, leased, d
 // agree reports whether numbers are right, as far as the queue has them. A queue
 // without a count of scheduled tasks may count them as ready or as leased, or not at
 // all.
-func agree(can driver.Capabilities, got, want driver.Stats) bool {
-	if can.CountsScheduled && can.CountsLeased {
+func agree(caps driver.Capabilities, got, want driver.Stats) bool {
+	if caps.CountsScheduled && caps.CountsLeased {
 		return got == want
 	}
 	astray := want.Scheduled
-	if can.CountsScheduled {
+	if caps.CountsScheduled {
 		astray = 0
 		if got.Scheduled != want.Scheduled {
 			return false
 		}
 	}
 	within := func(got, least int64) bool { return got >= least && got <= least+astray }
-	if !within(got.Ready, want.Ready) || can.CountsLeased && !within(got.Leased, want.Leased) {
+	if !within(got.Ready, want.Ready) || caps.CountsLeased && !within(got.Leased, want.Leased) {
 		return false
 	}
 	sum := got.Ready + got.Scheduled + got.Leased
 	return got.Dead == want.Dead && sum <= want.Ready+want.Scheduled+want.Leased
 }
 
-func (w *world) numbers(q driver.Queue) driver.Stats {
+func (w *env) numbers(q driver.Queue) driver.Stats {
 	w.Helper()
 	s, err := q.Stats(w.ctx)
 	w.ok(err, "stats")

@@ -160,8 +160,8 @@ type Harness struct {
 
 	maxBatch int // bytes of large tasks in one Dequeue; 0: maxBatch
 
-	can   driver.Capabilities // of a queue of Type, set by lacks
-	types []driver.QueueType  // those that can be opened, set by lacks
+	caps  driver.Capabilities // of a queue of Type, set by missingRequirements
+	types []driver.QueueType  // those that can be opened, set by missingRequirements
 }
 
 // A Network is the path between the providers of one test and their broker, which tests

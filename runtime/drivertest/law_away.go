@@ -12,11 +12,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// awayClauses: law 15 when the backend cannot be reached. That a call whose connection is
+// awayCases: law 15 when the backend cannot be reached. That a call whose connection is
 // cut or dies says the same is checked by the tests that do so, see known.
-func awayClauses() []clause {
-	return []clause{
-		{law: DrainsInTrouble, name: testAway, needs: []need{meddling}, real: true, run: awayCalls},
+func awayCases() []testCase {
+	return []testCase{
+		{law: DrainsInTrouble, name: testAway, requires: []requirement{meddling}, real: true, run: awayCalls},
 	}
 }
 
@@ -44,7 +44,7 @@ func known(err error) bool {
 
 // awayCalls makes each call while no connection can be made, and again when the backend is
 // back.
-func awayCalls(w *world) {
+func awayCalls(w *env) {
 	q, net := w.open(runtime.QueueConfig{}), w.network()
 	w.put(q, frozenLeases)
 	ds := w.take(q, frozenLeases, long)
@@ -79,5 +79,5 @@ func awayCalls(w *world) {
 	net.Heal()
 	said = slices.DeleteFunc(said, func(s string) bool { return s == "" })
 	w.check(len(said) == 0, "while the backend was away these were not ErrUnavailable: %v", said)
-	w.persist(q, ts)
+	w.enqueueRepeatedly(q, ts)
 }

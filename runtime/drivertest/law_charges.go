@@ -5,12 +5,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// chargeClauses: law 7, for a provider's own actions that could be charged: deliveries
+// chargeCases: law 7, for a provider's own actions that could be charged: deliveries
 // that no handler saw, and a delivery of one task charged to another.
-func chargeClauses() []clause {
-	return []clause{
-		{law: CrashesAreNotFailures, name: testBystanders, needs: []need{ordering}, run: chargeBystanders},
-		{law: CrashesAreNotFailures, name: testGivenBack, needs: []need{uncharged}, run: chargeGivenBack},
+func chargeCases() []testCase {
+	return []testCase{
+		{law: CrashesAreNotFailures, name: testBystanders, requires: []requirement{ordering}, run: chargeBystanders},
+		{law: CrashesAreNotFailures, name: testGivenBack, requires: []requirement{uncharged}, run: chargeGivenBack},
 	}
 }
 
@@ -20,16 +20,16 @@ const (
 )
 
 // uncharged checks that deliveries report no runs that their tasks did not have.
-func (w *world) uncharged(ds []*driver.Delivery, when string) {
+func (w *env) uncharged(ds []*driver.Delivery, when string) {
 	w.Helper()
 	for _, d := range ds {
 		w.check(d.Task.RetryCount == 0 && d.Crashes == 0, "%s task %s, which never failed, has %d retries and %d crashes", when, d.Task.ID, d.Task.RetryCount, d.Crashes)
 	}
 }
 
-func chargeBystanders(w *world) {
+func chargeBystanders(w *env) {
 	const retries = 4
-	q, other := w.open(fifo), w.other(fifo)
+	q, other := w.open(fifo), w.openOther(fifo)
 	ts := w.put(q, 4)
 	for n := range retries {
 		head := w.takeOne(q, long)
@@ -56,9 +56,9 @@ func chargeBystanders(w *world) {
 }
 
 // chargeGivenBack gives back more often than any bound on deliveries allows.
-func chargeGivenBack(w *world) {
+func chargeGivenBack(w *env) {
 	const times = 2*driver.DefaultMaxDeliveries + 5
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	w.put(q, 3)
 	for range times {
 		d := w.takeOne(q, long)

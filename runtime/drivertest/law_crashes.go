@@ -4,20 +4,20 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// crashClauses: law 7, as far as it can be seen without a pool.
-func crashClauses() []clause {
-	counts := func(name string, run func(w *world), more ...need) clause {
-		return clause{law: CrashesAreNotFailures, name: name, needs: append([]need{counting, uncharged}, more...), run: run}
+// crashCases: law 7, as far as it can be seen without a pool.
+func crashCases() []testCase {
+	counts := func(name string, run func(w *env), more ...requirement) testCase {
+		return testCase{law: CrashesAreNotFailures, name: name, requires: append([]requirement{counting, uncharged}, more...), run: run}
 	}
-	return []clause{
+	return []testCase{
 		counts("a lease that ends with nothing said is counted and not charged", crashCounted),
 		counts("a release is charged as its worker says and counts as no crash", crashReleased, keeping),
-		{law: CrashesAreNotFailures, name: "a task that a stopping pool gives back is not charged", needs: []need{uncharged}, run: stopCancels},
+		{law: CrashesAreNotFailures, name: "a task that a stopping pool gives back is not charged", requires: []requirement{uncharged}, run: stopCancels},
 		counts("crashes are counted beyond MaxDeliveries: the pool decides, not the queue", crashBeyond),
 	}
 }
 
-func crashCounted(w *world) {
+func crashCounted(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 2)
 	for n := range 4 {
@@ -29,7 +29,7 @@ func crashCounted(w *world) {
 	}
 }
 
-func crashReleased(w *world) {
+func crashReleased(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	w.takeOne(q, w.lease())
@@ -47,7 +47,7 @@ func crashReleased(w *world) {
 	w.check(d.Task.RetryCount == 3 && d.Attempt() == 4, "after a release without a charge RetryCount is %d", d.Task.RetryCount)
 }
 
-func crashBeyond(w *world) {
+func crashBeyond(w *env) {
 	q := w.open(runtime.QueueConfig{MaxDeliveries: 2})
 	w.put(q, 1)
 	for range 4 {

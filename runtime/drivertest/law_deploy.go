@@ -8,16 +8,16 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// deployClauses: law 13.
-func deployClauses() []clause {
-	return []clause{
+// deployCases: law 13.
+func deployCases() []testCase {
+	return []testCase{
 		{law: ADeployIsNoFault, name: "beside workers that do not know a type its tasks wait for one that does, uncharged", run: deployUnknown},
 	}
 }
 
 // deployUnknown has programs of two versions on one queue: the old one knows only
 // letters.
-func deployUnknown(w *world) {
+func deployUnknown(w *env) {
 	const letters, notes = 10, 10
 	// The clock of a test may run far ahead on a busy machine.
 	m := w.manager(runtime.QueueConfig{Name: "q", Unknown: 1000 * time.Hour})
@@ -44,7 +44,7 @@ func deployUnknown(w *world) {
 	after := func(done func() bool, what string) {
 		w.Helper()
 		w.eventually(func() bool {
-			w.pass(w.lease() / 4)
+			w.advance(w.lease() / 4)
 			s := w.numbers(q)
 			w.check(s.Dead == 0, "of tasks that a worker does not know %d have died", s.Dead)
 			mu.Lock()

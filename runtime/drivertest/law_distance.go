@@ -9,22 +9,22 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// distanceClauses: throughput does not fall with the round trip time, because round
+// distanceCases: throughput does not fall with the round trip time, because round
 // trips are made by the batch. The tests count them, and measure no time.
-func distanceClauses() []clause {
-	far := func(name string, run func(w *world)) clause {
-		return clause{law: Contract, name: name, needs: []need{meddling}, real: true, run: run}
+func distanceCases() []testCase {
+	far := func(name string, run func(w *env)) testCase {
+		return testCase{law: Contract, name: name, requires: []requirement{meddling}, real: true, run: run}
 	}
-	return []clause{
-		far("with 1 ms to the backend a pool makes its round trips by the batch", func(w *world) { w.distant(time.Millisecond) }),
-		far("with 20 ms to the backend a pool makes its round trips by the batch", func(w *world) { w.distant(20 * time.Millisecond) }),
+	return []testCase{
+		far("with 1 ms to the backend a pool makes its round trips by the batch", func(w *env) { w.distant(time.Millisecond) }),
+		far("with 20 ms to the backend a pool makes its round trips by the batch", func(w *env) { w.distant(20 * time.Millisecond) }),
 		far("with 20 ms to the backend callers that enqueue at once share round trips", distanceEnqueue),
 	}
 }
 
 // distant drains tasks by a pool. A provider with a round trip for each task and
 // another for its ack makes twice as many as there are tasks.
-func (w *world) distant(rtt time.Duration) {
+func (w *env) distant(rtt time.Duration) {
 	const tasks = 400
 	net := w.network()
 	m := w.manager(runtime.QueueConfig{Name: "q"})
@@ -55,7 +55,7 @@ func (w *world) distant(rtt time.Duration) {
 	w.counts(q, "when all is done", 0, 0, 0, 0)
 }
 
-func distanceEnqueue(w *world) {
+func distanceEnqueue(w *env) {
 	const callers, each = 32, 10
 	net := w.network()
 	m := w.manager(runtime.QueueConfig{Name: "q"})

@@ -10,18 +10,18 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// doneClauses: law 14.
-func doneClauses() []clause {
-	return []clause{
+// doneCases: law 14.
+func doneCases() []testCase {
+	return []testCase{
 		{law: DoneStaysDone, name: "what was completed does not come back at the end of its lease", run: doneLeases},
-		{law: DoneStaysDone, name: "what was completed before kill -9 of the broker does not come back", needs: []need{crashing}, real: true, alone: true, run: doneCrashes},
+		{law: DoneStaysDone, name: "what was completed before kill -9 of the broker does not come back", requires: []requirement{crashing}, real: true, alone: true, run: doneCrashes},
 	}
 }
 
 // A finisher completes tasks, each at its second run, and watches for those that were
 // completed before.
 type finisher struct {
-	w         *world
+	w         *env
 	q         driver.Queue
 	ran, done map[string]bool // by ID; done: in an earlier round
 }
@@ -31,14 +31,14 @@ type finisher struct {
 func (f *finisher) round(round, n int, change ...func(*runtime.Task)) {
 	w := f.w
 	w.Helper()
-	can := f.q.Capabilities()
+	caps := f.q.Capabilities()
 	ts := w.tasks(f.q, n, change...)
 	for i, t := range ts {
-		if can.UniqueUntilDone {
+		if caps.UniqueUntilDone {
 			t.UniqueKey = fmt.Sprint("key-", i)
 		}
 	}
-	for _, batch := range batches(ts, min(max(can.MaxBatch, 1), 100)) {
+	for _, batch := range batches(ts, min(max(caps.MaxBatch, 1), 100)) {
 		for i, a := range w.enqueue(f.q, batch...) {
 			w.check(!a.Duplicate, "round %d: the key of task %s is held by %s, and all tasks of earlier rounds are done", round, batch[i].ID, a.ID)
 		}
@@ -49,8 +49,8 @@ func (f *finisher) round(round, n int, change ...func(*runtime.Task)) {
 			w.check(!f.done[d.Task.ID], "round %d: task %s was completed in an earlier round, and is handed out again", round, d.Task.ID)
 			if !f.ran[d.Task.ID] {
 				f.ran[d.Task.ID] = true
-				if can.MaxDelay != 0 {
-					d.Delay = max(tick, can.Granularity)
+				if caps.MaxDelay != 0 {
+					d.Delay = max(minPoll, caps.Granularity)
 				}
 				again = append(again, d)
 			} else {
@@ -60,7 +60,7 @@ func (f *finisher) round(round, n int, change ...func(*runtime.Task)) {
 		if len(again) > 0 {
 			w.ok(f.q.Release(w.ctx, again), "release")
 			if w.clock != nil {
-				w.pass(max(tick, can.Granularity))
+				w.advance(max(minPoll, caps.Granularity))
 			}
 		}
 		if len(over) > 0 {
@@ -80,7 +80,7 @@ func batches(ts []*runtime.Task, n int) (all [][]*runtime.Task) {
 	return append(all, ts)
 }
 
-func doneLeases(w *world) {
+func doneLeases(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	lease := w.ample()
 	w.put(q, 6)
@@ -100,7 +100,7 @@ const laxest = time.Second
 // doneCrashes kills the broker after each of several rounds. One task waits all the
 // time. Because of it, and with payloads of some size, the broker's files always hold
 // finished and unfinished tasks.
-func doneCrashes(w *world) {
+func doneCrashes(w *env) {
 	const rounds, tasks = 5, 300
 	q := w.open(runtime.QueueConfig{})
 	f := &finisher{w: w, q: q, ran: make(map[string]bool), done: make(map[string]bool)}
@@ -113,11 +113,11 @@ func doneCrashes(w *world) {
 	for round := 1; round <= rounds; round++ {
 		f.round(round, tasks, func(t *runtime.Task) { t.Payload = payload })
 		w.reaches(q, fmt.Sprintf("round %d is done", round), 0, waits, 0, 0)
-		w.pass(laxest)
+		w.advance(laxest)
 		w.h.Crash(w, w.addr)
 		w.reaches(q, fmt.Sprintf("the broker is back after round %d", round), 0, waits, 0, 0)
 	}
-	ctx, cancel := context.WithTimeout(w.ctx, 4*w.glance())
+	ctx, cancel := context.WithTimeout(w.ctx, 4*w.quietWait())
 	defer cancel()
 	ds, _ := q.Dequeue(ctx, 100, long)
 	w.check(len(ds) == 0, "after the last kill of the broker it handed out %v, and all tasks are done", deliveredIDs(ds))

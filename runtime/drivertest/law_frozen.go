@@ -12,12 +12,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// frozenClauses: law 15 when connections die silently.
-func frozenClauses() []clause {
-	frozen := func(name string, run func(w *world), more ...need) clause {
-		return clause{law: DrainsInTrouble, name: name, needs: append([]need{swallowing}, more...), real: true, run: run}
+// frozenCases: law 15 when connections die silently.
+func frozenCases() []testCase {
+	frozen := func(name string, run func(w *env), more ...requirement) testCase {
+		return testCase{law: DrainsInTrouble, name: name, requires: append([]requirement{swallowing}, more...), real: true, run: run}
 	}
-	return []clause{
+	return []testCase{
 		frozen("each call returns when its context ends though nobody answers", frozenCalls),
 		frozen("a Dequeue that was cancelled while nobody answered costs no task", frozenDequeue),
 		frozen("tasks are handed out soon after connections have died without a word", frozenWaiter),
@@ -38,7 +38,7 @@ const (
 )
 
 // swallow makes the path to the backend drop everything, until restore is called.
-func (w *world) swallow() (restore func()) {
+func (w *env) swallow() (restore func()) {
 	w.Helper()
 	restore = sync.OnceFunc(w.h.Swallow(w, w.addr))
 	w.Cleanup(restore)
@@ -56,7 +56,7 @@ type frozenCall struct {
 const frozenLeases = 4
 
 // frozenOperations are the calls of a queue.
-func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenCall {
+func frozenOperations(w *env, q driver.Queue, ds []*driver.Delivery) []frozenCall {
 	settle := func(do func(context.Context, []*driver.Delivery) error) func(context.Context) error {
 		next := ds[0]
 		ds = ds[1:]
@@ -80,7 +80,7 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 		{"DeadLetter", settle(q.DeadLetter)},
 		{"Stats", func(ctx context.Context) error { _, err := q.Stats(ctx); return err }},
 		{"Open", func(ctx context.Context) error {
-			_, err := w.main.Open(ctx, w.of(runtime.QueueConfig{Name: "another"}))
+			_, err := w.main.Open(ctx, w.withDefaults(runtime.QueueConfig{Name: "another"}))
 			return err
 		}},
 	}
@@ -88,8 +88,8 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 	if has.FreeLeases { // other leases hold as long as the connection does, and ask nothing
 		calls = append(calls, frozenCall{"Extend", settle(func(ctx context.Context, ds []*driver.Delivery) error { return q.Extend(ctx, ds, long) })})
 	}
-	more := func(can bool, name string, do func(ctx context.Context) error) {
-		if can {
+	more := func(caps bool, name string, do func(ctx context.Context) error) {
+		if caps {
 			calls = append(calls, frozenCall{name, do})
 		}
 	}
@@ -120,7 +120,7 @@ func frozenOperations(w *world, q driver.Queue, ds []*driver.Delivery) []frozenC
 
 // frozenCalls makes each call twice while the backend does not answer: with a context
 // that has a deadline, and with one that is cancelled.
-func frozenCalls(w *world) {
+func frozenCalls(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, frozenLeases)
 	ds := w.take(q, frozenLeases, long)
@@ -165,8 +165,8 @@ func frozenCalls(w *world) {
 				case !known(err):
 					complaints <- fmt.Sprintf("%s does not say that its outcome is unknown: %v", c.name, err)
 				}
-			case <-time.After(frozenLimit + w.paced(frozenSlack)):
-				complaints <- fmt.Sprintf("%s goes on %s after its context has ended", c.name, w.paced(frozenSlack))
+			case <-time.After(frozenLimit + w.scaled(frozenSlack)):
+				complaints <- fmt.Sprintf("%s goes on %s after its context has ended", c.name, w.scaled(frozenSlack))
 			}
 		})
 	}
@@ -188,16 +188,16 @@ func frozenCalls(w *world) {
 		return w.try(p.Resume) == nil
 	}, "the queue is resumed")
 	want := slices.Concat(batches[0], batches[1])
-	w.persist(q, want)
-	came := w.salvage(q, ids(want)...)
+	w.enqueueRepeatedly(q, want)
+	came := w.drainExpected(q, ids(want)...)
 	w.once(came, func(id string) bool { return !q.Capabilities().RefusesIDs }, "enqueued again when it was in doubt")
 }
 
 // frozenDequeue cancels a Dequeue that gets no answer. Its handle works afterwards, and
 // so does that of another process.
-func frozenDequeue(w *world) {
+func frozenDequeue(w *env) {
 	q := w.open(runtime.QueueConfig{})
-	w.look(q, 1) // connections are there
+	w.leaseReady(q, 1) // connections are there
 	want := ids(w.put(q, 5))
 	restore := w.swallow()
 	ctx, cancel := context.WithTimeout(w.ctx, frozenLimit)
@@ -206,14 +206,14 @@ func frozenDequeue(w *world) {
 	w.check(len(ds) > 0 || err != nil, "a Dequeue that had no answer brought nothing, and no error")
 	restore()
 	// Tasks that the provider already had at hand come again when their leases end.
-	w.salvage(q, want...)
+	w.drainExpected(q, want...)
 }
 
 // frozenWaiter has a worker wait while its connections die, and tasks come: one that is
 // ready at once, and one that is due later.
-func frozenWaiter(w *world) {
+func frozenWaiter(w *env) {
 	// A broker that holds a Dequeue itself may answer it on a dead connection.
-	lease := max(w.paced(6*time.Second), w.lease())
+	lease := max(w.scaled(6*time.Second), w.lease())
 	cfg := runtime.QueueConfig{Visibility: lease}
 	q := w.open(cfg)
 	got := make(chan string, 100)
@@ -226,7 +226,7 @@ func frozenWaiter(w *world) {
 				got <- d.Task.ID
 			}
 			if err != nil {
-				<-time.After(tick)
+				<-time.After(minPoll)
 			}
 		}
 	})
@@ -236,7 +236,7 @@ func frozenWaiter(w *world) {
 	})
 	hears := func(id, what string) {
 		w.Helper()
-		limit := time.After(w.paced(frozenSoon))
+		limit := time.After(w.scaled(frozenSoon))
 		for {
 			select {
 			case came := <-got:
@@ -244,20 +244,20 @@ func frozenWaiter(w *world) {
 					return
 				}
 			case <-limit:
-				w.Fatalf("%s was not handed out %s after new connections could be made", what, w.paced(frozenSoon))
+				w.Fatalf("%s was not handed out %s after new connections could be made", what, w.scaled(frozenSoon))
 			}
 		}
 	}
 	first := w.put(q, 1)
 	hears(first[0].ID, "a task before all")
-	<-time.After(w.glance()) // the worker waits
+	<-time.After(w.quietWait()) // the worker waits
 	later := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Second) })
 	restore := w.swallow()
-	<-time.After(w.glance()) // no request is under way that could still get a task
-	restore()                // the connections that were there stay dead
-	other := w.other(cfg)
+	<-time.After(w.quietWait()) // no request is under way that could still get a task
+	restore()                   // the connections that were there stay dead
+	other := w.openOther(cfg)
 	now := w.tasks(other, 1)
-	w.persist(other, now)
+	w.enqueueRepeatedly(other, now)
 	hears(now[0].ID, "a task")
 	hears(later[0].ID, "a delayed task")
 }
@@ -265,14 +265,14 @@ func frozenWaiter(w *world) {
 // frozenPool lets a pool work while its connections die. It keeps the leases of running
 // tasks over other connections. If a lease ends with its connection, the broker hands
 // the task out again once it has noticed, and the task may run again.
-func frozenPool(w *world) {
-	lease := max(w.paced(6*time.Second), 2*w.lease())
+func frozenPool(w *env) {
+	lease := max(w.scaled(6*time.Second), 2*w.lease())
 	var (
 		mu  sync.Mutex
 		ran = make(map[int]int)
 	)
 	begun := make(chan struct{}, 100)
-	finish, let := w.gate()
+	finish, let := w.latch()
 	m := w.begin(w.main, runtime.QueueConfig{Name: "q", Visibility: lease}, func(_ context.Context, l letter) error {
 		begun <- struct{}{}
 		<-finish
@@ -288,7 +288,7 @@ func frozenPool(w *world) {
 		<-begun
 	}
 	w.swallow()()
-	w.pass(lease + lease/2) // longer than a lease that is not extended
+	w.advance(lease + lease/2) // longer than a lease that is not extended
 	let()
 	w.reaches(q, "when all is done", 0, 0, 0, 0)
 	mu.Lock()
@@ -299,7 +299,7 @@ func frozenPool(w *world) {
 	}
 }
 
-func frozenClose(w *world) {
+func frozenClose(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	ended := make(chan struct{})
@@ -311,18 +311,18 @@ func frozenClose(w *world) {
 			if _, err := q.Dequeue(ctx, 1, long); errors.Is(err, runtime.ErrClosed) {
 				return
 			}
-			<-time.After(tick)
+			<-time.After(minPoll)
 		}
 	}()
-	<-time.After(w.glance())
+	<-time.After(w.quietWait())
 	w.swallow()
 	closed := make(chan error, 1)
 	go func() { closed <- w.main.Close() }()
 	for what, c := range map[string]<-chan struct{}{"Dequeue": ended, "Close": wait(closed)} {
 		select {
 		case <-c:
-		case <-time.After(w.paced(frozenSoon)):
-			w.Fatalf("%s goes on %s after Close was called", what, w.paced(frozenSoon))
+		case <-time.After(w.scaled(frozenSoon)):
+			w.Fatalf("%s goes on %s after Close was called", what, w.scaled(frozenSoon))
 		}
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// fullClauses: law 15, on a full backend.
-func fullClauses() []clause {
-	full := func(name string, run func(w *world)) clause {
-		return clause{law: DrainsInTrouble, name: name, needs: []need{filling}, real: true, alone: true, run: run}
+// fullCases: law 15, on a full backend.
+func fullCases() []testCase {
+	full := func(name string, run func(w *env)) testCase {
+		return testCase{law: DrainsInTrouble, name: name, requires: []requirement{filling}, real: true, alone: true, run: run}
 	}
-	return []clause{
+	return []testCase{
 		full("a full backend is worked off, and goes on when it is not full any more", fullDrains),
 		full("a full backend tells producers at once, and keeps their tasks from nobody else", fullProducers),
 		full("a pool keeps its leases and retries on a full backend", fullPool),
@@ -28,7 +28,7 @@ func fullClauses() []clause {
 const atOnce = 10 * time.Second
 
 // fill fills the backend until empty is called, or the test ends.
-func (w *world) fill() (empty func()) {
+func (w *env) fill() (empty func()) {
 	w.Helper()
 	empty = sync.OnceFunc(w.h.Fill(w, w.addr))
 	w.Cleanup(empty)
@@ -43,18 +43,18 @@ func bulk(size int) func(*runtime.Task) {
 }
 
 // refused enqueues tasks for which there is no room.
-func (w *world) refused(q driver.Queue, ts ...*runtime.Task) {
+func (w *env) refused(q driver.Queue, ts ...*runtime.Task) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, w.paced(atOnce))
+	ctx, cancel := context.WithTimeout(w.ctx, w.scaled(atOnce))
 	defer cancel()
 	_, err := q.Enqueue(ctx, ts)
 	for i, t := range ts {
-		w.is(runtime.ErrorAt(err, i), runtime.ErrQueueFull, "enqueue task %s of %d on a full backend, within %s", t.ID, len(ts), w.paced(atOnce))
+		w.is(runtime.ErrorAt(err, i), runtime.ErrQueueFull, "enqueue task %s of %d on a full backend, within %s", t.ID, len(ts), w.scaled(atOnce))
 	}
 }
 
-// room waits until the backend accepts a task again, and completes it.
-func (w *world) room(q driver.Queue) {
+// waitForRoom waits until the backend accepts a task again, and completes it.
+func (w *env) waitForRoom(q driver.Queue) {
 	w.Helper()
 	t := w.task(q, bulk(64<<10))
 	w.eventually(func() bool {
@@ -69,7 +69,7 @@ func (w *world) room(q driver.Queue) {
 	w.ok(q.Complete(w.ctx, []*driver.Delivery{d}), "complete")
 }
 
-func fullDrains(w *world) {
+func fullDrains(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 30)
 	held := w.take(q, 4, long)
@@ -85,13 +85,13 @@ func fullDrains(w *world) {
 	}
 	w.refused(q, w.task(q, bulk(64<<10)))
 	// A worker that starts now must make the room.
-	other := w.other(runtime.QueueConfig{})
+	other := w.openOther(runtime.QueueConfig{})
 	w.ok(other.Complete(w.ctx, w.take(other, 26, long)), "complete on a full backend")
 	w.ok(q.Complete(w.ctx, held[3:]), "complete on a full backend")
 	w.eventually(func() bool {
-		ds := w.look(other, 1)
+		ds := w.leaseReady(other, 1)
 		if w.h.Jams && len(ds) == 0 {
-			ds = w.look(q, 1)
+			ds = w.leaseReady(q, 1)
 			w.ok(q.Complete(w.ctx, ds), "complete on a full backend")
 		} else {
 			w.ok(other.Complete(w.ctx, ds), "complete on a full backend")
@@ -105,11 +105,11 @@ func fullDrains(w *world) {
 	if late != nil {
 		w.ok(q.DeadLetter(w.ctx, held[2:3]), "dead letter when the backend is not full any more")
 	}
-	w.room(other)
+	w.waitForRoom(other)
 	w.counts(q, "when the backend is not full any more", 0, 0, 0, 1)
 }
 
-func fullProducers(w *world) {
+func fullProducers(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 3)
 	empty := w.fill()
@@ -124,7 +124,7 @@ func fullProducers(w *world) {
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
-			ctx, cancel := context.WithTimeout(w.ctx, w.paced(atOnce))
+			ctx, cancel := context.WithTimeout(w.ctx, w.scaled(atOnce))
 			defer cancel()
 			if _, err := q.Enqueue(ctx, []*runtime.Task{w.task(q, bulk(64<<10))}); !errors.Is(err, runtime.ErrQueueFull) {
 				w.Errorf("enqueue among others on a full backend: %v", err)
@@ -136,10 +136,10 @@ func fullProducers(w *world) {
 	w.nothing(q, "when all that was taken in is done")
 	w.counts(q, "when all that was taken in is done", 0, 0, 0, 0)
 	empty()
-	w.room(q)
+	w.waitForRoom(q)
 }
 
-func fullPool(w *world) {
+func fullPool(w *env) {
 	const tasks = 6
 	lease := 2 * w.lease() // extensions come in time on a busy machine, too
 	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: lease})

@@ -11,12 +11,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// killClauses: laws 1, 5, 6 and 7 for killed processes.
-func killClauses() []clause {
-	kill := func(law Law, name string, run func(w *world), more ...need) clause {
-		return clause{law: law, name: name, needs: append([]need{processes}, more...), real: true, run: run}
+// killCases: laws 1, 5, 6 and 7 for killed processes.
+func killCases() []testCase {
+	kill := func(law Law, name string, run func(w *env), more ...requirement) testCase {
+		return testCase{law: law, name: name, requires: append([]requirement{processes}, more...), real: true, run: run}
 	}
-	return []clause{
+	return []testCase{
 		kill(NothingIsLost, "kill -9 of producers loses nothing that was acknowledged", killProducers),
 		kill(NothingIsLost, "kill -9 of workers at 20 random moments loses nothing", killWorkers),
 		kill(PublishBeforeAck, "kill -9 of workers between retry and dead letter loses nothing", killFailing),
@@ -29,19 +29,19 @@ func killClauses() []clause {
 // random length. A child with no more to say may be killed as well.
 func (c *child) anyMoment(most int) {
 	c.w.Helper()
-	c.hear(1) // it has begun
-	c.hearFor(2+rand.IntN(most), 2*time.Second)
+	c.waitForLines(1) // it has begun
+	c.waitForLinesFor(2+rand.IntN(most), 2*time.Second)
 	<-time.After(rand.N(40 * time.Millisecond)) // several operations long, so that each may be hit
 }
 
 // childQueue is the queue of tests with child processes. Its lease is short because
 // each kill costs the test one. Deliveries are not bounded: these tests kill again and
 // again.
-func (w *world) childQueue() runtime.QueueConfig {
-	return w.of(runtime.QueueConfig{Visibility: w.brief(), MaxDeliveries: 1 << 20})
+func (w *env) childQueue() runtime.QueueConfig {
+	return w.withDefaults(runtime.QueueConfig{Visibility: w.brief(), MaxDeliveries: 1 << 20})
 }
 
-func killProducers(w *world) {
+func killProducers(w *env) {
 	q := w.open(w.childQueue())
 	var acked []string
 	for range 8 {
@@ -62,7 +62,7 @@ func killProducers(w *world) {
 }
 
 // killWorkers kills pools while they run handlers, and keeps a ledger of the runs.
-func killWorkers(w *world) {
+func killWorkers(w *env) {
 	const kills, tasks = 20, 400
 	q := w.open(w.childQueue())
 	want := ids(w.put(q, tasks))
@@ -89,7 +89,7 @@ func killWorkers(w *world) {
 }
 
 // finish lets one more worker do the rest and end in good order.
-func (w *world) finish(q driver.Queue, role string) []string {
+func (w *env) finish(q driver.Queue, role string) []string {
 	w.Helper()
 	c := w.spawn(role, q.Config())
 	w.eventually(func() bool { return w.idle(q) }, "the last worker has done what was left")
@@ -98,16 +98,16 @@ func (w *world) finish(q driver.Queue, role string) []string {
 
 // idle reports whether a queue has nothing left to do. If it does not count leased
 // tasks, it must have been without a ready task for longer than any lease.
-func (w *world) idle(q driver.Queue) bool {
+func (w *env) idle(q driver.Queue) bool {
 	w.Helper()
-	can := q.Capabilities()
-	look := new(looker)
-	for end := w.now().Add(2 * q.Config().Visibility); ; look.rest() {
+	caps := q.Capabilities()
+	poll := new(poller)
+	for end := w.now().Add(2 * q.Config().Visibility); ; poll.wait() {
 		s := w.numbers(q)
 		if s.Ready+s.Scheduled+s.Leased > 0 {
 			return false
 		}
-		if can.CountsLeased && can.CountsScheduled || !w.now().Before(end) {
+		if caps.CountsLeased && caps.CountsScheduled || !w.now().Before(end) {
 			return true
 		}
 	}
@@ -115,7 +115,7 @@ func (w *world) idle(q driver.Queue) bool {
 
 // killFailing kills pools whose handlers always fail: each task goes through
 // two retries to the dead letter queue.
-func killFailing(w *world) {
+func killFailing(w *env) {
 	const kills, tasks = 8, 400
 	q := w.open(w.childQueue())
 	want := ids(w.put(q, tasks, func(t *runtime.Task) { t.MaxRetries = 2 }))
@@ -136,7 +136,7 @@ func killFailing(w *world) {
 	}
 }
 
-func killMovers(w *world) {
+func killMovers(w *env) {
 	const kills, tasks = 12, 60
 	q := w.open(w.childQueue())
 	want := ids(w.put(q, tasks))
@@ -145,7 +145,7 @@ func killMovers(w *world) {
 		c.anyMoment(15)
 		c.kill()
 	}
-	w.pass(q.Config().Visibility)
+	w.advance(q.Config().Visibility)
 	if q.Capabilities().CountsExpired {
 		w.eventually(func() bool { return w.numbers(q).Leased == 0 }, "the leases of the killed have ended")
 	}
@@ -166,7 +166,7 @@ func limitOf(maxDeliveries int) int { return (maxDeliveries+1)/2 + maxDeliveries
 
 // killPoison starts a worker again and again, as a supervisor does, until the poison is
 // buried.
-func killPoison(w *world) {
+func killPoison(w *env) {
 	const most = 3
 	cfg := w.childQueue()
 	cfg.MaxDeliveries = most

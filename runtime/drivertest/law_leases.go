@@ -10,33 +10,33 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// leaseClauses: law 2.
-func leaseClauses() []clause {
-	return []clause{
+// leaseCases: law 2.
+func leaseCases() []testCase {
+	return []testCase{
 		{law: LeasesHold, name: "nobody else receives a task before its lease ends, and somebody does after", run: leaseEnds},
 		{law: LeasesHold, name: "the end of a lease wakes a waiting worker", run: leaseWakes},
 		{law: LeasesHold, name: "each task is leased for the time its worker asked for", run: leaseAsked},
 		{law: LeasesHold, name: "Extend postpones the end", run: leaseExtend},
-		{law: LeasesHold, name: "Extend beside the end of the lease either holds or is refused", needs: []need{fencing}, run: leaseRace},
+		{law: LeasesHold, name: "Extend beside the end of the lease either holds or is refused", requires: []requirement{fencing}, run: leaseRace},
 		{law: LeasesHold, name: "many workers never hold one task at the same time", run: leaseCrowd},
 		{law: LeasesHold, name: "a released task is free at once", run: leaseRelease},
 		{law: LeasesHold, name: "leases are kept between processes in real time", real: true, run: leaseReal},
 	}
 }
 
-func leaseEnds(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func leaseEnds(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	w.put(q, 2)
 	lease := 2 * w.lease()
 	ds := w.take(q, 2, lease)
 	w.nothing(q, "right after leasing")
 	w.nothing(other, "another handle, right after leasing")
 	if w.clock != nil {
-		w.pass(lease - time.Millisecond)
+		w.advance(lease - time.Millisecond)
 		w.nothing(q, "a millisecond before the leases end")
 		w.nothing(other, "another handle, a millisecond before the leases end")
 		w.counts(q, "a millisecond before the leases end", 0, 0, 2, 0)
-		w.pass(time.Millisecond)
+		w.advance(time.Millisecond)
 	}
 	again := w.take(other, 2, long)
 	w.check(!w.now().Before(ds[0].LeaseUntil.Add(-10*time.Millisecond)), "handed out again at %s, but the lease ran until %s", w.now(), ds[0].LeaseUntil)
@@ -44,7 +44,7 @@ func leaseEnds(w *world) {
 	w.nothing(q, "leased again")
 }
 
-func leaseWakes(w *world) {
+func leaseWakes(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	w.takeOne(q, w.lease())
@@ -53,7 +53,7 @@ func leaseWakes(w *world) {
 	got.wants(1)
 }
 
-func leaseAsked(w *world) {
+func leaseAsked(w *env) {
 	q := w.open(runtime.QueueConfig{Visibility: 7 * time.Minute})
 	w.put(q, 2)
 	before := w.now()
@@ -67,24 +67,24 @@ func leaseAsked(w *world) {
 	w.nothing(q, "the long lease")
 }
 
-func leaseExtend(w *world) {
+func leaseExtend(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ds := w.extended(q, 3)
-	w.pass(w.lease()/2 + 5*time.Millisecond)
+	w.advance(w.lease()/2 + 5*time.Millisecond)
 	w.equal(deliveredIDs(w.take(q, 1, long)), []string{ds[2].Task.ID}, "the one that was not extended comes back")
 	w.nothing(q, "the two that were")
-	w.pass(3 * w.lease())
+	w.advance(3 * w.lease())
 	w.same(deliveredIDs(w.take(q, 2, long)), deliveredIDs(ds[:2]), "after the extended lease")
 }
 
 // extended leases three tasks and extends two of them at half time. On the machine's
 // clock this may be too late, and is then tried again.
-func (w *world) extended(q driver.Queue, tries int) []*driver.Delivery {
+func (w *env) extended(q driver.Queue, tries int) []*driver.Delivery {
 	w.Helper()
 	w.put(q, 3)
 	ds := w.take(q, 3, w.lease())
 	before := ds[0].LeaseUntil
-	w.pass(w.lease() / 2)
+	w.advance(w.lease() / 2)
 	err := q.Extend(w.ctx, ds[:2], 3*w.lease())
 	if w.clock == nil && tries > 0 && time.Now().After(before) {
 		w.expire()
@@ -98,7 +98,7 @@ func (w *world) extended(q driver.Queue, tries int) []*driver.Delivery {
 
 // leaseRace extends while the leases end. Whichever comes first for a task, only one
 // side has it.
-func leaseRace(w *world) {
+func leaseRace(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 60)
 	ds := w.take(q, 60, w.lease())
@@ -125,10 +125,10 @@ func leaseRace(w *world) {
 }
 
 // gather leases the ready tasks and records them.
-func (w *world) gather(q driver.Queue, seen map[string]bool) {
+func (w *env) gather(q driver.Queue, seen map[string]bool) {
 	w.Helper()
 	for {
-		ctx, cancel := context.WithTimeout(w.ctx, 3*w.glance())
+		ctx, cancel := context.WithTimeout(w.ctx, 3*w.quietWait())
 		got, err := q.Dequeue(ctx, 100, long)
 		cancel()
 		if errors.Is(err, driver.ErrNoTasks) {
@@ -144,9 +144,9 @@ func (w *world) gather(q driver.Queue, seen map[string]bool) {
 
 // leaseCrowd has workers of two handles take and complete tasks at the same time; the
 // ledger sees each task once.
-func leaseCrowd(w *world) {
+func leaseCrowd(w *env) {
 	const workers, tasks = 8, 600
-	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})}
 	want := ids(w.put(handles[0], tasks))
 	var (
 		wg   sync.WaitGroup
@@ -187,8 +187,8 @@ func leaseCrowd(w *world) {
 	w.counts(handles[1], "after the crowd", 0, 0, 0, 0)
 }
 
-func leaseRelease(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func leaseRelease(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	w.put(q, 1)
 	d := w.takeOne(q, long)
 	w.ok(q.Release(w.ctx, []*driver.Delivery{d}), "release")
@@ -197,8 +197,8 @@ func leaseRelease(w *world) {
 }
 
 // leaseReal measures on the machine's clock that a lease is not cut short.
-func leaseReal(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func leaseReal(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	w.put(q, 1)
 	lease := w.brief()
 	asked := time.Now()

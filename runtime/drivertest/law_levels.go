@@ -5,12 +5,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// levelClauses: law 8, priorities.
-func levelClauses() []clause {
-	level := func(name string, run func(w *world), more ...need) clause {
-		return clause{law: OrderWherePromised, name: name, needs: append([]need{levels}, more...), run: run}
+// levelCases: law 8, priorities.
+func levelCases() []testCase {
+	level := func(name string, run func(w *env), more ...requirement) testCase {
+		return testCase{law: OrderWherePromised, name: name, requires: append([]requirement{levels}, more...), run: run}
 	}
-	return []clause{
+	return []testCase{
 		level("the highest level goes first", levelFirst),
 		level("within a level who came first goes first", levelOrder, arriving),
 		level("a level is honoured within one batch", levelBatch),
@@ -24,14 +24,14 @@ func priority(n int) func(*runtime.Task) {
 	return func(t *runtime.Task) { t.Priority = n }
 }
 
-func (w *world) prioritized() driver.Queue {
+func (w *env) prioritized() driver.Queue {
 	w.Helper()
 	q := w.open(runtime.QueueConfig{Type: runtime.Priority, Levels: 4})
 	w.check(q.Capabilities().Priorities >= 4, "a queue of 4 levels and Capabilities.Priorities is %d", q.Capabilities().Priorities)
 	return q
 }
 
-func levelFirst(w *world) {
+func levelFirst(w *env) {
 	q := w.prioritized()
 	for _, n := range []int{1, 3, 0, 2, 3, 1, 0, 2, 2, 3, 0, 1} {
 		w.put(q, 1, priority(n))
@@ -44,7 +44,7 @@ func levelFirst(w *world) {
 	}
 }
 
-func levelOrder(w *world) {
+func levelOrder(w *env) {
 	q := w.prioritized()
 	byLevel := make([][]string, 4)
 	for _, n := range []int{1, 3, 0, 2, 3, 1, 0, 2, 2, 3, 0, 1} {
@@ -62,7 +62,7 @@ func levelOrder(w *world) {
 	w.equal(got, want, "the order of priorities")
 }
 
-func levelBatch(w *world) {
+func levelBatch(w *env) {
 	q := w.prioritized()
 	low := w.put(q, 10, priority(0))
 	high := w.put(q, 3, priority(2))
@@ -74,7 +74,7 @@ func levelBatch(w *world) {
 	w.equal(got, append(ids(high), ids(low[:2])...), "a batch over two levels")
 }
 
-func levelBack(w *world) {
+func levelBack(w *env) {
 	q := w.prioritized()
 	high := w.put(q, 1, priority(3))
 	w.put(q, 3, priority(1))
@@ -85,14 +85,14 @@ func levelBack(w *world) {
 	w.check(d.Task.ID == high[0].ID && d.Task.Priority == 3, "after a lease ended %s came with priority %d", d.Task.ID, d.Task.Priority)
 }
 
-func levelDelayed(w *world) {
+func levelDelayed(w *env) {
 	q := w.prioritized()
 	delay := w.ample()
 	high := w.put(q, 1, priority(3), func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	low := w.put(q, 2, priority(1))
 	d := w.takeOne(q, long)
 	w.check(d.Task.ID == low[0].ID || d.Task.ID == low[1].ID, "before the urgent one is due %s came", d.Task.ID)
-	w.pass(delay + q.Capabilities().Lateness)
+	w.advance(delay + q.Capabilities().Lateness)
 	if w.clock != nil {
 		// The time has jumped, and the broker's answer to the jump takes real time.
 		w.becomes(q, "when it is due", 2, 0, 1, 0)
@@ -100,7 +100,7 @@ func levelDelayed(w *world) {
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(high), "when it is due")
 }
 
-func levelRefuses(w *world) {
+func levelRefuses(w *env) {
 	q, plain := w.prioritized(), w.open(runtime.QueueConfig{Name: "plain", Type: driver.Standard})
 	_, err := q.Enqueue(w.ctx, w.tasks(q, 1, priority(4)))
 	w.is(err, runtime.ErrInvalidTask, "priority 4 on a queue of 4 levels")

@@ -11,23 +11,23 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// lossClauses: law 1, as far as it can be tested without killing anything.
-func lossClauses() []clause {
-	return []clause{
+// lossCases: law 1, as far as it can be tested without killing anything.
+func lossCases() []testCase {
+	return []testCase{
 		{law: NothingIsLost, name: "every task of every batch is handed out once", run: lossBatches},
 		{law: NothingIsLost, name: "another process sees what this one enqueued", run: lossOther},
 		{law: NothingIsLost, name: "whatever workers do each task ends completed or dead", run: lossWalk},
 		{law: NothingIsLost, name: "tasks enqueued by many at once are all there", run: lossConcurrent},
-		{law: NothingIsLost, name: "closing and opening again keeps everything", needs: []need{reopening}, run: lossReopen},
-		{law: NothingIsLost, name: "closing and opening again keeps leases", needs: []need{reopening, freeLeases}, run: lossReopenLeased},
-		{law: NothingIsLost, name: "closing and opening again keeps delays", needs: []need{reopening, delaying}, run: lossReopenDelayed},
-		{law: NothingIsLost, name: "closing and opening again keeps unique keys", needs: []need{reopening, untilDone}, run: lossReopenKeys},
-		{law: NothingIsLost, name: "enqueues through a cut are there when they were acknowledged", needs: []need{cutting}, real: true, run: lossCut},
-		{law: NothingIsLost, name: "a restart of the broker keeps everything", needs: []need{restarting}, real: true, alone: true, run: lossRestart},
+		{law: NothingIsLost, name: "closing and opening again keeps everything", requires: []requirement{reopening}, run: lossReopen},
+		{law: NothingIsLost, name: "closing and opening again keeps leases", requires: []requirement{reopening, freeLeases}, run: lossReopenLeased},
+		{law: NothingIsLost, name: "closing and opening again keeps delays", requires: []requirement{reopening, delaying}, run: lossReopenDelayed},
+		{law: NothingIsLost, name: "closing and opening again keeps unique keys", requires: []requirement{reopening, untilDone}, run: lossReopenKeys},
+		{law: NothingIsLost, name: "enqueues through a cut are there when they were acknowledged", requires: []requirement{cutting}, real: true, run: lossCut},
+		{law: NothingIsLost, name: "a restart of the broker keeps everything", requires: []requirement{restarting}, real: true, alone: true, run: lossRestart},
 	}
 }
 
-func lossBatches(w *world) {
+func lossBatches(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	var want []string
 	for _, n := range []int{1, 2, 10, 11, 255, 256, 257, 700} {
@@ -41,8 +41,8 @@ func lossBatches(w *world) {
 	w.nothing(q, "after all was completed")
 }
 
-func lossOther(w *world) {
-	here, there := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func lossOther(w *env) {
+	here, there := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	want := ids(w.put(here, 20))
 	ds := w.take(there, 20, long)
 	w.same(deliveredIDs(ds), want, "tasks seen by the other handle")
@@ -52,7 +52,7 @@ func lossOther(w *world) {
 
 // lossWalk lets a worker treat each delivery in one of several ways until the queue is
 // empty, and keeps a ledger of where each task should be.
-func lossWalk(w *world) {
+func lossWalk(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	want := ids(w.put(q, 150))
 	var ended []string
@@ -61,7 +61,7 @@ func lossWalk(w *world) {
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
 		if s.Ready == 0 {
-			w.pass(w.lease())
+			w.advance(w.lease())
 			w.expire() // the abandoned ones come back
 			continue
 		}
@@ -82,7 +82,7 @@ func lossWalk(w *world) {
 // finished returns the IDs of the tasks that a call settled. If the backend does not
 // fence, a lease is counted from the arrival of its answer, and may have ended earlier:
 // such a task comes again.
-func (w *world) finished(q driver.Queue, ds []*driver.Delivery, err error, what string) (done []string) {
+func (w *env) finished(q driver.Queue, ds []*driver.Delivery, err error, what string) (done []string) {
 	w.Helper()
 	for i, d := range ds {
 		e := runtime.ErrorAt(err, i)
@@ -95,9 +95,9 @@ func (w *world) finished(q driver.Queue, ds []*driver.Delivery, err error, what 
 	return done
 }
 
-func lossConcurrent(w *world) {
+func lossConcurrent(w *env) {
 	const producers, batches, size = 8, 12, 9
-	here, there := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+	here, there := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
@@ -127,14 +127,14 @@ func lossConcurrent(w *world) {
 
 // reopen closes the provider and opens the queue with another, as the next process
 // does.
-func (w *world) reopen() driver.Queue {
+func (w *env) reopen() driver.Queue {
 	w.Helper()
 	w.ok(w.main.Close(), "close the provider")
 	w.main = w.provider()
 	return w.open(runtime.QueueConfig{})
 }
 
-func lossReopen(w *world) {
+func lossReopen(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	dead := w.put(q, 2)
 	w.bury(q, w.take(q, 2, long)...)
@@ -146,7 +146,7 @@ func lossReopen(w *world) {
 	w.same(deliveredIDs(w.take(w.dead(q), 2, long)), ids(dead), "dead tasks after opening again")
 }
 
-func lossReopenLeased(w *world) {
+func lossReopenLeased(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	leased := w.put(q, 3)
 	held := w.take(q, 3, w.ample())
@@ -160,7 +160,7 @@ func lossReopenLeased(w *world) {
 	w.is(q.Complete(w.ctx, held), runtime.ErrLeaseLost, "complete with a receipt of before that was replaced")
 }
 
-func lossReopenDelayed(w *world) {
+func lossReopenDelayed(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	delay := w.lease()
 	due := w.now().Add(delay)
@@ -169,12 +169,12 @@ func lossReopenDelayed(w *world) {
 	if w.clock != nil {
 		w.counts(q, "opened again", 0, 5, 0, 0)
 	}
-	w.pass(delay + q.Capabilities().Lateness)
+	w.advance(delay + q.Capabilities().Lateness)
 	w.same(deliveredIDs(w.take(q, 5, long)), ids(later), "delayed tasks after opening again")
 	w.check(!w.now().Before(due), "a delayed task came early after opening again")
 }
 
-func lossReopenKeys(w *world) {
+func lossReopenKeys(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ready := w.put(q, 3, func(t *runtime.Task) { t.UniqueKey = "key-" + t.ID })
 	q = w.reopen()
@@ -185,7 +185,7 @@ func lossReopenKeys(w *world) {
 
 // lossCut enqueues while the backend goes away and comes back. A task whose enqueue
 // failed may be there or not; an acknowledged one must be.
-func lossCut(w *world) {
+func lossCut(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	var want []string
 	wave := func(n int) {
@@ -203,7 +203,7 @@ func lossCut(w *world) {
 		defer close(done)
 		wave(10)
 	}()
-	w.pass(w.lease() / 2)
+	w.advance(w.lease() / 2)
 	restore()
 	<-done
 	wave(10)
@@ -218,13 +218,13 @@ func lossCut(w *world) {
 	}
 }
 
-func lossRestart(w *world) {
+func lossRestart(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	want := ids(w.put(q, 50))
 	w.h.Restart(w, w.addr)
 	got := make(map[string]int)
 	w.eventually(func() bool {
-		ctx, cancel := context.WithTimeout(w.ctx, 5*w.glance())
+		ctx, cancel := context.WithTimeout(w.ctx, 5*w.quietWait())
 		defer cancel()
 		ds, err := q.Dequeue(ctx, 50, long)
 		if err != nil {

@@ -11,18 +11,18 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// moveClauses: law 5, as far as it can be tested without killing anything. law_kills.go
+// moveCases: law 5, as far as it can be tested without killing anything. law_kills.go
 // has the tests that kill between two steps.
-func moveClauses() []clause {
-	return []clause{
+func moveCases() []testCase {
+	return []testCase{
 		{law: PublishBeforeAck, name: "a dead lettered task is on the dead letter queue and nowhere else", run: moveDead},
-		{law: PublishBeforeAck, name: "a redriven task is back on its queue and nowhere else", needs: []need{redriving}, run: moveRedrive},
+		{law: PublishBeforeAck, name: "a redriven task is back on its queue and nowhere else", requires: []requirement{redriving}, run: moveRedrive},
 		{law: PublishBeforeAck, name: "a released task is on its queue once", run: moveRelease},
-		{law: PublishBeforeAck, name: "nothing is lost or doubled while many move tasks to and fro", needs: []need{redriving}, run: moveCrowd},
+		{law: PublishBeforeAck, name: "nothing is lost or doubled while many move tasks to and fro", requires: []requirement{redriving}, run: moveCrowd},
 	}
 }
 
-func moveDead(w *world) {
+func moveDead(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ts := w.put(q, 5)
 	ds := w.take(q, 5, long)
@@ -34,7 +34,7 @@ func moveDead(w *world) {
 	w.nothing(w.dead(q), "all dead ones are leased")
 }
 
-func moveRedrive(w *world) {
+func moveRedrive(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 5)
 	ds := w.take(q, 5, long)
@@ -51,7 +51,7 @@ func moveRedrive(w *world) {
 	w.same(deliveredIDs(w.take(q, 5, long)), deliveredIDs(ds), "redriven tasks")
 }
 
-func moveRelease(w *world) {
+func moveRelease(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 5)
 	for range 4 {
@@ -64,9 +64,9 @@ func moveRelease(w *world) {
 }
 
 // moveCrowd has workers release and bury while others redrive.
-func moveCrowd(w *world) {
+func moveCrowd(w *env) {
 	const tasks, workers, rounds = 60, 6, 25
-	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})}
 	want := ids(w.put(handles[0], tasks))
 	var wg sync.WaitGroup
 	for i := range workers {
@@ -100,7 +100,7 @@ func shuffle(ctx context.Context, q driver.Queue, lease time.Duration) error {
 		_, err := q.(driver.Redriver).Redrive(ctx, nil)
 		return err
 	}
-	brief, cancel := context.WithTimeout(ctx, 5*glance) // others may have been quicker
+	brief, cancel := context.WithTimeout(ctx, 5*quietWait) // others may have been quicker
 	ds, err := q.Dequeue(brief, 1+rand.IntN(10), lease)
 	cancel()
 	if errors.Is(err, driver.ErrNoTasks) {

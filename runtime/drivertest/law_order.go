@@ -14,12 +14,12 @@ import (
 
 var fifo = runtime.QueueConfig{Type: runtime.FIFO}
 
-// orderClauses: law 8, groups.
-func orderClauses() []clause {
-	ordered := func(name string, run func(w *world), more ...need) clause {
-		return clause{law: OrderWherePromised, name: name, needs: append([]need{ordering}, more...), run: run}
+// orderCases: law 8, groups.
+func orderCases() []testCase {
+	ordered := func(name string, run func(w *env), more ...requirement) testCase {
+		return testCase{law: OrderWherePromised, name: name, requires: append([]requirement{ordering}, more...), run: run}
 	}
-	return []clause{
+	return []testCase{
 		ordered("a group is handed out in order, one at a time", orderOne),
 		ordered("a batch never holds two tasks of one group", orderBatch),
 		ordered("groups do not block one another", orderGroups),
@@ -41,8 +41,8 @@ func group(key string) func(*runtime.Task) {
 
 func one(d *driver.Delivery) []*driver.Delivery { return []*driver.Delivery{d} }
 
-func orderOne(w *world) {
-	q, other := w.open(fifo), w.other(fifo)
+func orderOne(w *env) {
+	q, other := w.open(fifo), w.openOther(fifo)
 	w.check(q.Capabilities().Ordered, "the queue is of type fifo and Capabilities.Ordered is false")
 	want := ids(w.put(q, 12))
 	var got []string
@@ -55,7 +55,7 @@ func orderOne(w *world) {
 	w.equal(got, want, "the order of a group")
 }
 
-func orderBatch(w *world) {
+func orderBatch(w *env) {
 	q := w.open(fifo)
 	for range 4 {
 		for g := range 5 {
@@ -74,7 +74,7 @@ func orderBatch(w *world) {
 	}
 }
 
-func orderGroups(w *world) {
+func orderGroups(w *env) {
 	q := w.open(fifo)
 	w.put(q, 3, group("slow"))
 	want := ids(w.put(q, 3, group("quick")))
@@ -89,7 +89,7 @@ func orderGroups(w *world) {
 	w.equal(got, want, "the other group, while the first is held")
 }
 
-func orderRelease(w *world) {
+func orderRelease(w *env) {
 	q := w.open(fifo)
 	ts := w.put(q, 3)
 	for range 3 {
@@ -102,12 +102,12 @@ func orderRelease(w *world) {
 }
 
 // sequence completes a group's tasks one by one.
-func (w *world) sequence(q driver.Queue) []string {
+func (w *env) sequence(q driver.Queue) []string {
 	w.Helper()
 	return deliveredIDs(w.drain(q))
 }
 
-func orderDelay(w *world) {
+func orderDelay(w *env) {
 	q := w.open(fifo)
 	ts := w.put(q, 3)
 	d := w.takeOne(q, long)
@@ -116,7 +116,7 @@ func orderDelay(w *world) {
 	w.nothing(q, "while the first of the group waits for its retry")
 	far := w.put(q, 1, group("far"))
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(far), "another group, meanwhile")
-	w.pass(d.Delay + q.Capabilities().Lateness)
+	w.advance(d.Delay + q.Capabilities().Lateness)
 	for _, t := range ts {
 		got := w.takeOne(q, long)
 		w.check(got.Task.ID == t.ID, "after the retry's delay %s came, want %s", got.Task.ID, t.ID)
@@ -124,7 +124,7 @@ func orderDelay(w *world) {
 	}
 }
 
-func orderExpiry(w *world) {
+func orderExpiry(w *env) {
 	q := w.open(fifo)
 	ts := w.put(q, 3)
 	w.takeOne(q, w.lease())
@@ -132,24 +132,24 @@ func orderExpiry(w *world) {
 	w.equal(w.sequence(q), ids(ts), "the order after a lease ended")
 }
 
-func orderDead(w *world) {
+func orderDead(w *env) {
 	q := w.open(fifo)
 	ts := w.put(q, 3)
 	w.bury(q, w.takeOne(q, long))
 	w.equal(w.sequence(q), ids(ts[1:]), "the rest of the group")
 }
 
-func orderScheduled(w *world) {
+func orderScheduled(w *env) {
 	q := w.open(fifo)
 	delay := w.ample()
 	late := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	first := w.put(q, 2)
 	w.equal(deliveredIDs(w.drain(q)), ids(first), "a task that is not due does not block its group")
-	w.pass(delay + q.Capabilities().Lateness)
+	w.advance(delay + q.Capabilities().Lateness)
 	w.equal(deliveredIDs(w.take(q, 1, long)), ids(late), "the delayed task, when it is due")
 }
 
-func orderFair(w *world) {
+func orderFair(w *env) {
 	q := w.open(fifo)
 	w.put(q, 300, group("long"))
 	short := w.put(q, 1, group("short"))
@@ -165,9 +165,9 @@ func orderFair(w *world) {
 
 // orderCrowd lets many workers fail now and then and checks in a ledger that within a
 // group each task comes until it is done, and none before.
-func orderCrowd(w *world) {
+func orderCrowd(w *env) {
 	const groups, each, workers = 7, 25, 8
-	handles := []driver.Queue{w.open(fifo), w.other(fifo)}
+	handles := []driver.Queue{w.open(fifo), w.openOther(fifo)}
 	line := make(map[string][]string)
 	for range each {
 		for g := range groups {
@@ -232,7 +232,7 @@ func orderCrowd(w *world) {
 	w.check(left == 0, "%d tasks were never handed out", left)
 }
 
-func orderWakes(w *world) {
+func orderWakes(w *env) {
 	q := w.open(fifo)
 	w.put(q, 2)
 	d := w.takeOne(q, long)
@@ -241,7 +241,7 @@ func orderWakes(w *world) {
 	got.wants(1)
 }
 
-func orderRefuses(w *world) {
+func orderRefuses(w *env) {
 	q, plain := w.open(fifo), w.open(runtime.QueueConfig{Name: "plain", Type: driver.Standard})
 	_, err := q.Enqueue(w.ctx, w.tasks(q, 1, group("")))
 	w.is(err, runtime.ErrInvalidTask, "a task without a group on a fifo queue")

@@ -15,16 +15,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// outageClauses: laws 1 and 10 if the backend is cut off, stopped or killed while a
+// outageCases: laws 1 and 10 if the backend is cut off, stopped or killed while a
 // pool works, and law 5 if a redrive is killed half way.
-func outageClauses() []clause {
-	out := func(law Law, name string, run func(w *world), needs ...need) clause {
-		return clause{law: law, name: name, needs: needs, real: true, run: run}
+func outageCases() []testCase {
+	out := func(law Law, name string, run func(w *env), requires ...requirement) testCase {
+		return testCase{law: law, name: name, requires: requires, real: true, run: run}
 	}
-	alone := func(name string, away func(h *Harness) func(testing.TB, string), n need) clause {
-		return clause{law: NothingIsLost, name: name, needs: []need{n}, real: true, alone: true, run: func(w *world) { w.outage(away(w.h)) }}
+	alone := func(name string, away func(h *Harness) func(testing.TB, string), n requirement) testCase {
+		return testCase{law: NothingIsLost, name: name, requires: []requirement{n}, real: true, alone: true, run: func(w *env) { w.outage(away(w.h)) }}
 	}
-	return []clause{
+	return []testCase{
 		alone("a restart of the broker while a pool works loses nothing", func(h *Harness) func(testing.TB, string) { return h.Restart }, restarting),
 		alone("kill -9 of the broker while a pool works loses nothing", func(h *Harness) func(testing.TB, string) { return h.Crash }, crashing),
 		out(AcksSurviveTrouble, "a task completes once though the backend is away for 2 s when it is done", outageBrief, cutting, freeLeases),
@@ -34,7 +34,7 @@ func outageClauses() []clause {
 }
 
 // outage lets a pool work while the broker goes away and comes back.
-func (w *world) outage(away func(testing.TB, string)) {
+func (w *env) outage(away func(testing.TB, string)) {
 	const tasks = 300
 	var (
 		mu  sync.Mutex
@@ -46,7 +46,7 @@ func (w *world) outage(away func(testing.TB, string)) {
 		return len(ran)
 	}
 	m := w.begin(w.main, runtime.QueueConfig{Name: "q", Visibility: 2 * w.lease()}, func(_ context.Context, l letter) error {
-		<-time.After(5 * tick) // so that there is work left when the broker goes
+		<-time.After(5 * minPoll) // so that there is work left when the broker goes
 		mu.Lock()
 		defer mu.Unlock()
 		ran[l.N]++
@@ -59,18 +59,18 @@ func (w *world) outage(away func(testing.TB, string)) {
 	away(w, w.addr)
 	w.eventually(func() bool { return done() == tasks }, "all tasks are run when the broker is back")
 	more := w.tasks(q, 10, func(t *runtime.Task) { t.Type, t.Payload = "letter", []byte(`{"n":1000}`) })
-	w.persist(m, more)
+	w.enqueueRepeatedly(m, more)
 	w.eventually(func() bool { return done() == tasks+1 }, "tasks are enqueued and run when the broker is back")
 	w.reaches(q, "all is done", 0, 0, 0, 0)
 }
 
 // outageBrief cuts the backend off for less than a lease.
-func outageBrief(w *world) {
+func outageBrief(w *env) {
 	runs := w.away(long, 2*time.Second)
 	w.check(runs == 3, "three tasks were run %d times", runs)
 }
 
-func outageLong(w *world) {
+func outageLong(w *env) {
 	lease := 2 * w.lease()
 	runs := w.away(lease, 2*lease)
 	w.check(runs >= 6, "three tasks whose leases ended before their acks got through were run %d times, and others should have had them", runs)
@@ -78,12 +78,12 @@ func outageLong(w *world) {
 
 // away cuts the backend off for a time, in which a pool finishes three tasks. It
 // returns the number of runs at the end.
-func (w *world) away(lease, gone time.Duration) int64 {
+func (w *env) away(lease, gone time.Duration) int64 {
 	w.Helper()
 	const tasks = 3
 	var runs atomic.Int64
 	begun := make(chan struct{}, 100)
-	finish, let := w.gate()
+	finish, let := w.latch()
 	m := w.begin(w.main, runtime.QueueConfig{Name: "q", Visibility: lease}, func(context.Context, letter) error {
 		runs.Add(1)
 		begun <- struct{}{}
@@ -98,7 +98,7 @@ func (w *world) away(lease, gone time.Duration) int64 {
 	}
 	restore := w.h.cut()(w, w.addr)
 	let()
-	w.pass(gone)
+	w.advance(gone)
 	restore()
 	w.reaches(q, "when the backend is back", 0, 0, 0, 0)
 	if lease < gone { // a queue that does not count leased tasks agrees too soon
@@ -111,19 +111,19 @@ func (w *world) away(lease, gone time.Duration) int64 {
 // killRedrive kills processes that redrive a dead letter queue: by turns at a random
 // moment, and when some of the tasks are back on their queue and, with a provider that
 // moves them one by one, others are not.
-func killRedrive(w *world) {
+func killRedrive(w *env) {
 	const kills, tasks = 6, 200
 	q := w.open(w.childQueue())
 	want := ids(w.put(q, tasks))
 	for round := range kills {
 		n := w.buryAll(q)
 		c := w.spawn("redrive", q.Config())
-		c.hear(1)
+		c.waitForLines(1)
 		if round%2 == 0 {
 			some := int64(1 + rand.IntN(max(n/2, 1)))
 			w.eventually(func() bool { return c.said(2) || w.numbers(q).Ready >= some }, "%d of %d tasks are back", some, n)
 		} else {
-			<-time.After(time.Duration(somewhere()) * 4 * time.Microsecond) // up to 30 ms
+			<-time.After(time.Duration(randomCut()) * 4 * time.Microsecond) // up to 30 ms
 		}
 		c.kill()
 	}
@@ -140,9 +140,9 @@ func killRedrive(w *world) {
 
 // buryAll moves all tasks of a queue to its dead letter queue, and returns how many
 // they were.
-func (w *world) buryAll(q driver.Queue) (n int) {
+func (w *env) buryAll(q driver.Queue) (n int) {
 	w.Helper()
-	for ds := w.look(q, 100); len(ds) > 0; ds = w.look(q, 100) {
+	for ds := w.leaseReady(q, 100); len(ds) > 0; ds = w.leaseReady(q, 100) {
 		w.bury(q, ds...)
 		n += len(ds)
 	}
@@ -156,11 +156,11 @@ func redrives(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) 
 	if err != nil {
 		return err
 	}
-	say("redriving")
+	printLine("redriving")
 	if _, err := q.(driver.Redriver).Redrive(ctx, nil); err != nil && ctx.Err() == nil && !errors.Is(err, runtime.ErrDuplicate) {
 		fmt.Fprintf(os.Stderr, "redrive: %v\n", err)
 	}
-	say("redriven")
+	printLine("redriven")
 	<-ctx.Done()
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// poisonClauses: law 6, with a pool in this process. law_kills.go has the handler that
+// poisonCases: law 6, with a pool in this process. law_kills.go has the handler that
 // kills its process.
-func poisonClauses() []clause {
-	poison := func(name string, run func(w *world), needs ...need) clause {
-		return clause{law: PoisonDoesNotLoop, name: name, needs: needs, run: run}
+func poisonCases() []testCase {
+	poison := func(name string, run func(w *env), requires ...requirement) testCase {
+		return testCase{law: PoisonDoesNotLoop, name: name, requires: requires, run: run}
 	}
-	return []clause{
+	return []testCase{
 		poison("a payload that cannot be read goes to the dead letter queue at once", poisonPayload),
 		poison("an unknown type goes to the dead letter queue, at once where the queue says so", poisonType),
 		poison("an encoding that nobody decodes goes to the dead letter queue at once", poisonEncoding),
@@ -35,7 +35,7 @@ type letter struct {
 var letterSpec = runtime.Spec[letter]{Type: "letter", Queue: "q", Retry: runtime.RetryPolicy{Max: 1, Base: 1}}
 
 // pool makes a pool that runs letters by handle.
-func (w *world) pool(m *runtime.Manager, cfg runtime.PoolConfig, handle func(context.Context, letter) error) *runtime.Pool {
+func (w *env) pool(m *runtime.Manager, cfg runtime.PoolConfig, handle func(context.Context, letter) error) *runtime.Pool {
 	w.Helper()
 	r := runtime.NewRouter()
 	runtime.Register(r, &letterSpec, handle)
@@ -48,7 +48,7 @@ func (w *world) pool(m *runtime.Manager, cfg runtime.PoolConfig, handle func(con
 }
 
 // post enqueues letters with the numbers from 1 to n.
-func (w *world) post(m *runtime.Manager, n int) []string {
+func (w *env) post(m *runtime.Manager, n int) []string {
 	w.Helper()
 	batch := make([]letter, n)
 	for i := range batch {
@@ -65,17 +65,17 @@ func (w *world) post(m *runtime.Manager, n int) []string {
 
 // apart gives a letter a group of its own, if its queue has the harness's type and that
 // is fifo.
-func (w *world) apart(t *runtime.Task) {
+func (w *env) apart(t *runtime.Task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.spread[t.Queue] {
+	if w.ownGroups[t.Queue] {
 		w.seq++
 		t.GroupKey = fmt.Sprint("letter-", w.seq)
 	}
 }
 
 // dies runs one task by a pool and returns it from the dead letter queue.
-func (w *world) dies(change func(*runtime.Task), handle func(context.Context, letter) error) *runtime.Task {
+func (w *env) dies(change func(*runtime.Task), handle func(context.Context, letter) error) *runtime.Task {
 	w.Helper()
 	m := w.manager(runtime.QueueConfig{Name: "q", Unknown: runtime.BuryUnknown})
 	q, err := m.Queue("q")
@@ -89,7 +89,7 @@ func (w *world) dies(change func(*runtime.Task), handle func(context.Context, le
 }
 
 // drainUntil drains a queue by a pool, moving the time for retries.
-func (w *world) drainUntil(m *runtime.Manager, q driver.Queue, done func(driver.Stats) bool, handle func(context.Context, letter) error) int {
+func (w *env) drainUntil(m *runtime.Manager, q driver.Queue, done func(driver.Stats) bool, handle func(context.Context, letter) error) int {
 	w.Helper()
 	p := w.pool(m, runtime.PoolConfig{Workers: 2}, handle)
 	runs := 0
@@ -102,51 +102,51 @@ func (w *world) drainUntil(m *runtime.Manager, q driver.Queue, done func(driver.
 		s, err := q.Stats(w.ctx)
 		w.ok(err, "stats")
 		if s.Scheduled > 0 || !q.Capabilities().CountsScheduled {
-			w.pass(w.lease() / 4)
+			w.advance(w.lease() / 4)
 		}
 		return done(s)
 	}, "the pool has done its work")
 	return runs
 }
 
-func (w *world) reason(t *runtime.Task, want string) {
+func (w *env) reason(t *runtime.Task, want string) {
 	w.Helper()
 	got := t.Metadata[driver.MetaFailureReason]
 	w.check(strings.Contains(got, want), "the failure reason is %q, want %q in it", got, want)
 	w.check(t.Metadata[driver.MetaOriginalQueue] == "q", "the original queue is %q", t.Metadata[driver.MetaOriginalQueue])
 }
 
-func never(w *world) func(context.Context, letter) error {
+func never(w *env) func(context.Context, letter) error {
 	return func(context.Context, letter) error {
 		w.Errorf("the handler was called with poison")
 		return nil
 	}
 }
 
-func poisonPayload(w *world) {
+func poisonPayload(w *env) {
 	t := w.dies(func(t *runtime.Task) { t.Type, t.Payload = "letter", []byte(`["not","a","letter"]`) }, never(w))
 	w.reason(t, runtime.ErrInvalidTask.Error())
 	w.check(string(t.Payload) == `["not","a","letter"]`, "the payload of the dead task is %q", t.Payload)
 	w.check(t.Metadata[driver.MetaAttempts] == "1", "it died after %s attempts", t.Metadata[driver.MetaAttempts])
 }
 
-func poisonType(w *world) {
+func poisonType(w *env) {
 	t := w.dies(func(t *runtime.Task) { t.Type = "no such type" }, never(w))
 	w.reason(t, driver.ErrUnknownType.Error())
 }
 
-func poisonEncoding(w *world) {
+func poisonEncoding(w *env) {
 	t := w.dies(func(t *runtime.Task) { t.Type, t.Encoding, t.Payload = "letter", "rot13", []byte("\x00\xff") }, never(w))
 	w.reason(t, "rot13")
 }
 
-func poisonPanic(w *world) {
+func poisonPanic(w *env) {
 	t := w.dies(func(t *runtime.Task) { t.Type, t.MaxRetries = "letter", 1 }, func(context.Context, letter) error { panic("a bug in a handler") })
 	w.reason(t, "a bug in a handler")
 	w.check(t.Metadata[driver.MetaAttempts] == "2", "it died after %s attempts, want 2", t.Metadata[driver.MetaAttempts])
 }
 
-func poisonDeliveries(w *world) {
+func poisonDeliveries(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q", MaxDeliveries: 3})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
@@ -159,12 +159,12 @@ func poisonDeliveries(w *world) {
 	w.reason(w.takeOne(w.dead(q), long).Task, driver.ErrMaxDeliveries.Error())
 }
 
-func poisonExpired(w *world) {
+func poisonExpired(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q", Retention: 2 * w.lease()})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	w.post(m, 1)
-	w.pass(2*w.lease() + time.Second)
+	w.advance(2*w.lease() + time.Second)
 	w.drainUntil(m, q, func(s driver.Stats) bool { return s.Dead == 1 }, never(w))
 	d := w.takeOne(w.dead(q), long)
 	w.reason(d.Task, driver.ErrTaskExpired.Error())
@@ -176,7 +176,7 @@ func poisonExpired(w *world) {
 	w.counts(q, "after the redriven task", 0, 0, 0, 0)
 }
 
-func poisonBeside(w *world) {
+func poisonBeside(w *env) {
 	m := w.manager(runtime.QueueConfig{Name: "q", Unknown: runtime.BuryUnknown})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")

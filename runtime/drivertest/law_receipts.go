@@ -10,22 +10,22 @@ import (
 // settles are the four ways to use a receipt.
 var settles = []struct {
 	name string
-	do   func(w *world, q driver.Queue, ds []*driver.Delivery) error
+	do   func(w *env, q driver.Queue, ds []*driver.Delivery) error
 }{
-	{"Complete", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.Complete(w.ctx, ds) }},
-	{"Extend", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.Extend(w.ctx, ds, long) }},
-	{"Release", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.Release(w.ctx, ds) }},
-	{"DeadLetter", func(w *world, q driver.Queue, ds []*driver.Delivery) error { return q.DeadLetter(w.ctx, ds) }},
+	{"Complete", func(w *env, q driver.Queue, ds []*driver.Delivery) error { return q.Complete(w.ctx, ds) }},
+	{"Extend", func(w *env, q driver.Queue, ds []*driver.Delivery) error { return q.Extend(w.ctx, ds, long) }},
+	{"Release", func(w *env, q driver.Queue, ds []*driver.Delivery) error { return q.Release(w.ctx, ds) }},
+	{"DeadLetter", func(w *env, q driver.Queue, ds []*driver.Delivery) error { return q.DeadLetter(w.ctx, ds) }},
 }
 
-// receiptClauses: law 3.
-func receiptClauses() []clause {
-	var all []clause
+// receiptCases: law 3.
+func receiptCases() []testCase {
+	var all []testCase
 	for _, s := range settles {
-		each := func(name string, run func(w *world, settle func(*world, driver.Queue, []*driver.Delivery) error), needs ...need) {
-			all = append(all, clause{
-				law: StaleReceipts, name: s.name + " " + name, needs: needs,
-				run: func(w *world) { run(w, s.do) },
+		each := func(name string, run func(w *env, settle func(*env, driver.Queue, []*driver.Delivery) error), requires ...requirement) {
+			all = append(all, testCase{
+				law: StaleReceipts, name: s.name + " " + name, requires: requires,
+				run: func(w *env) { run(w, s.do) },
 			})
 		}
 		each("after redelivery", staleSame)
@@ -37,24 +37,24 @@ func receiptClauses() []clause {
 		each("between the end of the lease and redelivery is done or refused, not both", staleLate)
 	}
 	return append(all,
-		clause{law: StaleReceipts, name: "each delivery of a task has a receipt of its own", run: staleDistinct},
-		clause{law: StaleReceipts, name: "a stale Release does not write into the task", run: staleRelease},
+		testCase{law: StaleReceipts, name: "each delivery of a task has a receipt of its own", run: staleDistinct},
+		testCase{law: StaleReceipts, name: "a stale Release does not write into the task", run: staleRelease},
 	)
 }
 
-type settle = func(*world, driver.Queue, []*driver.Delivery) error
+type settle = func(*env, driver.Queue, []*driver.Delivery) error
 
-func staleSame(w *world, do settle) {
+func staleSame(w *env, do settle) {
 	q := w.open(runtime.QueueConfig{})
 	w.staleness(q, q, do)
 }
 
-func staleOther(w *world, do settle) {
-	w.staleness(w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{}), do)
+func staleOther(w *env, do settle) {
+	w.staleness(w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{}), do)
 }
 
 // staleness lets a worker come back after its task was given to another one.
-func (w *world) staleness(slow, quick driver.Queue, do settle) {
+func (w *env) staleness(slow, quick driver.Queue, do settle) {
 	w.Helper()
 	w.put(slow, 1)
 	old := w.takeOne(slow, w.lease())
@@ -67,7 +67,7 @@ func (w *world) staleness(slow, quick driver.Queue, do settle) {
 	w.counts(quick, "after the holder of the lease completed", 0, 0, 0, 0)
 }
 
-func staleGone(w *world, do settle) {
+func staleGone(w *env, do settle) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 2)
 	ds := w.take(q, 2, long)
@@ -79,7 +79,7 @@ func staleGone(w *world, do settle) {
 	w.counts(q, "afterwards", 0, 0, 0, 1)
 }
 
-func staleForeign(w *world, do settle) {
+func staleForeign(w *env, do settle) {
 	q, elsewhere := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{Name: "elsewhere"})
 	w.put(q, 1)
 	w.put(elsewhere, 1)
@@ -96,7 +96,7 @@ func staleForeign(w *world, do settle) {
 	w.ok(elsewhere.Complete(w.ctx, []*driver.Delivery{far}), "complete on the other queue")
 }
 
-func staleBatch(w *world, do settle) {
+func staleBatch(w *env, do settle) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 4)
 	ds := w.take(q, 4, long)
@@ -116,7 +116,7 @@ func staleBatch(w *world, do settle) {
 }
 
 // stalePart settles a batch with one replaced receipt.
-func stalePart(w *world, do settle) {
+func stalePart(w *env, do settle) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	old := w.takeOne(q, w.lease())
@@ -134,7 +134,7 @@ func stalePart(w *world, do settle) {
 
 // staleLate settles a task whose lease is over but which no other worker has. The
 // contract allows either answer, if it is true.
-func staleLate(w *world, do settle) {
+func staleLate(w *env, do settle) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	d := w.takeOne(q, w.lease())
@@ -156,7 +156,7 @@ func staleLate(w *world, do settle) {
 	w.nothing(q, "the late settle succeeded")
 }
 
-func staleDistinct(w *world) {
+func staleDistinct(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 3)
 	seen := make(map[driver.Receipt]bool)
@@ -171,7 +171,7 @@ func staleDistinct(w *world) {
 	}
 }
 
-func staleRelease(w *world) {
+func staleRelease(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
 	old := w.takeOne(q, w.lease())

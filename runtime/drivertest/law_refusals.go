@@ -12,13 +12,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// refusalClauses: a backend's refusal affects one message only, and every message that
+// refusalCases: a backend's refusal affects one message only, and every message that
 // it has accepted leaves the queue, whatever it is.
-func refusalClauses() []clause {
-	return []clause{
-		{law: Contract, name: testRefusal, needs: []need{measuring}, run: refusalAlone},
-		{law: PoisonDoesNotLoop, name: testFullSize, needs: []need{measuring, keeping}, run: poisonFullSize},
-		{law: PoisonDoesNotLoop, name: testBytes, needs: []need{foreign}, run: poisonBytes},
+func refusalCases() []testCase {
+	return []testCase{
+		{law: Contract, name: testRefusal, requires: []requirement{measuring}, run: refusalAlone},
+		{law: PoisonDoesNotLoop, name: testFullSize, requires: []requirement{measuring, keeping}, run: poisonFullSize},
+		{law: PoisonDoesNotLoop, name: testBytes, requires: []requirement{foreign}, run: poisonBytes},
 	}
 }
 
@@ -31,7 +31,7 @@ const (
 // payload is JSON of n bytes.
 func payload(n int) []byte { return []byte(`"` + strings.Repeat("x", n-2) + `"`) }
 
-func refusalAlone(w *world) {
+func refusalAlone(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 2)
 	held := w.take(q, 2, long)
@@ -62,7 +62,7 @@ func refusalAlone(w *world) {
 	w.nothing(q, "after the batch")
 }
 
-func poisonFullSize(w *world) {
+func poisonFullSize(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	most := q.Capabilities().MaxPayload
 	full := payload(most)
@@ -95,7 +95,7 @@ func poisonFullSize(w *world) {
 // fullRaw is the size of a message if Harness.MaxRaw is 0.
 const fullRaw = 1 << 20
 
-func poisonBytes(w *world) {
+func poisonBytes(w *env) {
 	// If a burial fails, the end of a lease brings the message back.
 	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.ample()})
 	q, err := m.Queue("q")

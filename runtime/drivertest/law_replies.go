@@ -13,12 +13,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// replyClauses: operations that were done and whose reply is lost.
-func replyClauses() []clause {
-	lost := func(law Law, name string, run func(w *world), more ...need) clause {
-		return clause{law: law, name: name, needs: append([]need{meddling}, more...), real: true, run: run}
+// replyCases: operations that were done and whose reply is lost.
+func replyCases() []testCase {
+	lost := func(law Law, name string, run func(w *env), more ...requirement) testCase {
+		return testCase{law: law, name: name, requires: append([]requirement{meddling}, more...), real: true, run: run}
 	}
-	return []clause{
+	return []testCase{
 		lost(NothingIsLost, "an enqueue whose reply is lost is no success, and can be repeated", muteEnqueue),
 		lost(UniqueMeansTold, "an enqueue with a key whose reply is lost can be repeated and is there once", muteKey, untilDone),
 		lost(AcksSurviveTrouble, "tasks that are completed while replies are lost are done in the end", muteDone),
@@ -28,7 +28,7 @@ func replyClauses() []clause {
 }
 
 // muted enqueues tasks while every reply is lost.
-func (w *world) muted(q driver.Queue, net Network, ts []*runtime.Task) {
+func (w *env) muted(q driver.Queue, net Network, ts []*runtime.Task) {
 	w.Helper()
 	net.Mute()
 	err := w.try(func(ctx context.Context) error {
@@ -41,21 +41,21 @@ func (w *world) muted(q driver.Queue, net Network, ts []*runtime.Task) {
 	}
 }
 
-func muteEnqueue(w *world) {
+func muteEnqueue(w *env) {
 	q, net := w.open(runtime.QueueConfig{}), w.network()
 	w.enqueue(q, w.task(q)) // the connection is there
 	var want []string
 	for range 2 {
 		ts := w.tasks(q, cutBatch)
 		w.muted(q, net, ts)
-		w.persist(q, ts)
+		w.enqueueRepeatedly(q, ts)
 		want = append(want, ids(ts)...)
 	}
-	came := w.salvage(q, want...)
+	came := w.drainExpected(q, want...)
 	w.once(came, func(string) bool { return !q.Capabilities().RefusesIDs }, "enqueued again after the reply was lost")
 }
 
-func muteKey(w *world) {
+func muteKey(w *env) {
 	q, net := w.open(runtime.QueueConfig{}), w.network()
 	w.enqueue(q, w.task(q))
 	t := w.task(q, key("k", 0))
@@ -68,7 +68,7 @@ func muteKey(w *world) {
 		}) == nil
 	}, "the task is enqueued again")
 	w.check(answers[0].ID == t.ID, "the key is said to be held by %s, not by the task that was sent twice", answers[0].ID)
-	came := w.salvage(q, t.ID)
+	came := w.drainExpected(q, t.ID)
 	w.check(came[t.ID] == 1, "a task with a key that was sent twice came %d times", came[t.ID])
 }
 
@@ -110,13 +110,13 @@ func (l *warnings) with(text string) string {
 // given numbers are retried and buried. It returns the number of runs, with the pool
 // stopped: the backend has settled the tasks long before the pool has the answers about
 // which it may complain.
-func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, retried, buried int64) int64 {
+func (w *env) settleMuted(complaints *warnings, outcome func(l letter) error, retried, buried int64) int64 {
 	w.Helper()
 	net := w.network()
 	const tasks = 6
 	var runs atomic.Int64
 	begun := make(chan struct{}, 100)
-	finish, let := w.gate()
+	finish, let := w.latch()
 	m, pool := w.beginWith(w.main, runtime.QueueConfig{Name: "q", Visibility: long}, runtime.PoolConfig{
 		Workers: tasks, Grace: time.Second, Logger: slog.New(complaints),
 	}, func(_ context.Context, l letter) error {
@@ -133,7 +133,7 @@ func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, 
 	}
 	net.Mute()
 	let()
-	w.pass(2 * time.Second)
+	w.advance(2 * time.Second)
 	net.Heal()
 	w.reaches(q, "when replies come through again", 0, retried, 0, buried)
 	w.stop(pool)
@@ -141,7 +141,7 @@ func (w *world) settleMuted(complaints *warnings, outcome func(l letter) error, 
 }
 
 // reaches is becomes for a queue whose backend may not be there yet.
-func (w *world) reaches(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
+func (w *env) reaches(q driver.Queue, when string, ready, scheduled, leased, dead int64) {
 	w.Helper()
 	want := driver.Stats{Ready: ready, Scheduled: scheduled, Leased: leased, Dead: dead}
 	var (
@@ -149,7 +149,7 @@ func (w *world) reaches(q driver.Queue, when string, ready, scheduled, leased, d
 		err error
 	)
 	deadline := time.Now().Add(w.patience)
-	for look := new(looker); ; look.rest() {
+	for poll := new(poller); ; poll.wait() {
 		err = w.try(func(ctx context.Context) (err error) {
 			s, err = q.Stats(ctx)
 			return err
@@ -163,9 +163,9 @@ func (w *world) reaches(q driver.Queue, when string, ready, scheduled, leased, d
 
 func completes(letter) error { return nil }
 
-func muteDone(w *world) { w.settleMuted(new(warnings), completes, 0, 0) }
+func muteDone(w *env) { w.settleMuted(new(warnings), completes, 0, 0) }
 
-func muteOnce(w *world) {
+func muteOnce(w *env) {
 	complaints := new(warnings)
 	runs := w.settleMuted(complaints, completes, 0, 0)
 	w.check(runs == 6, "six tasks were run %d times", runs)
@@ -173,7 +173,7 @@ func muteOnce(w *world) {
 	w.check(line == "", "the leases held, and the pool says: %s", line)
 }
 
-func mutePlaces(w *world) {
+func mutePlaces(w *env) {
 	complaints := new(warnings)
 	runs := w.settleMuted(complaints, func(l letter) error {
 		if l.N%3 == 1 {

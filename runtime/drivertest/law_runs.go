@@ -8,14 +8,14 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// runClauses: law 16.
-func runClauses() []clause {
-	runs := func(name string, run func(w *world), needs ...need) clause {
-		return clause{law: DiesOfItsOwnRuns, name: name, needs: needs, run: run}
+// runCases: law 16.
+func runCases() []testCase {
+	runs := func(name string, run func(w *env), requires ...requirement) testCase {
+		return testCase{law: DiesOfItsOwnRuns, name: name, requires: requires, run: run}
 	}
 	killed := runs("a worker that is killed takes along no task that it did not begin", runsKilled, processes, counting)
 	killed.real = true
-	return []clause{
+	return []testCase{
 		runs("what is given back is charged with nothing, however often", runsGivenBack, uncharged, keeping),
 		runs("a task that no handler has begun is run before it dies of crashes", runsUnbegun, counting),
 		runs("a lease that ended while its worker lived is no crash, once it says so", runsLost, excusing),
@@ -23,7 +23,7 @@ func runClauses() []clause {
 	}
 }
 
-func runsGivenBack(w *world) {
+func runsGivenBack(w *env) {
 	const most, tasks = 2, 3
 	m := w.manager(runtime.QueueConfig{Name: "q", MaxDeliveries: most})
 	q, err := m.Queue("q")
@@ -40,7 +40,7 @@ func runsGivenBack(w *world) {
 }
 
 // runsAll has a pool run the tasks of a queue, and nothing dies.
-func (w *world) runsAll(m *runtime.Manager, q driver.Queue, tasks int) {
+func (w *env) runsAll(m *runtime.Manager, q driver.Queue, tasks int) {
 	w.Helper()
 	var mu sync.Mutex
 	ran := make(map[int]bool)
@@ -57,7 +57,7 @@ func (w *world) runsAll(m *runtime.Manager, q driver.Queue, tasks int) {
 	w.counts(q, "after all have run", 0, 0, 0, 0)
 }
 
-func runsUnbegun(w *world) {
+func runsUnbegun(w *env) {
 	const most = 3
 	m := w.manager(runtime.QueueConfig{Name: "q", MaxDeliveries: most})
 	q, err := m.Queue("q")
@@ -70,8 +70,8 @@ func runsUnbegun(w *world) {
 	w.runsAll(m, q, 2)
 }
 
-func runsLost(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func runsLost(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	w.put(q, 1)
 	slow := w.takeOne(q, w.lease())
 	w.expire()
@@ -90,7 +90,7 @@ func runsLost(w *world) {
 }
 
 // runsKilled kills pools again and again. Each task that dies of it was run that often.
-func runsKilled(w *world) {
+func runsKilled(w *env) {
 	const kills, tasks, most = 10, 60, 3
 	cfg := w.childQueue()
 	cfg.MaxDeliveries = most

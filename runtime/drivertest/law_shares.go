@@ -10,10 +10,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// shareClauses: law 8, groups among processes.
-func shareClauses() []clause {
-	return []clause{
-		{law: OrderWherePromised, name: testShares, needs: []need{ordering}, run: orderShares},
+// shareCases: law 8, groups among processes.
+func shareCases() []testCase {
+	return []testCase{
+		{law: OrderWherePromised, name: testShares, requires: []requirement{ordering}, run: orderShares},
 	}
 }
 
@@ -21,9 +21,9 @@ const testShares = "a second process gets its share of the groups"
 
 // orderShares has one process at work on an endless backlog of many groups, and lets
 // another join.
-func orderShares(w *world) {
+func orderShares(w *env) {
 	const groups, enough = 50, 20
-	handles := []driver.Queue{w.open(fifo), w.other(fifo)}
+	handles := []driver.Queue{w.open(fifo), w.openOther(fifo)}
 	for g := range groups {
 		w.put(handles[0], 4, group(fmt.Sprint(g)))
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// slowClauses: law 15, with large tasks.
-func slowClauses() []clause {
-	slow := func(name string, run func(w *world)) clause {
-		return clause{law: DrainsInTrouble, name: name, needs: []need{bulky}, real: true, run: run}
+// slowCases: law 15, with large tasks.
+func slowCases() []testCase {
+	slow := func(name string, run func(w *env)) testCase {
+		return testCase{law: DrainsInTrouble, name: name, requires: []requirement{bulky}, real: true, run: run}
 	}
-	return []clause{
+	return []testCase{
 		slow("large tasks are enqueued, worked off, retried and buried over a slow network, and no lease is lost", slowPool),
 		slow("a batch of large tasks is bounded by their size", slowBatch),
 	}
@@ -33,7 +33,7 @@ const (
 )
 
 // slow makes the network slow, if there is one.
-func (w *world) slow() {
+func (w *env) slow() {
 	w.Helper()
 	if w.h.Network == nil {
 		return
@@ -45,7 +45,7 @@ func (w *world) slow() {
 }
 
 // largeLetters makes large tasks: with 1 MB each they exceed one batch.
-func (w *world) largeLetters(q driver.Queue) []*runtime.Task {
+func (w *env) largeLetters(q driver.Queue) []*runtime.Task {
 	ts := w.tasks(q, 40)
 	pad := strings.Repeat("x", w.h.Large-64)
 	for i, t := range ts {
@@ -54,9 +54,9 @@ func (w *world) largeLetters(q driver.Queue) []*runtime.Task {
 	return ts
 }
 
-func slowPool(w *world) {
+func slowPool(w *env) {
 	// All together take about half a lease.
-	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.paced(10 * time.Second)})
+	m := w.manager(runtime.QueueConfig{Name: "q", Visibility: w.scaled(10 * time.Second)})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	ts := w.largeLetters(q)
@@ -98,7 +98,7 @@ func slowPool(w *world) {
 	w.counts(q, "when all large tasks are done", 0, 0, 0, 0)
 }
 
-func slowBatch(w *world) {
+func slowBatch(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	most := max(cmp.Or(w.h.maxBatch, maxBatch), w.h.Large)
 	ts := w.largeLetters(q)

@@ -8,23 +8,23 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// statsClauses: law 12.
-func statsClauses() []clause {
-	return []clause{
-		{law: StatsTellTheTruth, name: "after each kind of operation", needs: []need{tallying, delaying}, run: statsEach},
+// statsCases: law 12.
+func statsCases() []testCase {
+	return []testCase{
+		{law: StatsTellTheTruth, name: "after each kind of operation", requires: []requirement{tallying, delaying}, run: statsEach},
 		{law: StatsTellTheTruth, name: "of what is ready and what is dead", run: statsSome},
 		{law: StatsTellTheTruth, name: "for another process as well", run: statsOther},
-		{law: StatsTellTheTruth, name: "a lease that ended with its worker's process is counted no more", needs: []need{tallying, freeLeases, noticing}, run: statsEnded},
+		{law: StatsTellTheTruth, name: "a lease that ended with its worker's process is counted no more", requires: []requirement{tallying, freeLeases, noticing}, run: statsEnded},
 		{law: StatsTellTheTruth, name: "a drain runs all that is ready, whatever the counts are worth", run: statsDrain},
-		{law: StatsTellTheTruth, name: "with ten thousand tasks", needs: []need{tallying, delaying}, run: statsMany},
-		{law: StatsTellTheTruth, name: "the oldest age counts from when a task became due", needs: []need{aging, delaying}, run: statsAge},
-		{law: StatsTellTheTruth, name: "on a fifo queue tasks that wait behind their group are ready", needs: []need{ordering}, run: statsGroups},
-		{law: StatsTellTheTruth, name: "each queue counts its own dead on a shared dead letter queue", needs: []need{tracing}, run: statsShared},
-		{law: StatsTellTheTruth, name: "at a cost that does not grow with the number of tasks", needs: []need{costing}, run: statsCost},
+		{law: StatsTellTheTruth, name: "with ten thousand tasks", requires: []requirement{tallying, delaying}, run: statsMany},
+		{law: StatsTellTheTruth, name: "the oldest age counts from when a task became due", requires: []requirement{aging, delaying}, run: statsAge},
+		{law: StatsTellTheTruth, name: "on a fifo queue tasks that wait behind their group are ready", requires: []requirement{ordering}, run: statsGroups},
+		{law: StatsTellTheTruth, name: "each queue counts its own dead on a shared dead letter queue", requires: []requirement{tracing}, run: statsShared},
+		{law: StatsTellTheTruth, name: "at a cost that does not grow with the number of tasks", requires: []requirement{costing}, run: statsCost},
 	}
 }
 
-func statsEach(w *world) {
+func statsEach(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.counts(q, "a new queue", 0, 0, 0, 0)
 	lease := w.ample()
@@ -49,7 +49,7 @@ func statsEach(w *world) {
 	w.counts(q, "Extend", 4, 6, 2, 1)
 	w.outlast(lease)
 	w.counts(q, "the end of two leases", 6, 6, 0, 1)
-	w.pass(due.Sub(w.now()))
+	w.advance(due.Sub(w.now()))
 	w.counts(q, "the end of the delays", 12, 0, 0, 1)
 	w.drain(q)
 	w.counts(q, "all completed", 0, 0, 0, 1)
@@ -61,7 +61,7 @@ func statsEach(w *world) {
 
 // statsDrain has a pool decide that a queue is empty right after it is not: by the
 // counts and short looks of a queue that has ExactReady, and else in spite of them.
-func statsDrain(w *world) {
+func statsDrain(w *env) {
 	const rounds, tasks = 3, 25
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	p := w.pool(m, runtime.PoolConfig{}, func(context.Context, letter) error { return nil })
@@ -77,7 +77,7 @@ func statsDrain(w *world) {
 }
 
 // statsSome checks only what every queue can count.
-func statsSome(w *world) {
+func statsSome(w *env) {
 	const n = 1000
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, n)
@@ -91,8 +91,8 @@ func statsSome(w *world) {
 	w.counts(w.dead(q), "the dead letter queue as a queue", 10, 0, 0, 0)
 }
 
-func statsOther(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func statsOther(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	w.put(q, 7)
 	w.counts(other, "enqueued here, seen there", 7, 0, 0, 0)
 	w.take(other, 3, long)
@@ -101,7 +101,7 @@ func statsOther(w *world) {
 
 // statsEnded closes the provider of a worker that has tasks, which to others is like a
 // kill.
-func statsEnded(w *world) {
+func statsEnded(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 3)
 	p := w.main
@@ -120,7 +120,7 @@ func statsEnded(w *world) {
 	w.counts(q, "its leases have ended", 3, 0, 0, 0)
 }
 
-func statsMany(w *world) {
+func statsMany(w *env) {
 	const n = 10_000
 	q := w.open(runtime.QueueConfig{})
 	kinds := []string{"one", "two", "three"}
@@ -142,7 +142,7 @@ func statsMany(w *world) {
 	w.counts(q, "some dead, some completed", 6500, 2500, 0, 400)
 }
 
-func statsAge(w *world) {
+func statsAge(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	age := func(when string, least, most time.Duration) {
 		w.Helper()
@@ -156,18 +156,18 @@ func statsAge(w *world) {
 	age("an empty queue", 0, 0)
 	delay := w.lease()
 	w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
-	w.pass(delay / 2)
+	w.advance(delay / 2)
 	s, err := q.Stats(w.ctx)
 	w.ok(err, "stats")
 	w.check(s.OldestAge == 0 || s.Ready > 0, "nothing is due and the oldest age is %s", s.OldestAge)
-	w.pass(delay / 2)
-	w.pass(2 * delay)
+	w.advance(delay / 2)
+	w.advance(2 * delay)
 	age("two delays after it became due", 2*delay, 2*delay)
 	w.put(q, 3)
 	age("with younger ones beside it", 2*delay, 2*delay)
 	w.takeOne(q, long)
 	age("the oldest being leased", 0, 0)
-	w.pass(delay)
+	w.advance(delay)
 	age("the others grow older", delay, delay)
 	w.drainReady(q)
 	s, err = q.Stats(w.ctx)
@@ -176,14 +176,14 @@ func statsAge(w *world) {
 }
 
 // drainReady completes the ready tasks and leaves the leased ones.
-func (w *world) drainReady(q driver.Queue) {
+func (w *env) drainReady(q driver.Queue) {
 	w.Helper()
 	s, err := q.Stats(w.ctx)
 	w.ok(err, "stats")
 	w.ok(q.Complete(w.ctx, w.take(q, int(s.Ready), long)), "complete")
 }
 
-func statsGroups(w *world) {
+func statsGroups(w *env) {
 	q := w.open(fifo)
 	w.put(q, 4, group("a"))
 	w.put(q, 2, group("b"))
@@ -192,7 +192,7 @@ func statsGroups(w *world) {
 	w.counts(q, "one of each group leased", 4, 0, 2, 0)
 }
 
-func statsShared(w *world) {
+func statsShared(w *env) {
 	a, b := w.open(runtime.QueueConfig{Name: "a", DLQ: "graves"}), w.open(runtime.QueueConfig{Name: "b", DLQ: "graves"})
 	w.put(a, 3)
 	w.put(b, 2)
@@ -205,7 +205,7 @@ func statsShared(w *world) {
 
 // statsCost compares the work of Stats for the backend with few and with many tasks. It
 // measures no time.
-func statsCost(w *world) {
+func statsCost(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	cost := func() int64 {
 		w.Helper()

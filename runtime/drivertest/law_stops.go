@@ -10,12 +10,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// stopClauses: law 11.
-func stopClauses() []clause {
-	stop := func(name string, run func(w *world)) clause {
-		return clause{law: StoppingIsClean, name: name, run: run}
+// stopCases: law 11.
+func stopCases() []testCase {
+	stop := func(name string, run func(w *env)) testCase {
+		return testCase{law: StoppingIsClean, name: name, run: run}
 	}
-	return []clause{
+	return []testCase{
 		stop("what runs may finish, what has not begun goes back, nothing stays leased", stopFinishes),
 		stop("handlers beyond the grace are cancelled and their tasks go back uncharged", stopCancels),
 		stop("what was decided before is settled", stopSettles),
@@ -25,20 +25,20 @@ func stopClauses() []clause {
 }
 
 // stopping is a pool at work and its queue.
-func (w *world) stopping(cfg runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, driver.Queue, *runtime.Pool) {
+func (w *env) stopping(cfg runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, driver.Queue, *runtime.Pool) {
 	w.Helper()
 	m := w.manager(runtime.QueueConfig{Name: "q"})
 	q, err := m.Queue("q")
 	w.ok(err, "queue")
 	p := w.pool(m, cfg, handle)
 	w.Cleanup(func() { // if the test ended before it stopped the pool
-		w.letGo()
+		w.openLatches()
 		w.stop(p)
 	})
 	return m, q, p
 }
 
-func (w *world) stop(p *runtime.Pool) {
+func (w *env) stop(p *runtime.Pool) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), w.patience)
 	defer cancel()
@@ -49,7 +49,7 @@ func (w *world) stop(p *runtime.Pool) {
 
 // back takes all tasks after a pool has stopped, and checks their charges. A provider
 // that cannot distinguish a crash from a failure charges every delivery: see law 7.
-func (w *world) back(q driver.Queue, n int) {
+func (w *env) back(q driver.Queue, n int) {
 	w.Helper()
 	w.counts(q, "after the pool has stopped", int64(n), 0, 0, 0)
 	for _, d := range w.take(q, n, long) {
@@ -58,10 +58,10 @@ func (w *world) back(q driver.Queue, n int) {
 	}
 }
 
-func stopFinishes(w *world) {
+func stopFinishes(w *env) {
 	const workers, tasks = 3, 30
 	begun := make(chan struct{}, tasks)
-	finish, let := w.gate()
+	finish, let := w.latch()
 	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: w.patience}, func(ctx context.Context, _ letter) error {
 		begun <- struct{}{}
 		<-finish
@@ -82,7 +82,7 @@ func stopFinishes(w *world) {
 	w.back(q, tasks-workers)
 }
 
-func stopCancels(w *world) {
+func stopCancels(w *env) {
 	const workers, tasks = 4, 12
 	begun := make(chan struct{}, tasks)
 	m, q, p := w.stopping(runtime.PoolConfig{Workers: workers, Grace: time.Millisecond}, func(ctx context.Context, _ letter) error {
@@ -104,7 +104,7 @@ func stopCancels(w *world) {
 
 // stopSettles stops a pool as soon as its handlers have returned: their outcomes must
 // not be lost in a batch of acks.
-func stopSettles(w *world) {
+func stopSettles(w *env) {
 	const tasks = 12
 	var done atomic.Int64
 	all := make(chan struct{})
@@ -129,17 +129,17 @@ func stopSettles(w *world) {
 	if w.clock != nil {
 		w.counts(q, "stopped", 0, tasks/2, 0, tasks/4)
 	}
-	w.pass(w.lease() + q.Capabilities().Lateness)
+	w.advance(w.lease() + q.Capabilities().Lateness)
 	charged := 0
 	for _, d := range w.take(q, tasks/2, long) {
 		charged += d.Task.RetryCount
 	}
-	can := q.Capabilities()
-	w.check(charged == tasks/4 || !can.KeepsReleased || !can.ForgivesCrashes, "of %d tasks to be retried and %d snoozed %d were charged", tasks/4, tasks/4, charged)
+	caps := q.Capabilities()
+	w.check(charged == tasks/4 || !caps.KeepsReleased || !caps.ForgivesCrashes, "of %d tasks to be retried and %d snoozed %d were charged", tasks/4, tasks/4, charged)
 	w.counts(q, "what was retried and snoozed is leased", 0, 0, tasks/2, tasks/4)
 }
 
-func stopAgain(w *world) {
+func stopAgain(w *env) {
 	const rounds, tasks = 12, 40
 	var runs atomic.Int64
 	m, q, p := w.stopping(runtime.PoolConfig{Workers: 5, Grace: w.patience}, func(context.Context, letter) error {
@@ -160,10 +160,10 @@ func stopAgain(w *world) {
 
 // unleased waits until nothing is leased, for much less than a lease: a provider puts
 // back what it receives behind a cancelled Dequeue.
-func (w *world) unleased(q driver.Queue) {
+func (w *env) unleased(q driver.Queue) {
 	w.Helper()
-	look := new(looker)
-	for deadline := time.Now().Add(min(w.paced(promptly), w.patience)); ; look.rest() {
+	poll := new(poller)
+	for deadline := time.Now().Add(min(w.scaled(promptly), w.patience)); ; poll.wait() {
 		n := w.numbers(q).Leased
 		if n == 0 {
 			return
@@ -172,7 +172,7 @@ func (w *world) unleased(q driver.Queue) {
 	}
 }
 
-func stopIdle(w *world) {
+func stopIdle(w *env) {
 	_, q, p := w.stopping(runtime.PoolConfig{}, never(w))
 	w.ok(p.Start(w.ctx), "start")
 	w.stop(p)

@@ -10,22 +10,22 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// timeClauses: law 4.
-func timeClauses() []clause {
-	return []clause{
-		{law: NeverEarly, name: "a delayed task is not handed out before its time, to the fraction of a millisecond", needs: []need{delaying}, run: timeDelays},
-		{law: NeverEarly, name: "on the machine's clock a task is neither early nor late", needs: []need{delaying}, real: true, run: timeReal},
+// timeCases: law 4.
+func timeCases() []testCase {
+	return []testCase{
+		{law: NeverEarly, name: "a delayed task is not handed out before its time, to the fraction of a millisecond", requires: []requirement{delaying}, run: timeDelays},
+		{law: NeverEarly, name: "on the machine's clock a task is neither early nor late", requires: []requirement{delaying}, real: true, run: timeReal},
 		{law: NeverEarly, name: "a released task waits for its delay", run: timeRelease},
-		{law: NeverEarly, name: "delayed tasks come in the order of their times", needs: []need{delaying}, run: timeOrder},
-		{law: NeverEarly, name: "a task that falls due wakes a waiting worker", needs: []need{delaying}, run: timeWakes},
-		{law: NeverEarly, name: "a sooner task wakes a worker that waits for a later one", needs: []need{delaying}, run: timeSooner},
+		{law: NeverEarly, name: "delayed tasks come in the order of their times", requires: []requirement{delaying}, run: timeOrder},
+		{law: NeverEarly, name: "a task that falls due wakes a waiting worker", requires: []requirement{delaying}, run: timeWakes},
+		{law: NeverEarly, name: "a sooner task wakes a worker that waits for a later one", requires: []requirement{delaying}, run: timeSooner},
 		{law: NeverEarly, name: "a time that has passed means now", run: timePast},
-		{law: NeverEarly, name: "a task of far in the future waits", needs: []need{delaying}, run: timeFar},
+		{law: NeverEarly, name: "a task of far in the future waits", requires: []requirement{delaying}, run: timeFar},
 	}
 }
 
 // slack is how late a task may come in a test.
-func (w *world) slack(q driver.Queue) time.Duration {
+func (w *env) slack(q driver.Queue) time.Duration {
 	if w.clock != nil {
 		return q.Capabilities().Lateness
 	}
@@ -38,7 +38,7 @@ func delays(q driver.Queue, all ...time.Duration) []time.Duration {
 	return slices.DeleteFunc(all, func(d time.Duration) bool { return most != driver.Unlimited && d > most })
 }
 
-func timeDelays(w *world) {
+func timeDelays(w *env) {
 	if w.clock == nil {
 		timeReal(w)
 		return
@@ -49,7 +49,7 @@ func timeDelays(w *world) {
 		due := w.now().Add(d)
 		a := w.enqueue(q, w.task(q, func(t *runtime.Task) { t.ScheduledFor = due }))[0]
 		w.check(!a.DueAt.Before(due) && !a.DueAt.After(due.Add(w.slack(q))), "with a delay of %s the answer says due at %s, want %s", d, a.DueAt, due)
-		w.pass(d - 1)
+		w.advance(d - 1)
 		take := func() *driver.Delivery { return w.takeOne(q, long) }
 		if hop := q.Capabilities().DelayHop; hop > 0 && d > hop {
 			take = func() *driver.Delivery { return w.takeHopped(q) }
@@ -61,7 +61,7 @@ func timeDelays(w *world) {
 			w.counts(q, at("one nanosecond before a delay of %s is over", d), 0, 1, 0, 0)
 			w.nothing(q, "one nanosecond before a delay of %s is over", d)
 		}
-		w.pass(1 + w.slack(q))
+		w.advance(1 + w.slack(q))
 		got := take()
 		w.check(got.Task.ScheduledFor.Equal(due), "ScheduledFor was %s and came back as %s", due, got.Task.ScheduledFor)
 		w.ok(q.Complete(w.ctx, []*driver.Delivery{got}), "complete")
@@ -71,7 +71,7 @@ func timeDelays(w *world) {
 // takeHopped leases a task that the provider may be putting off at this moment. A delay
 // computed before the clock moves, and sent to the backend afterwards, ends later by as
 // much as the clock moved, and only the test moves the clock again.
-func (w *world) takeHopped(q driver.Queue) *driver.Delivery {
+func (w *env) takeHopped(q driver.Queue) *driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience/4)
 	defer cancel()
@@ -80,11 +80,11 @@ func (w *world) takeHopped(q driver.Queue) *driver.Delivery {
 		return ds[0]
 	}
 	w.is(err, driver.ErrNoTasks, "dequeue")
-	w.pass(w.slack(q))
+	w.advance(w.slack(q))
 	return w.takeOne(q, long)
 }
 
-func timeReal(w *world) {
+func timeReal(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	var ts []*runtime.Task
 	for _, d := range []time.Duration{1, 300 * time.Microsecond, time.Millisecond, 1234567, 10 * time.Millisecond, 33333333, 200 * time.Millisecond, 777 * time.Millisecond} {
@@ -103,7 +103,7 @@ func timeReal(w *world) {
 	}
 }
 
-func timeRelease(w *world) {
+func timeRelease(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	for _, delay := range []time.Duration{0, 700 * time.Microsecond, 20 * time.Millisecond, 400 * time.Millisecond} {
 		w.put(q, 1)
@@ -112,10 +112,10 @@ func timeRelease(w *world) {
 		due := w.now().Add(delay)
 		w.ok(q.Release(w.ctx, []*driver.Delivery{d}), "release with a delay of %s", delay)
 		if w.clock != nil && delay > 0 {
-			w.pass(delay - 1)
+			w.advance(delay - 1)
 			w.nothing(q, "one nanosecond before the release's delay of %s is over", delay)
 			w.counts(q, "before the release's delay is over", 0, 1, 0, 0)
-			w.pass(1 + w.slack(q))
+			w.advance(1 + w.slack(q))
 		}
 		again := w.takeOne(q, long)
 		w.check(!w.now().Before(due), "released until %s and handed out at %s", due, w.now())
@@ -123,10 +123,10 @@ func timeRelease(w *world) {
 	}
 }
 
-func timeOrder(w *world) {
+func timeOrder(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	// Steps longer than the allowed lateness: else tasks could change places.
-	n, step := 20, w.paced(max(30*time.Millisecond, 2*q.Capabilities().Lateness))
+	n, step := 20, w.scaled(max(30*time.Millisecond, 2*q.Capabilities().Lateness))
 	if step > 200*time.Millisecond {
 		n = 5
 	}
@@ -142,35 +142,35 @@ func timeOrder(w *world) {
 	var got []string
 	for i := range want {
 		if w.clock != nil {
-			w.pass(start.Add(time.Duration(i+1)*step + w.slack(q)).Sub(w.now()))
+			w.advance(start.Add(time.Duration(i+1)*step + w.slack(q)).Sub(w.now()))
 		}
 		got = append(got, w.takeOne(q, long).Task.ID)
 	}
 	w.equal(got, want, "the order of delayed tasks")
 }
 
-func timeWakes(w *world) {
+func timeWakes(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	got := w.waiter(q)
 	const d = 150 * time.Millisecond
 	due := w.now().Add(d)
 	w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = due })
-	w.pass(d + q.Capabilities().Lateness)
+	w.advance(d + q.Capabilities().Lateness)
 	got.wants(1)
 	w.check(!w.now().Before(due), "the worker was woken early")
 }
 
-func timeSooner(w *world) {
+func timeSooner(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	got := w.waiter(q)
 	far := min(time.Hour, delays(q, 15*time.Minute, time.Minute, time.Second)[0])
 	w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(far) })
 	soon := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(50 * time.Millisecond) })
-	w.pass(50*time.Millisecond + q.Capabilities().Lateness)
+	w.advance(50*time.Millisecond + q.Capabilities().Lateness)
 	w.equal(deliveredIDs(got.wants(1)), ids(soon), "the task that is due first")
 }
 
-func timePast(w *world) {
+func timePast(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ts := []*runtime.Task{
 		w.task(q, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(-time.Hour) }),
@@ -182,7 +182,7 @@ func timePast(w *world) {
 	w.same(deliveredIDs(w.take(q, 3, long)), ids(ts), "tasks due in the past")
 }
 
-func timeFar(w *world) {
+func timeFar(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	far := delays(q, 20*365*24*time.Hour, 12*time.Hour, 10*time.Minute)[0]
 	dues := []time.Time{w.now().Add(far)}

@@ -11,39 +11,39 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// troubleClauses: law 10.
-func troubleClauses() []clause {
-	trouble := func(name string, run func(w *world)) clause {
-		return clause{law: AcksSurviveTrouble, name: name, real: true, run: run}
+// troubleCases: law 10.
+func troubleCases() []testCase {
+	trouble := func(name string, run func(w *env)) testCase {
+		return testCase{law: AcksSurviveTrouble, name: name, real: true, run: run}
 	}
-	return []clause{
+	return []testCase{
 		trouble("completions, retries and burials are tried again when the queue cannot take them", troubleFails),
 		trouble("an ack is not tried beyond its lease: the task goes to another worker", troubleGivesUp),
 	}
 }
 
-// A shaky provider has queues that refuse to settle while it is away. It wraps the
+// An awayProvider has queues that refuse to settle while it is away. It wraps the
 // provider under test for a pool.
-type shaky struct {
+type awayProvider struct {
 	runtime.Provider
 	away  atomic.Bool
 	tries atomic.Int64
 }
 
-func (p *shaky) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
+func (p *awayProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := p.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &shakyQueue{q, p}, nil
+	return &awayQueue{q, p}, nil
 }
 
-type shakyQueue struct {
+type awayQueue struct {
 	driver.Queue
-	p *shaky
+	p *awayProvider
 }
 
-func (q *shakyQueue) unless(do func() error) error {
+func (q *awayQueue) unless(do func() error) error {
 	if q.p.away.Load() {
 		q.p.tries.Add(1)
 		return errAway
@@ -51,50 +51,50 @@ func (q *shakyQueue) unless(do func() error) error {
 	return do()
 }
 
-func (q *shakyQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *awayQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.unless(func() error { return q.Queue.Complete(ctx, ds) })
 }
 
-func (q *shakyQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+func (q *awayQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	return q.unless(func() error { return q.Queue.Extend(ctx, ds, lease) })
 }
 
-func (q *shakyQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *awayQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.unless(func() error { return q.Queue.Release(ctx, ds) })
 }
 
-func (q *shakyQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *awayQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.unless(func() error { return q.Queue.DeadLetter(ctx, ds) })
 }
 
 // begin starts a pool on a provider, and stops it at the end of the test.
-func (w *world) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(context.Context, letter) error) *runtime.Manager {
+func (w *env) begin(p runtime.Provider, cfg runtime.QueueConfig, handle func(context.Context, letter) error) *runtime.Manager {
 	w.Helper()
 	m, _ := w.beginWith(p, cfg, runtime.PoolConfig{Workers: 6, Grace: time.Second}, handle)
 	return m
 }
 
-func (w *world) beginWith(p runtime.Provider, cfg runtime.QueueConfig, how runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, *runtime.Pool) {
+func (w *env) beginWith(p runtime.Provider, cfg runtime.QueueConfig, how runtime.PoolConfig, handle func(context.Context, letter) error) (*runtime.Manager, *runtime.Pool) {
 	w.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
-	w.ok(m.Open(w.ctx, p, w.of(cfg)), "open the queue")
+	w.ok(m.Open(w.ctx, p, w.withDefaults(cfg)), "open the queue")
 	pool := w.pool(m, how, handle)
 	w.ok(pool.Start(w.ctx), "start the pool")
 	w.Cleanup(func() {
-		w.letGo()
+		w.openLatches()
 		w.stop(pool)
 	})
 	return m, pool
 }
 
-func troubleFails(w *world) {
-	p := &shaky{Provider: w.main}
+func troubleFails(w *env) {
+	p := &awayProvider{Provider: w.main}
 	var (
 		begun sync.WaitGroup
 		runs  atomic.Int64
 	)
 	begun.Add(6)
-	finish, let := w.gate()
+	finish, let := w.latch()
 	m := w.begin(p, runtime.QueueConfig{Name: "q", Visibility: long}, func(_ context.Context, l letter) error {
 		runs.Add(1)
 		begun.Done()
@@ -119,11 +119,11 @@ func troubleFails(w *world) {
 	w.check(runs.Load() == 6, "six tasks were run %d times", runs.Load())
 }
 
-func troubleGivesUp(w *world) {
-	p := &shaky{Provider: w.main}
+func troubleGivesUp(w *env) {
+	p := &awayProvider{Provider: w.main}
 	lease := w.brief()
 	begun := make(chan struct{}, 9)
-	finish, let := w.gate()
+	finish, let := w.latch()
 	m := w.begin(p, runtime.QueueConfig{Name: "q", Visibility: lease}, func(context.Context, letter) error {
 		begun <- struct{}{}
 		<-finish
@@ -145,7 +145,7 @@ func troubleGivesUp(w *world) {
 }
 
 // takeOneAmong leases a task that pool workers may take as well: nil if they did.
-func (w *world) takeOneAmong(q driver.Queue, begun <-chan struct{}) *driver.Delivery {
+func (w *env) takeOneAmong(q driver.Queue, begun <-chan struct{}) *driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()

@@ -8,28 +8,28 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// uniqueClauses: law 9.
-func uniqueClauses() []clause {
-	done := func(name string, run func(w *world)) clause {
-		return clause{law: UniqueMeansTold, name: name, needs: []need{untilDone}, run: run}
+// uniqueCases: law 9.
+func uniqueCases() []testCase {
+	done := func(name string, run func(w *env)) testCase {
+		return testCase{law: UniqueMeansTold, name: name, requires: []requirement{untilDone}, run: run}
 	}
-	window := func(name string, run func(w *world)) clause {
-		return clause{law: UniqueMeansTold, name: name, needs: []need{uniqueness}, run: run}
+	window := func(name string, run func(w *env)) testCase {
+		return testCase{law: UniqueMeansTold, name: name, requires: []requirement{uniqueness}, run: run}
 	}
-	return []clause{
+	return []testCase{
 		done("a duplicate is told with the ID of the first", uniqueTold),
 		done("a key is taken on its own queue only", uniqueQueues),
 		done("duplicates within one batch are told", uniqueBatch),
 		done("a task that is sent again is told as a duplicate of itself", uniqueAgain),
 		done("a key without a window is free after Complete", uniqueComplete),
 		done("a key without a window is free after DeadLetter", uniqueDead),
-		{law: UniqueMeansTold, name: "a key is held while its task is delayed, leased, released and leased again", needs: []need{untilDone, delaying}, run: uniqueHeld},
+		{law: UniqueMeansTold, name: "a key is held while its task is delayed, leased, released and leased again", requires: []requirement{untilDone, delaying}, run: uniqueHeld},
 		done("of many who enqueue the same key at once one is first and all others are told", uniqueCrowd),
 		window("a key with a window is held for it, whatever becomes of the task", uniqueWindow),
 		window("a key is free when its window is over, though its task still waits", uniqueOver),
-		{law: UniqueMeansTold, name: "a cancelled task frees its key", needs: []need{untilDone, cancelling}, run: uniqueCancel},
-		{law: UniqueMeansTold, name: "a purged task frees its key", needs: []need{untilDone, purging}, run: uniquePurge},
-		{law: UniqueMeansTold, name: "a redriven task does not take its key again", needs: []need{untilDone, redriving}, run: uniqueRedrive},
+		{law: UniqueMeansTold, name: "a cancelled task frees its key", requires: []requirement{untilDone, cancelling}, run: uniqueCancel},
+		{law: UniqueMeansTold, name: "a purged task frees its key", requires: []requirement{untilDone, purging}, run: uniquePurge},
+		{law: UniqueMeansTold, name: "a redriven task does not take its key again", requires: []requirement{untilDone, redriving}, run: uniqueRedrive},
 	}
 }
 
@@ -38,7 +38,7 @@ func key(k string, within time.Duration) func(*runtime.Task) {
 }
 
 // claim enqueues a task with a key and returns the holder of the key.
-func (w *world) claim(q driver.Queue, k string, within time.Duration) (holder string, first bool) {
+func (w *env) claim(q driver.Queue, k string, within time.Duration) (holder string, first bool) {
 	w.Helper()
 	t := w.task(q, key(k, within))
 	a := w.enqueue(q, t)[0]
@@ -47,22 +47,22 @@ func (w *world) claim(q driver.Queue, k string, within time.Duration) (holder st
 }
 
 // taken checks that a task holds a key.
-func (w *world) taken(q driver.Queue, k string, by, when string) {
+func (w *env) taken(q driver.Queue, k string, by, when string) {
 	w.Helper()
 	id, first := w.claim(q, k, 0)
 	w.check(!first, "%s: the key %q was free", when, k)
 	w.check(id == by, "%s: the key %q is said to be held by %s, not %s", when, k, id, by)
 }
 
-func (w *world) free(q driver.Queue, k, when string) string {
+func (w *env) free(q driver.Queue, k, when string) string {
 	w.Helper()
 	id, first := w.claim(q, k, 0)
 	w.check(first, "%s: the key %q is held by %s", when, k, id)
 	return id
 }
 
-func uniqueTold(w *world) {
-	q, other := w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})
+func uniqueTold(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
 	id := w.free(q, "k", "at first")
 	w.taken(q, "k", id, "the second time")
 	w.taken(other, "k", id, "from another process")
@@ -71,13 +71,13 @@ func uniqueTold(w *world) {
 	w.counts(q, "after duplicates", 3, 0, 0, 0)
 }
 
-func uniqueQueues(w *world) {
+func uniqueQueues(w *env) {
 	q, elsewhere := w.open(runtime.QueueConfig{}), w.open(runtime.QueueConfig{Name: "elsewhere"})
 	w.free(q, "k", "at first")
 	w.free(elsewhere, "k", "on another queue")
 }
 
-func uniqueBatch(w *world) {
+func uniqueBatch(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	ts := w.tasks(q, 4, key("k", 0))
 	ts[2].UniqueKey = "other"
@@ -91,7 +91,7 @@ func uniqueBatch(w *world) {
 
 // uniqueAgain repeats an enqueue, like a caller who got no answer: with a key that is
 // no error.
-func uniqueAgain(w *world) {
+func uniqueAgain(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	t := w.task(q, key("k", 0))
 	w.enqueue(q, t)
@@ -100,7 +100,7 @@ func uniqueAgain(w *world) {
 	w.counts(q, "sent twice", 1, 0, 0, 0)
 }
 
-func uniqueComplete(w *world) {
+func uniqueComplete(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	for range 3 {
 		id := w.free(q, "k", "before")
@@ -110,20 +110,20 @@ func uniqueComplete(w *world) {
 	}
 }
 
-func uniqueDead(w *world) {
+func uniqueDead(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.free(q, "k", "before")
 	w.bury(q, w.takeOne(q, long))
 	w.free(q, "k", "after DeadLetter")
 }
 
-func uniqueHeld(w *world) {
+func uniqueHeld(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	delay := w.lease() / 2
 	t := w.task(q, key("k", 0), func(t *runtime.Task) { t.ScheduledFor = w.now().Add(delay) })
 	w.enqueue(q, t)
 	w.taken(q, "k", t.ID, "while it is delayed")
-	w.pass(delay)
+	w.advance(delay)
 	w.takeOne(q, w.lease())
 	w.taken(q, "k", t.ID, "while it is leased")
 	w.expire()
@@ -134,9 +134,9 @@ func uniqueHeld(w *world) {
 	w.taken(q, "k", t.ID, "while it waits for its retry")
 }
 
-func uniqueCrowd(w *world) {
+func uniqueCrowd(w *env) {
 	const callers, keys = 12, 20
-	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.other(runtime.QueueConfig{})}
+	handles := []driver.Queue{w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})}
 	var (
 		wg      sync.WaitGroup
 		mu      sync.Mutex
@@ -173,7 +173,7 @@ func uniqueCrowd(w *world) {
 	w.counts(handles[0], "one task for each key", keys, 0, 0, 0)
 }
 
-func uniqueWindow(w *world) {
+func uniqueWindow(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	within := 4 * w.lease()
 	done := w.task(q, key("done", within))
@@ -190,27 +190,27 @@ func uniqueWindow(w *world) {
 	w.taken(q, "done", done.ID, "completed within the window")
 	w.taken(q, "dead", dead.ID, "dead within the window")
 	if w.clock != nil {
-		w.pass(within - 10*time.Millisecond)
+		w.advance(within - 10*time.Millisecond)
 		w.taken(q, "done", done.ID, "shortly before the window is over")
 		w.taken(q, "dead", dead.ID, "shortly before the window is over")
-		w.pass(20 * time.Millisecond)
+		w.advance(20 * time.Millisecond)
 	} else {
-		w.pass(within + 100*time.Millisecond)
+		w.advance(within + 100*time.Millisecond)
 	}
 	w.free(q, "done", "after the window")
 	w.free(q, "dead", "after the window")
 }
 
-func uniqueOver(w *world) {
+func uniqueOver(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.enqueue(q, w.task(q, key("k", w.lease())))
 	w.expire()
-	w.pass(100 * time.Millisecond)
+	w.advance(100 * time.Millisecond)
 	w.free(q, "k", "after the window")
 	w.counts(q, "two tasks of one key, the first one's window being over", 2, 0, 0, 0)
 }
 
-func uniqueCancel(w *world) {
+func uniqueCancel(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	id := w.free(q, "k", "before")
 	_, err := q.(driver.Canceller).Cancel(w.ctx, []string{id})
@@ -218,7 +218,7 @@ func uniqueCancel(w *world) {
 	w.free(q, "k", "after Cancel")
 }
 
-func uniquePurge(w *world) {
+func uniquePurge(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.free(q, "k", "before")
 	_, err := q.(driver.Purger).Purge(w.ctx)
@@ -226,7 +226,7 @@ func uniquePurge(w *world) {
 	w.free(q, "k", "after Purge")
 }
 
-func uniqueRedrive(w *world) {
+func uniqueRedrive(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.free(q, "k", "before")
 	w.bury(q, w.takeOne(q, long))

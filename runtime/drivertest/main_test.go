@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	// These tests wait for most of their time, as those of [Run] do.
 	parallel := flag.Lookup("test.parallel")
 	if parallel.Value.String() == parallel.DefValue {
-		if err := parallel.Value.Set(strconv.Itoa(max(sideBySide, goruntime.GOMAXPROCS(0)))); err != nil {
+		if err := parallel.Value.Set(strconv.Itoa(max(minParallel, goruntime.GOMAXPROCS(0)))); err != nil {
 			panic(err)
 		}
 	}

@@ -27,14 +27,14 @@ func bounds(c driver.Capabilities) driver.Capabilities {
 
 func tooLong(what string) error { return fmt.Errorf("%w: %s", runtime.ErrUnsupported, what) }
 
-func bounded1h(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func bounded1h(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if lease > time.Hour {
 		return nil, tooLong("lease")
 	}
 	return q.Dequeue(ctx, limit, lease)
 }
 
-func extended1h(q everything, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+func extended1h(q referenceQueue, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if lease > time.Hour {
 		return tooLong("extension")
 	}
@@ -44,11 +44,11 @@ func extended1h(q everything, ctx context.Context, ds []*driver.Delivery, lease 
 // charged hands out tasks with their crashes counted as retries, up to a number.
 func charged(most int) fault {
 	return fault{
-		can: func(c driver.Capabilities) driver.Capabilities {
+		caps: func(c driver.Capabilities) driver.Capabilities {
 			c.ForgivesCrashes, c.CountsCrashes = false, false
 			return c
 		},
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				d.Task.RetryCount, d.Crashes = min(d.Crashes, most), 0
@@ -60,12 +60,12 @@ func charged(most int) fault {
 
 func TestAProviderThatHoldsToItsBoundsPasses(t *testing.T) {
 	t.Parallel()
-	h := faultyHarness(fault{can: bounds, dequeue: bounded1h, extend: extended1h})
+	h := faultyHarness(fault{caps: bounds, dequeue: bounded1h, extend: extended1h})
 	for _, name := range []string{testDelay, testLease, testKeys} {
-		r := runClause(t, h, name, patient)
+		r := runTestCase(t, h, name, defaultPatience)
 		assert.False(t, r.Failed(), "%s: %s", name, r.Text())
 	}
-	r := runClause(t, faultyHarness(charged(1000)), testCharged, patient)
+	r := runTestCase(t, faultyHarness(charged(1000)), testCharged, defaultPatience)
 	assert.False(t, r.Failed(), r.Text())
 }
 
@@ -75,11 +75,11 @@ func TestAProviderThatDoesNotHoldToItsBoundsFails(t *testing.T) {
 		test  string
 		fault fault
 	}{
-		"takes leases longer than its longest":          {testLease, fault{can: bounds, extend: extended1h}},
-		"extends leases beyond its longest":             {testLease, fault{can: bounds, dequeue: bounded1h}},
+		"takes leases longer than its longest":          {testLease, fault{caps: bounds, extend: extended1h}},
+		"extends leases beyond its longest":             {testLease, fault{caps: bounds, dequeue: bounded1h}},
 		"counts no crash and charges none":              {testCharged, charged(0)},
 		"charges crashes up to the retries and no more": {testCharged, charged(1)},
-		"refuses the longest delay that it has": {testDelay, fault{can: bounds, enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		"refuses the longest delay that it has": {testDelay, fault{caps: bounds, enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			be := new(runtime.BatchError)
 			for i, t := range ts {
 				be.Add(i, t.ID, tooLong("delay"))
@@ -89,7 +89,7 @@ func TestAProviderThatDoesNotHoldToItsBoundsFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runClause(t, faultyHarness(c.fault), c.test, time.Second)
+			r := runTestCase(t, faultyHarness(c.fault), c.test, time.Second)
 			assert.True(t, r.Failed(), "a provider that %s passes %q", name, c.test)
 		})
 	}

@@ -15,11 +15,11 @@ import (
 func receiving(when func(d *driver.Delivery) bool, write func(d *driver.Delivery, n int)) fault {
 	var releases atomic.Int64
 	return fault{
-		release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+		release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 			releases.Add(1)
 			return q.Release(ctx, ds)
 		},
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				if when(d) {
@@ -46,12 +46,12 @@ func TestAProviderThatTakesAReceiveForARunFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runClause(t, faultyHarness(c.fault), c.test, time.Second)
+			r := runTestCase(t, faultyHarness(c.fault), c.test, time.Second)
 			assert.True(t, r.Failed(), "a provider that %s passes %q", name, c.test)
 		})
 	}
 	for _, name := range []string{testBystanders, testGivenBack} {
-		r := runClause(t, faultyHarness(fault{}), name, patient)
+		r := runTestCase(t, faultyHarness(fault{}), name, defaultPatience)
 		assert.False(t, r.Failed(), "%s: %s", name, r.Text())
 	}
 }

@@ -15,20 +15,20 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A cramped provider is the reference provider on a backend that can be full.
-type cramped struct {
+// A fullBackend is the reference provider on a backend that can be full.
+type fullBackend struct {
 	runtime.Provider
 	full  *atomic.Bool
-	fault crampedFault
+	fault fullBackendFault
 }
 
 // A crampedFault is what a provider does wrong on a full backend.
-type crampedFault struct {
+type fullBackendFault struct {
 	fault
 	open func() error
 }
 
-func (p *cramped) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
+func (p *fullBackend) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	if p.full.Load() && p.fault.open != nil {
 		return nil, p.fault.open()
 	}
@@ -36,25 +36,25 @@ func (p *cramped) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Que
 	if err != nil {
 		return nil, err
 	}
-	return &crampedQueue{everything: q.(everything), full: p.full, faulty: &faulty{q.(everything), p.fault.fault}}, nil
+	return &fullBackendQueue{referenceQueue: q.(referenceQueue), full: p.full, faultyQueue: &faultyQueue{q.(referenceQueue), p.fault.fault}}, nil
 }
 
-type crampedQueue struct {
-	everything
-	full   *atomic.Bool
-	faulty *faulty
+type fullBackendQueue struct {
+	referenceQueue
+	full        *atomic.Bool
+	faultyQueue *faultyQueue
 }
 
 // now is the queue as it is on a backend that is full, or not.
-func (q *crampedQueue) now() driver.Queue {
+func (q *fullBackendQueue) now() driver.Queue {
 	if q.full.Load() {
-		return q.faulty
+		return q.faultyQueue
 	}
-	return q.everything
+	return q.referenceQueue
 }
 
-func (q *crampedQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
-	if q.full.Load() && q.faulty.enqueue == nil {
+func (q *fullBackendQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	if q.full.Load() && q.faultyQueue.enqueue == nil {
 		return noRoom(ts)
 	}
 	return q.now().Enqueue(ctx, ts)
@@ -68,28 +68,28 @@ func noRoom(ts []*runtime.Task) ([]runtime.Enqueued, error) {
 	return make([]runtime.Enqueued, len(ts)), failed.OrNil()
 }
 
-func (q *crampedQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func (q *fullBackendQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	return q.now().Dequeue(ctx, limit, lease)
 }
 
-func (q *crampedQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *fullBackendQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.now().Complete(ctx, ds)
 }
 
-func (q *crampedQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+func (q *fullBackendQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	return q.now().Extend(ctx, ds, lease)
 }
 
-func (q *crampedQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *fullBackendQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.now().Release(ctx, ds)
 }
 
-func (q *crampedQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *fullBackendQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.now().DeadLetter(ctx, ds)
 }
 
-// crampedHarness is that of cramped providers with a fault.
-func crampedHarness(f crampedFault) *Harness {
+// fullBackendHarness is that of such providers with a fault.
+func fullBackendHarness(f fullBackendFault) *Harness {
 	h := memoryHarness()
 	var full sync.Map // address → *atomic.Bool
 	at := func(addr string) *atomic.Bool {
@@ -99,7 +99,7 @@ func crampedHarness(f crampedFault) *Harness {
 	open := h.Open
 	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
-		return &cramped{p, at(addr), f}, err
+		return &fullBackend{p, at(addr), f}, err
 	}
 	h.Fill = func(_ testing.TB, addr string) func() {
 		at(addr).Store(true)
@@ -113,27 +113,27 @@ var errOutOfMemory = errors.New("out of memory")
 // fullMutants are faults that show only on a backend that is full.
 var fullMutants = []struct {
 	name  string
-	fault crampedFault
+	fault fullBackendFault
 }{
-	{"extends no lease", crampedFault{fault: fault{extend: func(everything, context.Context, []*driver.Delivery, time.Duration) error { return errOutOfMemory }}}},
-	{"completes nothing", crampedFault{fault: fault{complete: func(everything, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
-	{"releases nothing", crampedFault{fault: fault{release: func(everything, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
-	{"buries nothing", crampedFault{fault: fault{deadLetter: func(everything, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
-	{"hands out nothing", crampedFault{fault: fault{dequeue: func(_ everything, ctx context.Context, _ int, _ time.Duration) ([]*driver.Delivery, error) {
+	{"extends no lease", fullBackendFault{fault: fault{extend: func(referenceQueue, context.Context, []*driver.Delivery, time.Duration) error { return errOutOfMemory }}}},
+	{"completes nothing", fullBackendFault{fault: fault{complete: func(referenceQueue, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
+	{"releases nothing", fullBackendFault{fault: fault{release: func(referenceQueue, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
+	{"buries nothing", fullBackendFault{fault: fault{deadLetter: func(referenceQueue, context.Context, []*driver.Delivery) error { return errOutOfMemory }}}},
+	{"hands out nothing", fullBackendFault{fault: fault{dequeue: func(_ referenceQueue, ctx context.Context, _ int, _ time.Duration) ([]*driver.Delivery, error) {
 		return nil, errOutOfMemory
 	}}}},
-	{"opens no queue", crampedFault{open: func() error { return errOutOfMemory }}},
-	{"tells producers in its own words", crampedFault{fault: fault{enqueue: func(everything, context.Context, []*runtime.Task) ([]runtime.Enqueued, error) {
+	{"opens no queue", fullBackendFault{open: func() error { return errOutOfMemory }}},
+	{"tells producers in its own words", fullBackendFault{fault: fault{enqueue: func(referenceQueue, context.Context, []*runtime.Task) ([]runtime.Enqueued, error) {
 		return nil, errOutOfMemory
 	}}}},
-	{"takes tasks in and forgets them", crampedFault{fault: fault{enqueue: func(_ everything, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{"takes tasks in and forgets them", fullBackendFault{fault: fault{enqueue: func(_ referenceQueue, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		return sent(ts), nil
 	}}}},
-	{"tells producers of their first task alone", crampedFault{fault: fault{enqueue: func(_ everything, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{"tells producers of their first task alone", fullBackendFault{fault: fault{enqueue: func(_ referenceQueue, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		_, err := noRoom(ts[:1])
 		return sent(ts), err
 	}}}},
-	{"puts what it has refused on the queue", crampedFault{fault: fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{"puts what it has refused on the queue", fullBackendFault{fault: fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		_, _ = q.Enqueue(ctx, ts)
 		return noRoom(ts)
 	}}}},
@@ -144,8 +144,8 @@ func TestAFullBackendFindsWhatItIsFor(t *testing.T) {
 	for _, m := range fullMutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range fullClauses() {
-				if runClause(t, crampedHarness(m.fault), c.name, 5*time.Second).Failed() {
+			for _, c := range fullCases() {
+				if runTestCase(t, fullBackendHarness(m.fault), c.name, 5*time.Second).Failed() {
 					return
 				}
 			}
@@ -159,7 +159,7 @@ func TestAProviderOnAFullBackendKeepsTheLaws(t *testing.T) {
 		t.Skip("it waits for networks and processes")
 	}
 	t.Parallel()
-	failures(t, crampedHarness(crampedFault{}), func(c clause) bool { return c.law != DrainsInTrouble })
+	runAllCases(t, fullBackendHarness(fullBackendFault{}), func(c testCase) bool { return c.law != DrainsInTrouble })
 }
 
 // TestAProviderThatTakesNoRetryOnAFullBackendSaysSo refuses what would need room.
@@ -167,11 +167,11 @@ func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for networks and processes")
 	}
-	refuses := func(move func(everything, context.Context, []*driver.Delivery) error, needs func(d *driver.Delivery) bool) func(everything, context.Context, []*driver.Delivery) error {
-		return func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	refuses := func(move func(referenceQueue, context.Context, []*driver.Delivery) error, requires func(d *driver.Delivery) bool) func(referenceQueue, context.Context, []*driver.Delivery) error {
+		return func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 			var be runtime.BatchError
 			for i, d := range ds {
-				if needs(d) {
+				if requires(d) {
 					be.Add(i, d.Task.ID, runtime.ErrQueueFull)
 				} else {
 					be.Add(i, d.Task.ID, runtime.ErrorAt(move(q, ctx, ds[i:i+1]), 0))
@@ -181,18 +181,18 @@ func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
 		}
 	}
 	jamming := fault{
-		release:    refuses(everything.Release, func(d *driver.Delivery) bool { return d.Delay > 0 || d.Task.RetryCount > 0 }),
-		deadLetter: refuses(everything.DeadLetter, func(*driver.Delivery) bool { return true }),
+		release:    refuses(referenceQueue.Release, func(d *driver.Delivery) bool { return d.Delay > 0 || d.Task.RetryCount > 0 }),
+		deadLetter: refuses(referenceQueue.DeadLetter, func(*driver.Delivery) bool { return true }),
 	}
 	for _, jams := range []bool{true, false} {
 		t.Run(fmt.Sprint(jams), func(t *testing.T) {
 			t.Parallel()
-			h := crampedHarness(crampedFault{fault: jamming})
+			h := fullBackendHarness(fullBackendFault{fault: jamming})
 			h.Jams = jams
-			patience := map[bool]time.Duration{true: patient, false: 5 * time.Second}[jams]
+			patience := map[bool]time.Duration{true: defaultPatience, false: 5 * time.Second}[jams]
 			found := false
-			for _, c := range fullClauses() {
-				r := runClause(t, h, c.name, patience)
+			for _, c := range fullCases() {
+				r := runTestCase(t, h, c.name, patience)
 				found = found || r.Failed()
 				assert.False(t, jams && r.Failed(), "%s: %s", c.name, r.Text())
 			}
@@ -203,15 +203,15 @@ func TestAProviderThatTakesNoRetryOnAFullBackendSaysSo(t *testing.T) {
 
 func TestALargeBatchIsFoundAndASmallOneIsNot(t *testing.T) {
 	t.Parallel()
-	largely := func(f farFault) *Harness {
-		h := farHarness(f)
+	largely := func(f remoteFault) *Harness {
+		h := remoteHarness(f)
 		h.Large, h.maxBatch = 64<<10, 1<<20
 		return h
 	}
-	for _, c := range slowClauses() {
-		r := runClause(t, largely(farFault{most: 4}), c.name, patient)
+	for _, c := range slowCases() {
+		r := runTestCase(t, largely(remoteFault{most: 4}), c.name, defaultPatience)
 		assert.False(t, r.Failed(), r.Text())
 	}
 	const name = "a batch of large tasks is bounded by their size"
-	assert.True(t, runClause(t, largely(farFault{}), name, patient).Failed(), "40 large tasks in one batch")
+	assert.True(t, runTestCase(t, largely(remoteFault{}), name, defaultPatience).Failed(), "40 large tasks in one batch")
 }

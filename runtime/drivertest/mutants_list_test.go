@@ -16,7 +16,7 @@ import (
 
 // each changes a copy of every task on its way onto the queue.
 func each(change func(t *runtime.Task)) fault {
-	return fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	return fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		copies := make([]*runtime.Task, len(ts))
 		for i, t := range ts {
 			copies[i] = t.Clone()
@@ -28,7 +28,7 @@ func each(change func(t *runtime.Task)) fault {
 
 // delivered changes every delivery.
 func delivered(change func(ds []*driver.Delivery)) fault {
-	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	return fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		change(ds)
 		return ds, err
@@ -36,7 +36,7 @@ func delivered(change func(ds []*driver.Delivery)) fault {
 }
 
 func counted(change func(s *driver.Stats)) fault {
-	return fault{stats: func(_ everything, s driver.Stats) driver.Stats {
+	return fault{stats: func(_ referenceQueue, s driver.Stats) driver.Stats {
 		change(&s)
 		return s
 	}}
@@ -46,7 +46,7 @@ func counted(change func(s *driver.Stats)) fault {
 var buriesCrashed, buriesAfterOne = buriesAt(3), buriesAt(1)
 
 func buriesAt(most int) fault {
-	return fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	return fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		var kept []*driver.Delivery
 		for _, d := range ds {
@@ -63,9 +63,9 @@ func buriesAt(most int) fault {
 	}}
 }
 
-// forgetful says that tasks are done and now and then leaves them to their leases.
-func forgetful(when func() bool) fault {
-	return fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+// skipsCompletes says that tasks are done and now and then leaves them to their leases.
+func skipsCompletes(when func() bool) fault {
+	return fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		if when() {
 			return nil
 		}
@@ -95,7 +95,7 @@ var mutants = []struct {
 	{Contract, "cuts times to microseconds", each(func(t *runtime.Task) { t.CreatedAt = t.CreatedAt.Truncate(time.Microsecond) })},
 	{Contract, "forgets the timeout", each(func(t *runtime.Task) { t.Timeout = 0 })},
 	{Contract, "drops metadata with empty values", each(func(t *runtime.Task) { delete(t.Metadata, "k") })},
-	{Contract, "fails a whole batch for one bad task", fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{Contract, "fails a whole batch for one bad task", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers, err := q.Enqueue(ctx, ts)
 		for range answers {
 			err = runtime.ErrorAt(err, 1)
@@ -107,7 +107,7 @@ var mutants = []struct {
 			t.Type, t.Payload = "job", []byte("{}")
 		}
 	})},
-	{Contract, "answers nothing there at once instead of waiting", fault{dequeue: func(q everything, _ context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	{Contract, "answers nothing there at once instead of waiting", fault{dequeue: func(q referenceQueue, _ context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		if s, _ := q.Stats(context.Background()); s.Ready > 0 {
@@ -115,47 +115,47 @@ var mutants = []struct {
 		}
 		return q.Dequeue(ended, limit, lease)
 	}}},
-	{Contract, "hands out more than asked for", fault{dequeue: func(q everything, ctx context.Context, _ int, lease time.Duration) ([]*driver.Delivery, error) {
+	{Contract, "hands out more than asked for", fault{dequeue: func(q referenceQueue, ctx context.Context, _ int, lease time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, 100, lease)
 	}}},
-	{Contract, "does not close", fault{close: func(everything) error { return nil }}},
-	{Contract, "says it cannot do what it does", fault{can: func(c driver.Capabilities) driver.Capabilities {
+	{Contract, "does not close", fault{close: func(referenceQueue) error { return nil }}},
+	{Contract, "says it cannot do what it does", fault{caps: func(c driver.Capabilities) driver.Capabilities {
 		c.Browse = false
 		return c
 	}}},
-	{Contract, "says it purged more than it did", fault{purge: func(q everything, ctx context.Context) (int, error) {
+	{Contract, "says it purged more than it did", fault{purge: func(q referenceQueue, ctx context.Context) (int, error) {
 		n, err := q.Purge(ctx)
 		return n + 1, err
 	}}},
-	{Contract, "pauses nothing", fault{pause: func(q everything, ctx context.Context) error {
+	{Contract, "pauses nothing", fault{pause: func(q referenceQueue, ctx context.Context) error {
 		_, err := q.Paused(ctx)
 		return err
 	}}},
-	{Contract, "cancels nothing", fault{cancel: func(q everything, ctx context.Context, ids []string) ([]string, error) {
+	{Contract, "cancels nothing", fault{cancel: func(q referenceQueue, ctx context.Context, ids []string) ([]string, error) {
 		_, err := q.Cancel(ctx, nil)
 		return ids[:min(len(ids), 2)], err
 	}}},
-	{Contract, "redrives everything when asked for nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
+	{Contract, "redrives everything when asked for nothing", fault{redrive: func(q referenceQueue, ctx context.Context, _ []string) ([]string, error) {
 		return q.Redrive(ctx, nil)
 	}}},
-	{Contract, "redrives whatever death has the ID", fault{deaths: func(q everything, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	{Contract, "redrives whatever death has the ID", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 		now, err := latestDeaths(q, ctx, deaths)
 		if err != nil {
 			return nil, err
 		}
 		return q.RedriveDeaths(ctx, now, payloads)
 	}}},
-	{Contract, "redrives with the payload that it had", fault{deaths: func(q everything, ctx context.Context, deaths []driver.Death, _ [][]byte) ([]driver.Death, error) {
+	{Contract, "redrives with the payload that it had", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, _ [][]byte) ([]driver.Death, error) {
 		return q.RedriveDeaths(ctx, deaths, nil)
 	}}},
-	{Contract, "discards whatever death has the ID", fault{discard: func(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+	{Contract, "discards whatever death has the ID", fault{discard: func(q referenceQueue, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 		now, err := latestDeaths(q, ctx, deaths)
 		if err != nil {
 			return nil, err
 		}
 		return q.DiscardDeaths(ctx, now)
 	}}},
-	{Contract, "drops what the worker wrote into a released task", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{Contract, "drops what the worker wrote into a released task", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task = d.Task.Clone()
 			d.Task.Metadata = nil
@@ -163,9 +163,9 @@ var mutants = []struct {
 		return q.Release(ctx, ds)
 	}}},
 
-	{NothingIsLost, "loses one task of a hundred", fault{enqueue: func() func(everything, context.Context, []*runtime.Task) ([]runtime.Enqueued, error) {
+	{NothingIsLost, "loses one task of a hundred", fault{enqueue: func() func(referenceQueue, context.Context, []*runtime.Task) ([]runtime.Enqueued, error) {
 		loses := every(100)
-		return func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		return func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			var kept []*runtime.Task
 			answers := make([]runtime.Enqueued, len(ts))
 			for i, t := range ts {
@@ -178,10 +178,10 @@ var mutants = []struct {
 			return answers, err
 		}
 	}()}},
-	{NothingIsLost, "completes what is released", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{NothingIsLost, "completes what is released", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		return q.Complete(ctx, ds)
 	}}},
-	{NothingIsLost, "takes tasks off when it hands them out", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	{NothingIsLost, "takes tasks off when it hands them out", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		if err == nil {
 			err = q.Complete(ctx, ds)
@@ -189,20 +189,20 @@ var mutants = []struct {
 		return ds, err
 	}}},
 
-	{LeasesHold, "leases for half the time", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	{LeasesHold, "leases for half the time", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, limit, lease/2)
 	}}},
-	{LeasesHold, "leases for the queue's time, not the worker's", fault{dequeue: func(q everything, ctx context.Context, limit int, _ time.Duration) ([]*driver.Delivery, error) {
+	{LeasesHold, "leases for the queue's time, not the worker's", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, _ time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, limit, q.Config().Visibility)
 	}}},
-	{LeasesHold, "leases for ever", fault{dequeue: func(q everything, ctx context.Context, limit int, _ time.Duration) ([]*driver.Delivery, error) {
+	{LeasesHold, "leases for ever", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, _ time.Duration) ([]*driver.Delivery, error) {
 		return q.Dequeue(ctx, limit, 100*365*24*time.Hour)
 	}}},
-	{LeasesHold, "extends nothing", fault{extend: func(everything, context.Context, []*driver.Delivery, time.Duration) error { return nil }}},
-	{LeasesHold, "hands out one task of twenty twice", fault{dequeue: func() func(everything, context.Context, int, time.Duration) ([]*driver.Delivery, error) {
+	{LeasesHold, "extends nothing", fault{extend: func(referenceQueue, context.Context, []*driver.Delivery, time.Duration) error { return nil }}},
+	{LeasesHold, "hands out one task of twenty twice", fault{dequeue: func() func(referenceQueue, context.Context, int, time.Duration) ([]*driver.Delivery, error) {
 		var last atomic.Pointer[driver.Delivery]
 		again := every(20)
-		return func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		return func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			if d := last.Load(); d != nil && again() {
 				return []*driver.Delivery{d}, nil
 			}
@@ -214,19 +214,19 @@ var mutants = []struct {
 		}
 	}()}},
 
-	{StaleReceipts, "completes by ID", fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{StaleReceipts, "completes by ID", fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		return lost(q.Complete(ctx, ds))
 	}}},
-	{StaleReceipts, "extends anything", fault{extend: func(q everything, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+	{StaleReceipts, "extends anything", fault{extend: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 		return lost(q.Extend(ctx, ds, lease))
 	}}},
-	{StaleReceipts, "releases anything", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{StaleReceipts, "releases anything", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		return lost(q.Release(ctx, ds))
 	}}},
-	{StaleReceipts, "buries anything", fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{StaleReceipts, "buries anything", fault{deadLetter: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		return lost(q.DeadLetter(ctx, ds))
 	}}},
-	{StaleReceipts, "fails a batch at its first stale receipt", fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{StaleReceipts, "fails a batch at its first stale receipt", fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		for i, d := range ds {
 			if err := q.Complete(ctx, ds[i:i+1]); err != nil {
 				return &runtime.BatchError{Items: []driver.ItemError{{Index: i, ID: d.Task.ID, Err: runtime.ErrLeaseLost}}}
@@ -250,17 +250,17 @@ var mutants = []struct {
 			t.ScheduledFor = t.ScheduledFor.Add(time.Second)
 		}
 	})},
-	{NeverEarly, "forgets the delay of a release", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{NeverEarly, "forgets the delay of a release", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Delay = 0
 		}
 		return q.Release(ctx, ds)
 	}}},
 
-	{PublishBeforeAck, "takes a task off the queue before it buries it, and forgets it in between", fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{PublishBeforeAck, "takes a task off the queue before it buries it, and forgets it in between", fault{deadLetter: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		return q.Complete(ctx, ds)
 	}}},
-	{PublishBeforeAck, "redrives a copy", fault{redrive: func(q everything, ctx context.Context, ids []string) ([]string, error) {
+	{PublishBeforeAck, "redrives a copy", fault{redrive: func(q referenceQueue, ctx context.Context, ids []string) ([]string, error) {
 		page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 		if err != nil {
 			return nil, err
@@ -280,17 +280,17 @@ var mutants = []struct {
 			d.Crashes = 0
 		}
 	})},
-	{PoisonDoesNotLoop, "buries tasks without the reason", fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{PoisonDoesNotLoop, "buries tasks without the reason", fault{deadLetter: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task.Metadata = nil
 		}
 		return q.DeadLetter(ctx, ds)
 	}}},
 
-	{ADeployIsNoFault, "buries what comes back", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{ADeployIsNoFault, "buries what comes back", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		return q.DeadLetter(ctx, ds)
 	}}},
-	{ADeployIsNoFault, "charges a release", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{ADeployIsNoFault, "charges a release", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task.RetryCount++
 		}
@@ -301,7 +301,7 @@ var mutants = []struct {
 		var mu sync.Mutex
 		back := make(map[string]int)
 		return fault{
-			release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+			release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 				mu.Lock()
 				for _, d := range ds {
 					back[d.Task.ID]++
@@ -309,7 +309,7 @@ var mutants = []struct {
 				mu.Unlock()
 				return q.Release(ctx, ds)
 			},
-			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+			dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 				ds, err := q.Dequeue(ctx, limit, lease)
 				mu.Lock()
 				defer mu.Unlock()
@@ -321,7 +321,7 @@ var mutants = []struct {
 		}
 	}()},
 	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", buriesCrashed},
-	{DiesOfItsOwnRuns, "forgets which leases ended", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{DiesOfItsOwnRuns, "forgets which leases ended", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Extend(ctx, ds, time.Hour); err != nil {
 			return err
 		}
@@ -331,7 +331,7 @@ var mutants = []struct {
 		var mu sync.Mutex
 		taken := make(map[string]int)
 		return fault{
-			release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+			release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 				err := q.Release(ctx, ds)
 				mu.Lock()
 				defer mu.Unlock()
@@ -342,7 +342,7 @@ var mutants = []struct {
 				}
 				return err
 			},
-			dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+			dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 				ds, err := q.Dequeue(ctx, limit, lease)
 				mu.Lock()
 				defer mu.Unlock()
@@ -382,7 +382,7 @@ var mutants = []struct {
 		}
 	})},
 	{OrderWherePromised, "takes the highest levels for one", each(func(t *runtime.Task) { t.Priority = min(t.Priority, 2) })},
-	{OrderWherePromised, "puts a released task at the end", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{OrderWherePromised, "puts a released task at the end", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err
 		}
@@ -401,14 +401,14 @@ var mutants = []struct {
 			t.UniqueFor = 365 * 24 * time.Hour
 		}
 	})},
-	{UniqueMeansTold, "answers a duplicate with its own ID", fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{UniqueMeansTold, "answers a duplicate with its own ID", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers, err := q.Enqueue(ctx, ts)
 		for i := range answers {
 			answers[i].ID = ts[i].ID
 		}
 		return answers, err
 	}}},
-	{UniqueMeansTold, "does not say that it is a duplicate", fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{UniqueMeansTold, "does not say that it is a duplicate", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers, err := q.Enqueue(ctx, ts)
 		for i := range answers {
 			answers[i].Duplicate = false
@@ -416,18 +416,18 @@ var mutants = []struct {
 		return answers, err
 	}}},
 
-	{AcksSurviveTrouble, "acknowledges completions that it does not make", fault{complete: func(everything, context.Context, []*driver.Delivery) error { return nil }}},
-	{AcksSurviveTrouble, "acknowledges burials that it does not make", fault{deadLetter: func(everything, context.Context, []*driver.Delivery) error { return nil }}},
+	{AcksSurviveTrouble, "acknowledges completions that it does not make", fault{complete: func(referenceQueue, context.Context, []*driver.Delivery) error { return nil }}},
+	{AcksSurviveTrouble, "acknowledges burials that it does not make", fault{deadLetter: func(referenceQueue, context.Context, []*driver.Delivery) error { return nil }}},
 
-	{StoppingIsClean, "acknowledges releases that it does not make", fault{release: func(everything, context.Context, []*driver.Delivery) error { return nil }}},
-	{StoppingIsClean, "charges a retry for a release", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{StoppingIsClean, "acknowledges releases that it does not make", fault{release: func(referenceQueue, context.Context, []*driver.Delivery) error { return nil }}},
+	{StoppingIsClean, "charges a retry for a release", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		for _, d := range ds {
 			d.Task.RetryCount++
 		}
 		return q.Release(ctx, ds)
 	}}},
 
-	{DoneStaysDone, "forgets every third completion", forgetful(every(3))},
+	{DoneStaysDone, "forgets every third completion", skipsCompletes(every(3))},
 	{StatsTellTheTruth, "counts leased tasks as ready", counted(func(s *driver.Stats) { s.Ready, s.Leased = s.Ready+s.Leased, 0 })},
 	{StatsTellTheTruth, "counts retries that wait as ready", counted(func(s *driver.Stats) { s.Ready, s.Scheduled = s.Ready+s.Scheduled, 0 })},
 	{StatsTellTheTruth, "does not count the dead", counted(func(s *driver.Stats) { s.Dead = 0 })},
@@ -437,7 +437,7 @@ var mutants = []struct {
 }
 
 // latestDeaths are those that the tasks of the given deaths have died since.
-func latestDeaths(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func latestDeaths(q referenceQueue, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 	now := slices.Clone(deaths)
 	for _, t := range page {

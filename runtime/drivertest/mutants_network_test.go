@@ -13,11 +13,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A farFault is what a provider does wrong on its way to a broker.
-type farFault struct {
-	enqueue    func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
-	settle     func(q *farQueue, ctx context.Context, call string, ds []*driver.Delivery) error
-	redrive    func(q *farQueue, ctx context.Context) ([]string, error)
+// A remoteFault is what a provider does wrong on its way to a broker.
+type remoteFault struct {
+	enqueue    func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
+	settle     func(q *remoteQueue, ctx context.Context, call string, ds []*driver.Delivery) error
+	redrive    func(q *remoteQueue, ctx context.Context) ([]string, error)
 	lease      func(lease time.Duration) time.Duration
 	deafExtend bool
 	most       int  // tasks of one Dequeue; 0: as many as it is asked for
@@ -27,12 +27,12 @@ type farFault struct {
 }
 
 // settles makes a fault of one settling call.
-func settling(which string, do func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error) farFault {
-	return farFault{settle: func(q *farQueue, ctx context.Context, call string, ds []*driver.Delivery) error {
+func settling(which string, do func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error) remoteFault {
+	return remoteFault{settle: func(q *remoteQueue, ctx context.Context, call string, ds []*driver.Delivery) error {
 		if call == which {
 			return do(q, ctx, ds)
 		}
-		_, err := q.call(ctx, farRequest{Call: call, Ds: ds})
+		_, err := q.call(ctx, remoteRequest{Call: call, Ds: ds})
 		return err
 	}}
 }
@@ -46,7 +46,7 @@ func sent(ts []*runtime.Task) []runtime.Enqueued {
 }
 
 // unheard drops the errors of connections and keeps those of the broker.
-func unheard(a *farReply, err error) error {
+func unheard(a *remoteReply, err error) error {
 	if a == nil {
 		return nil
 	}
@@ -59,45 +59,45 @@ const inTheMiddleOf = "a connection that is cut in the middle of "
 var networkMutants = []struct {
 	name  string
 	test  string
-	fault farFault
+	fault remoteFault
 }{
-	{"waits for answers beyond its contexts", "each call returns when its context ends though nobody answers", farFault{endless: true}},
-	{"waits for answers beyond Close", "Close returns though nobody answers", farFault{endless: true}},
-	{"waits on a connection that is dead", "tasks are handed out soon after connections have died without a word", farFault{trusting: true}},
-	{"does not say that the backend is away", testAway, farFault{nameless: true}},
-	{"does not say that a call is in doubt", inTheMiddleOf + "Complete leaves a call that can be repeated", farFault{nameless: true}},
-	{"does not say that nobody answers", "each call returns when its context ends though nobody answers", farFault{nameless: true}},
-	{"acknowledges what it has sent", inTheMiddleOf + "Enqueue loses nothing that was acknowledged", farFault{
-		enqueue: func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
-			return sent(ts), unheard(q.call(ctx, farRequest{Call: "enqueue", Tasks: ts}))
+	{"waits for answers beyond its contexts", "each call returns when its context ends though nobody answers", remoteFault{endless: true}},
+	{"waits for answers beyond Close", "Close returns though nobody answers", remoteFault{endless: true}},
+	{"waits on a connection that is dead", "tasks are handed out soon after connections have died without a word", remoteFault{trusting: true}},
+	{"does not say that the backend is away", testAway, remoteFault{nameless: true}},
+	{"does not say that a call is in doubt", inTheMiddleOf + "Complete leaves a call that can be repeated", remoteFault{nameless: true}},
+	{"does not say that nobody answers", "each call returns when its context ends though nobody answers", remoteFault{nameless: true}},
+	{"acknowledges what it has sent", inTheMiddleOf + "Enqueue loses nothing that was acknowledged", remoteFault{
+		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+			return sent(ts), unheard(q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts}))
 		},
 	}},
-	{"leases for ever what it does not hear of", inTheMiddleOf + "Dequeue loses no task", farFault{
+	{"leases for ever what it does not hear of", inTheMiddleOf + "Dequeue loses no task", remoteFault{
 		lease: func(time.Duration) time.Duration { return 24 * time.Hour },
 	}},
 	{"completes what it has sent", inTheMiddleOf + "Complete leaves a call that can be repeated", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
-			return unheard(q.call(ctx, farRequest{Call: "complete", Ds: ds}))
+		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
+			return unheard(q.call(ctx, remoteRequest{Call: "complete", Ds: ds}))
 		})},
 	{"repeats a request and tells the lease as lost", "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
-			a, err := q.call(ctx, farRequest{Call: "complete", Ds: ds})
+		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
+			a, err := q.call(ctx, remoteRequest{Call: "complete", Ds: ds})
 			for a == nil && ctx.Err() == nil {
-				a, err = q.call(ctx, farRequest{Call: "complete", Ds: ds})
+				a, err = q.call(ctx, remoteRequest{Call: "complete", Ds: ds})
 			}
 			return err
 		})},
-	{"extends what it has sent", inTheMiddleOf + "Extend leaves a call that can be repeated", farFault{deafExtend: true}},
+	{"extends what it has sent", inTheMiddleOf + "Extend leaves a call that can be repeated", remoteFault{deafExtend: true}},
 	{"takes a task off before it puts it back", inTheMiddleOf + "Release loses no task", settling("release", leavesFirst)},
 	{"takes a task off before it buries it", inTheMiddleOf + "DeadLetter loses no task", settling("dead letter", leavesFirst)},
-	{"takes the dead away before it puts them back", inTheMiddleOf + "Redrive loses no task", farFault{
-		redrive: func(q *farQueue, ctx context.Context) ([]string, error) {
-			a, err := q.call(ctx, farRequest{Call: "list the dead"})
+	{"takes the dead away before it puts them back", inTheMiddleOf + "Redrive loses no task", remoteFault{
+		redrive: func(q *remoteQueue, ctx context.Context) ([]string, error) {
+			a, err := q.call(ctx, remoteRequest{Call: "list the dead"})
 			if err != nil {
 				return nil, err
 			}
 			ids := deliveredIDs(a.Ds)
-			if _, err := q.call(ctx, farRequest{Call: "discard", IDs: ids}); err != nil {
+			if _, err := q.call(ctx, remoteRequest{Call: "discard", IDs: ids}); err != nil {
 				return nil, err
 			}
 			ts := make([]*runtime.Task, len(a.Ds))
@@ -105,18 +105,18 @@ var networkMutants = []struct {
 				driver.Unbury(d.Task, q.cfg.DLQ)
 				ts[i] = d.Task
 			}
-			_, err = q.call(ctx, farRequest{Call: "enqueue", Tasks: ts})
+			_, err = q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts})
 			return ids, err
 		},
 	}},
-	{"takes silence for success", "an enqueue whose reply is lost is no success, and can be repeated", farFault{
-		enqueue: func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
-			return sent(ts), unheard(q.call(ctx, farRequest{Call: "enqueue", Tasks: ts}))
+	{"takes silence for success", "an enqueue whose reply is lost is no success, and can be repeated", remoteFault{
+		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+			return sent(ts), unheard(q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts}))
 		},
 	}},
-	{"enqueues under another ID when it is asked again", "an enqueue with a key whose reply is lost can be repeated and is there once", farFault{
-		enqueue: func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
-			a, err := q.call(ctx, farRequest{Call: "enqueue", Tasks: ts})
+	{"enqueues under another ID when it is asked again", "an enqueue with a key whose reply is lost can be repeated and is there once", remoteFault{
+		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+			a, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts})
 			if a == nil {
 				return nil, err
 			}
@@ -129,61 +129,61 @@ var networkMutants = []struct {
 		},
 	}},
 	{"gives up an ack", "tasks that are completed while replies are lost are done in the end", settling("complete",
-		func(*farQueue, context.Context, []*driver.Delivery) error { return runtime.ErrClosed })},
+		func(*remoteQueue, context.Context, []*driver.Delivery) error { return runtime.ErrClosed })},
 	{"tells every ack that was not answered as a lost lease", "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
-			a, err := q.call(ctx, farRequest{Call: "complete", Ds: ds})
+		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
+			a, err := q.call(ctx, remoteRequest{Call: "complete", Ds: ds})
 			if a == nil {
 				return runtime.ErrLeaseLost
 			}
 			return err
 		})},
 	{"buries twice", "tasks that are retried and buried while replies are lost are in one place each", settling("dead letter",
-		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
+		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				c := *d.Task
 				c.ID += "-copy"
-				if _, err := q.call(ctx, farRequest{Call: "enqueue", Tasks: []*runtime.Task{&c}}); err != nil {
+				if _, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: []*runtime.Task{&c}}); err != nil {
 					return err
 				}
 			}
-			_, err := q.call(ctx, farRequest{Call: "dead letter", Ds: ds})
+			_, err := q.call(ctx, remoteRequest{Call: "dead letter", Ds: ds})
 			return err
 		})},
 	{"acks one by one", "with 20 ms to the backend a pool makes its round trips by the batch", settling("complete",
-		func(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
+		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			var err error
 			for d := range slices.Chunk(ds, 1) {
-				_, e := q.call(ctx, farRequest{Call: "complete", Ds: d})
+				_, e := q.call(ctx, remoteRequest{Call: "complete", Ds: d})
 				err = errors.Join(err, e)
 			}
 			return err
 		})},
-	{"enqueues one by one", "with 20 ms to the backend callers that enqueue at once share round trips", farFault{
-		enqueue: func(q *farQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{"enqueues one by one", "with 20 ms to the backend callers that enqueue at once share round trips", remoteFault{
+		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			for one := range slices.Chunk(ts, 1) {
-				if _, err := q.call(ctx, farRequest{Call: "enqueue", Tasks: one}); err != nil {
+				if _, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: one}); err != nil {
 					return nil, err
 				}
 			}
 			return sent(ts), nil
 		},
 	}},
-	{"does not come back when the backend does", "a task is run again when the backend is away for longer than its lease", farFault{
+	{"does not come back when the backend does", "a task is run again when the backend is away for longer than its lease", remoteFault{
 		lease: func(time.Duration) time.Duration { return 24 * time.Hour },
 	}},
 }
 
 // leavesFirst takes tasks off the queue, and then puts them where they belong.
-func leavesFirst(q *farQueue, ctx context.Context, ds []*driver.Delivery) error {
-	if _, err := q.call(ctx, farRequest{Call: "complete", Ds: ds}); err != nil {
+func leavesFirst(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
+	if _, err := q.call(ctx, remoteRequest{Call: "complete", Ds: ds}); err != nil {
 		return err
 	}
 	ts := make([]*runtime.Task, len(ds))
 	for i, d := range ds {
 		ts[i] = d.Task
 	}
-	_, err := q.call(ctx, farRequest{Call: "enqueue", Tasks: ts})
+	_, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts})
 	return err
 }
 
@@ -195,9 +195,9 @@ func TestABadNetworkFindsWhatItIsFor(t *testing.T) {
 	for _, m := range networkMutants {
 		t.Run(m.test+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
-			h := farHarness(m.fault)
+			h := remoteHarness(m.fault)
 			for range 12 { // where a cut falls is left to chance
-				if r := runClause(t, h, m.test, 2*time.Second); r.Failed() {
+				if r := runTestCase(t, h, m.test, 2*time.Second); r.Failed() {
 					t.Log(r.Text())
 					return
 				}
@@ -214,7 +214,7 @@ func TestAProviderOverANetworkKeepsTheLaws(t *testing.T) {
 		t.Skip("it waits for networks and processes")
 	}
 	t.Parallel()
-	failures(t, farHarness(farFault{}), func(c clause) bool {
-		return !slices.Contains(c.needs, meddling) && !slices.Contains(c.needs, cutting) && !slices.Contains(c.needs, swallowing)
+	runAllCases(t, remoteHarness(remoteFault{}), func(c testCase) bool {
+		return !slices.Contains(c.requires, meddling) && !slices.Contains(c.requires, cutting) && !slices.Contains(c.requires, swallowing)
 	})
 }

@@ -24,7 +24,7 @@ var fileMutants = []struct {
 	test  string // that must find it
 	fault fault
 }{
-	{NothingIsLost, "acknowledges before it writes", "kill -9 of producers loses nothing that was acknowledged", fault{enqueue: func(q everything, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{NothingIsLost, "acknowledges before it writes", "kill -9 of producers loses nothing that was acknowledged", fault{enqueue: func(q referenceQueue, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers := make([]runtime.Enqueued, len(ts))
 		for i, t := range ts {
 			answers[i] = runtime.Enqueued{ID: t.ID, Queue: t.Queue}
@@ -32,19 +32,19 @@ var fileMutants = []struct {
 		go func() { _, _ = q.Enqueue(context.Background(), ts) }()
 		return answers, nil
 	}}},
-	{NothingIsLost, "takes tasks off when a worker has them", "kill -9 of workers at 20 random moments loses nothing", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	{NothingIsLost, "takes tasks off when a worker has them", "kill -9 of workers at 20 random moments loses nothing", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		if err == nil {
 			err = q.Complete(context.Background(), ds)
 		}
 		return ds, err
 	}}},
-	{NothingIsLost, "forgets what waits when it is closed", "closing and opening again keeps everything", fault{close: func(q everything) error {
+	{NothingIsLost, "forgets what waits when it is closed", "closing and opening again keeps everything", fault{close: func(q referenceQueue) error {
 		_, _ = q.Purge(context.Background())
 		return q.Close()
 	}}},
 	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", "a worker that is killed takes along no task that it did not begin", buriesAfterOne},
-	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ var fileMutants = []struct {
 		}
 		return nil
 	}}},
-	{PublishBeforeAck, "takes the dead away before it puts them back", "kill -9 half way through Redrive loses nothing", fault{redrive: func(q everything, ctx context.Context, _ []string) ([]string, error) {
+	{PublishBeforeAck, "takes the dead away before it puts them back", "kill -9 half way through Redrive loses nothing", fault{redrive: func(q referenceQueue, ctx context.Context, _ []string) ([]string, error) {
 		page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 		if err != nil {
 			return nil, err
@@ -76,14 +76,14 @@ var fileMutants = []struct {
 		}
 		return ids(page), nil
 	}}},
-	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		for _, d := range ds {
 			d.Crashes = 0
 		}
 		return ds, err
 	}}},
-	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is away for 2 s when it is done", fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is away for 2 s when it is done", fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
 		_ = q.Complete(brief, ds)
@@ -136,10 +136,10 @@ func TestKillsCutsAndReopeningFindWhatTheyAreFor(t *testing.T) {
 		h := faultyFiles()[i]
 		t.Run(m.law.String()+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
-			// Kills come at random: now and then one run of a clause hits nothing.
-			r := runClause(t, &h, m.test, 8*time.Second)
+			// Kills come at random: now and then one run of a test hits nothing.
+			r := runTestCase(t, &h, m.test, 8*time.Second)
 			for more := 2; !r.Failed() && more > 0; more-- {
-				r = runClause(t, &h, m.test, 8*time.Second)
+				r = runTestCase(t, &h, m.test, 8*time.Second)
 			}
 			assert.True(t, r.Failed(), "a provider that %s passes %q", m.name, m.test)
 			t.Log(r.Text())

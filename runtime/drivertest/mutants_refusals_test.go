@@ -23,7 +23,7 @@ func sized(c driver.Capabilities) driver.Capabilities {
 }
 
 // fits refuses those tasks of a batch that are larger than a message may be.
-func fits(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+func fits(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 	var be runtime.BatchError
 	answers := make([]runtime.Enqueued, len(ts))
 	for i, t := range ts {
@@ -39,8 +39,8 @@ func fits(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqu
 }
 
 // asAWhole refuses a move of a task whose envelope is larger than a payload may be.
-func asAWhole(move func(q everything, ctx context.Context, ds []*driver.Delivery) error) func(everything, context.Context, []*driver.Delivery) error {
-	return func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+func asAWhole(move func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error) func(referenceQueue, context.Context, []*driver.Delivery) error {
+	return func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		var be runtime.BatchError
 		for i, d := range ds {
 			if len(driver.AppendEnvelope(nil, d.Task)) > most+512 {
@@ -77,19 +77,19 @@ func withBytes(f fault) *Harness {
 
 func TestAProviderThatRefusesOneMessageAtATimePasses(t *testing.T) {
 	t.Parallel()
-	h := withBytes(fault{can: sized, enqueue: fits})
+	h := withBytes(fault{caps: sized, enqueue: fits})
 	for _, name := range []string{testRefusal, testFullSize, testWorks} {
-		r := runClause(t, h, name, patient)
+		r := runTestCase(t, h, name, defaultPatience)
 		assert.False(t, r.Failed(), "%s: %s", name, r.Text())
 	}
-	r := runClause(t, withBytes(fault{}), testBytes, patient)
+	r := runTestCase(t, withBytes(fault{}), testBytes, defaultPatience)
 	assert.False(t, r.Failed(), r.Text())
 }
 
 func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 	t.Parallel()
-	release := func(q everything, ctx context.Context, ds []*driver.Delivery) error { return q.Release(ctx, ds) }
-	bury := func(q everything, ctx context.Context, ds []*driver.Delivery) error { return q.DeadLetter(ctx, ds) }
+	release := func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error { return q.Release(ctx, ds) }
+	bury := func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error { return q.DeadLetter(ctx, ds) }
 	// agrees opens a queue that is refused under a declaration that fits.
 	agrees := func(refused func(runtime.QueueConfig) bool, fitting func(*runtime.QueueConfig)) fault {
 		return fault{declare: func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
@@ -112,7 +112,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 		"hands out the dead to other workers": {testWorks, agrees(named("orders-dlq"), func(cfg *runtime.QueueConfig) { cfg.DLQ, cfg.Types = "", nil })},
 		"hands out the dead to workers of a declared type": {testWorks, agrees(
 			func(cfg runtime.QueueConfig) bool { return len(cfg.Types) > 0 }, func(cfg *runtime.QueueConfig) { cfg.Types = nil })},
-		"refuses the whole batch": {testRefusal, fault{can: sized, enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		"refuses the whole batch": {testRefusal, fault{caps: sized, enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			for _, t := range ts {
 				if len(t.Payload) > most {
 					return make([]runtime.Enqueued, len(ts)), runtime.ErrPayloadTooLarge
@@ -120,11 +120,11 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return q.Enqueue(ctx, ts)
 		}}},
-		"takes what is refused for stored": {testRefusal, fault{can: sized, enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		"takes what is refused for stored": {testRefusal, fault{caps: sized, enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			answers, _ := fits(q, ctx, ts)
 			return answers, nil
 		}}},
-		"stores what comes before a refusal twice": {testRefusal, fault{can: sized, enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		"stores what comes before a refusal twice": {testRefusal, fault{caps: sized, enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			answers, err := fits(q, ctx, ts)
 			if err != nil {
 				again := ts[1].Clone()
@@ -133,10 +133,10 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return answers, err
 		}}},
-		"loses leases by a refusal":             {testRefusal, fault{can: sized, enqueue: fits, complete: func(everything, context.Context, []*driver.Delivery) error { return runtime.ErrLeaseLost }}},
-		"has no room for the notes of a retry":  {testFullSize, fault{can: sized, enqueue: fits, release: asAWhole(release)}},
-		"has no room for the notes of a burial": {testFullSize, fault{can: sized, enqueue: fits, deadLetter: asAWhole(bury)}},
-		"cuts what it buries": {testFullSize, fault{can: sized, enqueue: fits, dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		"loses leases by a refusal":             {testRefusal, fault{caps: sized, enqueue: fits, complete: func(referenceQueue, context.Context, []*driver.Delivery) error { return runtime.ErrLeaseLost }}},
+		"has no room for the notes of a retry":  {testFullSize, fault{caps: sized, enqueue: fits, release: asAWhole(release)}},
+		"has no room for the notes of a burial": {testFullSize, fault{caps: sized, enqueue: fits, deadLetter: asAWhole(bury)}},
+		"cuts what it buries": {testFullSize, fault{caps: sized, enqueue: fits, dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				if d.Task.Metadata[driver.MetaFailureReason] != "" {
@@ -145,7 +145,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return ds, err
 		}}},
-		"stops at bytes that it cannot decode": {testBytes, fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		"stops at bytes that it cannot decode": {testBytes, fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, limit, lease)
 			for _, d := range ds {
 				if isForeign(d) {
@@ -154,7 +154,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return ds, err
 		}}},
-		"puts bytes that it cannot decode back": {testBytes, fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+		"puts bytes that it cannot decode back": {testBytes, fault{deadLetter: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				if isForeign(d) {
 					return q.Release(ctx, ds)
@@ -162,7 +162,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 			}
 			return q.DeadLetter(ctx, ds)
 		}}},
-		"drops bytes that it cannot decode": {testBytes, fault{deadLetter: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+		"drops bytes that it cannot decode": {testBytes, fault{deadLetter: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				if isForeign(d) {
 					return q.Complete(ctx, ds)
@@ -173,7 +173,7 @@ func TestAProviderWhoseRefusalsHarmOthersFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := runClause(t, withBytes(c.fault), c.test, time.Second)
+			r := runTestCase(t, withBytes(c.fault), c.test, time.Second)
 			assert.True(t, r.Failed(), "a provider that %s passes %q", name, c.test)
 		})
 	}

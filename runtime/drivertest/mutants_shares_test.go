@@ -15,8 +15,8 @@ import (
 func TestAQueueThatServesOneProcessAloneFails(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	var first everything
-	alone := fault{dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+	var first referenceQueue
+	alone := fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		mu.Lock()
 		if first == nil {
 			first = q
@@ -29,9 +29,9 @@ func TestAQueueThatServesOneProcessAloneFails(t *testing.T) {
 		}
 		return q.Dequeue(ctx, limit, lease)
 	}}
-	r := runClause(t, faultyHarness(alone), testShares, time.Second)
+	r := runTestCase(t, faultyHarness(alone), testShares, time.Second)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "second process gets nothing")
-	r = runClause(t, faultyHarness(fault{}), testShares, patient)
+	r = runTestCase(t, faultyHarness(fault{}), testShares, defaultPatience)
 	assert.False(t, r.Failed(), r.Text())
 }

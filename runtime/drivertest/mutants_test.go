@@ -15,8 +15,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/recorder"
 )
 
-// everything is all that the reference queue implements.
-type everything interface {
+// A referenceQueue is all that the reference queue implements.
+type referenceQueue interface {
 	driver.Queue
 	driver.Browser
 	driver.Canceller
@@ -27,137 +27,137 @@ type everything interface {
 	driver.Discarder
 }
 
-// A faulty queue breaks its promises where one of its hooks is set. A hook is
+// A faultyQueue breaks its promises where one of its hooks is set. A hook is
 // given what the queue does rightly.
-type faulty struct {
-	everything
+type faultyQueue struct {
+	referenceQueue
 	fault
 }
 
 type fault struct {
 	declare    func(p runtime.Provider, ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error)
-	enqueue    func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
-	dequeue    func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error)
-	complete   func(q everything, ctx context.Context, ds []*driver.Delivery) error
-	extend     func(q everything, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error
-	release    func(q everything, ctx context.Context, ds []*driver.Delivery) error
-	deadLetter func(q everything, ctx context.Context, ds []*driver.Delivery) error
-	redrive    func(q everything, ctx context.Context, ids []string) ([]string, error)
-	deaths     func(q everything, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
-	discard    func(q everything, ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
-	cancel     func(q everything, ctx context.Context, ids []string) ([]string, error)
-	purge      func(q everything, ctx context.Context) (int, error)
-	pause      func(q everything, ctx context.Context) error
-	stats      func(q everything, s driver.Stats) driver.Stats
-	can        func(c driver.Capabilities) driver.Capabilities
-	close      func(q everything) error
+	enqueue    func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error)
+	dequeue    func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error)
+	complete   func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error
+	extend     func(q referenceQueue, ctx context.Context, ds []*driver.Delivery, lease time.Duration) error
+	release    func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error
+	deadLetter func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error
+	redrive    func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
+	deaths     func(q referenceQueue, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
+	discard    func(q referenceQueue, ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
+	cancel     func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
+	purge      func(q referenceQueue, ctx context.Context) (int, error)
+	pause      func(q referenceQueue, ctx context.Context) error
+	stats      func(q referenceQueue, s driver.Stats) driver.Stats
+	caps       func(c driver.Capabilities) driver.Capabilities
+	close      func(q referenceQueue) error
 }
 
-func (q *faulty) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *faultyQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 	if q.enqueue != nil {
-		return q.enqueue(q.everything, ctx, ts)
+		return q.enqueue(q.referenceQueue, ctx, ts)
 	}
-	return q.everything.Enqueue(ctx, ts)
+	return q.referenceQueue.Enqueue(ctx, ts)
 }
 
-func (q *faulty) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func (q *faultyQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if q.dequeue != nil {
-		return q.dequeue(q.everything, ctx, limit, lease)
+		return q.dequeue(q.referenceQueue, ctx, limit, lease)
 	}
-	return q.everything.Dequeue(ctx, limit, lease)
+	return q.referenceQueue.Dequeue(ctx, limit, lease)
 }
 
-func (q *faulty) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *faultyQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	if q.complete != nil {
-		return q.complete(q.everything, ctx, ds)
+		return q.complete(q.referenceQueue, ctx, ds)
 	}
-	return q.everything.Complete(ctx, ds)
+	return q.referenceQueue.Complete(ctx, ds)
 }
 
-func (q *faulty) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+func (q *faultyQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
 	if q.extend != nil {
-		return q.extend(q.everything, ctx, ds, lease)
+		return q.extend(q.referenceQueue, ctx, ds, lease)
 	}
-	return q.everything.Extend(ctx, ds, lease)
+	return q.referenceQueue.Extend(ctx, ds, lease)
 }
 
-func (q *faulty) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *faultyQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	if q.release != nil {
-		return q.release(q.everything, ctx, ds)
+		return q.release(q.referenceQueue, ctx, ds)
 	}
-	return q.everything.Release(ctx, ds)
+	return q.referenceQueue.Release(ctx, ds)
 }
 
-func (q *faulty) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *faultyQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.deadLetter != nil {
-		return q.deadLetter(q.everything, ctx, ds)
+		return q.deadLetter(q.referenceQueue, ctx, ds)
 	}
-	return q.everything.DeadLetter(ctx, ds)
+	return q.referenceQueue.DeadLetter(ctx, ds)
 }
 
-func (q *faulty) Redrive(ctx context.Context, ids []string) ([]string, error) {
+func (q *faultyQueue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.redrive != nil {
-		return q.redrive(q.everything, ctx, ids)
+		return q.redrive(q.referenceQueue, ctx, ids)
 	}
-	return q.everything.Redrive(ctx, ids)
+	return q.referenceQueue.Redrive(ctx, ids)
 }
 
-func (q *faulty) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *faultyQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.deaths != nil {
-		return q.deaths(q.everything, ctx, deaths, payloads)
+		return q.deaths(q.referenceQueue, ctx, deaths, payloads)
 	}
-	return q.everything.RedriveDeaths(ctx, deaths, payloads)
+	return q.referenceQueue.RedriveDeaths(ctx, deaths, payloads)
 }
 
-func (q *faulty) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (q *faultyQueue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.discard != nil {
-		return q.discard(q.everything, ctx, deaths)
+		return q.discard(q.referenceQueue, ctx, deaths)
 	}
-	return q.everything.DiscardDeaths(ctx, deaths)
+	return q.referenceQueue.DiscardDeaths(ctx, deaths)
 }
 
-func (q *faulty) Cancel(ctx context.Context, ids []string) ([]string, error) {
+func (q *faultyQueue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	if q.cancel != nil {
-		return q.cancel(q.everything, ctx, ids)
+		return q.cancel(q.referenceQueue, ctx, ids)
 	}
-	return q.everything.Cancel(ctx, ids)
+	return q.referenceQueue.Cancel(ctx, ids)
 }
 
-func (q *faulty) Purge(ctx context.Context) (int, error) {
+func (q *faultyQueue) Purge(ctx context.Context) (int, error) {
 	if q.purge != nil {
-		return q.purge(q.everything, ctx)
+		return q.purge(q.referenceQueue, ctx)
 	}
-	return q.everything.Purge(ctx)
+	return q.referenceQueue.Purge(ctx)
 }
 
-func (q *faulty) Pause(ctx context.Context) error {
+func (q *faultyQueue) Pause(ctx context.Context) error {
 	if q.pause != nil {
-		return q.pause(q.everything, ctx)
+		return q.pause(q.referenceQueue, ctx)
 	}
-	return q.everything.Pause(ctx)
+	return q.referenceQueue.Pause(ctx)
 }
 
-func (q *faulty) Stats(ctx context.Context) (driver.Stats, error) {
-	s, err := q.everything.Stats(ctx)
+func (q *faultyQueue) Stats(ctx context.Context) (driver.Stats, error) {
+	s, err := q.referenceQueue.Stats(ctx)
 	if q.stats != nil {
-		s = q.stats(q.everything, s)
+		s = q.stats(q.referenceQueue, s)
 	}
 	return s, err
 }
 
-func (q *faulty) Capabilities() driver.Capabilities {
-	c := q.everything.Capabilities()
-	if q.can != nil {
-		c = q.can(c)
+func (q *faultyQueue) Capabilities() driver.Capabilities {
+	c := q.referenceQueue.Capabilities()
+	if q.caps != nil {
+		c = q.caps(c)
 	}
 	return c
 }
 
-func (q *faulty) Close() error {
+func (q *faultyQueue) Close() error {
 	if q.close != nil {
-		return q.close(q.everything)
+		return q.close(q.referenceQueue)
 	}
-	return q.everything.Close()
+	return q.referenceQueue.Close()
 }
 
 // faultyProvider opens faulty queues.
@@ -166,7 +166,7 @@ type faultyProvider struct {
 	fault fault
 
 	mu     sync.Mutex
-	queues []everything
+	queues []referenceQueue
 }
 
 func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
@@ -182,8 +182,8 @@ func (p *faultyProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (dri
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queues = append(p.queues, q.(everything))
-	return &faulty{q.(everything), p.fault}, nil
+	p.queues = append(p.queues, q.(referenceQueue))
+	return &faultyQueue{q.(referenceQueue), p.fault}, nil
 }
 
 func (p *faultyProvider) Close() error {
@@ -208,16 +208,16 @@ func faultyHarness(f fault) *Harness {
 	return &h
 }
 
-// findings runs the tests of one law on a harness until one fails, and returns
+// firstFailure runs the tests of one law on a harness until one fails, and returns
 // its name and what it said.
-func findings(tb testing.TB, h *Harness, law Law, patience time.Duration) (test, said string) {
+func firstFailure(tb testing.TB, h *Harness, law Law, patience time.Duration) (test, said string) {
 	sound := memoryHarness()
-	missing := sound.lacks(tb)
-	for _, c := range clauses() {
-		if _, _, left := c.unfilled(missing); left || c.law != law {
+	missing := sound.missingRequirements(tb)
+	for _, c := range testCases() {
+		if _, _, left := c.firstMissing(missing); left || c.law != law {
 			continue
 		}
-		r := recorder.Run(tb, func(tb testing.TB) { c.run(newWorld(tb, h, c, patience)) })
+		r := recorder.Run(tb, func(tb testing.TB) { c.run(newEnv(tb, h, c, patience)) })
 		if r.Failed() {
 			return c.name, r.Text()
 		}
@@ -231,7 +231,7 @@ func TestEachLawFailsForAProviderThatBreaksIt(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.law.String()+"/"+m.name, func(t *testing.T) {
 			t.Parallel()
-			test, said := findings(t, faultyHarness(m.fault), m.law, 500*time.Millisecond)
+			test, said := firstFailure(t, faultyHarness(m.fault), m.law, 500*time.Millisecond)
 			require.NotEmpty(t, test, "a provider that %s passes %s", m.name, m.law)
 			assert.NotEmpty(t, said)
 			t.Logf("found by %q: %s", test, said)
@@ -246,7 +246,7 @@ func TestNoLawFailsForAFaultyHarnessWithoutAFault(t *testing.T) {
 	for law := Contract; int(law) < len(lawTexts); law++ {
 		t.Run(law.String(), func(t *testing.T) {
 			t.Parallel()
-			test, said := findings(t, faultyHarness(fault{}), law, patient)
+			test, said := firstFailure(t, faultyHarness(fault{}), law, defaultPatience)
 			assert.Empty(t, test, said)
 		})
 	}
@@ -258,11 +258,11 @@ func TestEachLawHasAMutant(t *testing.T) {
 		has[m.law] = true
 	}
 	for _, m := range networkMutants {
-		for _, c := range clauses() {
+		for _, c := range testCases() {
 			has[c.law] = has[c.law] || c.name == m.test
 		}
 	}
-	for _, c := range clauses() {
+	for _, c := range testCases() {
 		assert.True(t, has[c.law], "%s", c.law)
 	}
 }

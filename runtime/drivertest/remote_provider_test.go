@@ -13,26 +13,26 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A far provider speaks to a far broker, and makes new connections as it needs
+// A remoteProvider speaks to a remoteBroker, and makes new connections as it needs
 // them.
-type farProvider struct {
+type remoteProvider struct {
 	addr  string
-	fault farFault
+	fault remoteFault
 
 	mu     sync.Mutex
-	idle   []*farConn
+	idle   []*remoteConn
 	closed bool
 }
 
-type farConn struct {
+type remoteConn struct {
 	net.Conn
 	in  *gob.Decoder
 	out *gob.Encoder
 }
 
-func (p *farProvider) Name() string { return "far" }
+func (p *remoteProvider) Name() string { return "far" }
 
-func (p *farProvider) Close() error {
+func (p *remoteProvider) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
@@ -43,15 +43,15 @@ func (p *farProvider) Close() error {
 	return nil
 }
 
-func (p *farProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
-	a, err := p.call(ctx, &farRequest{Call: "open", Cfg: cfg})
+func (p *remoteProvider) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
+	a, err := p.call(ctx, &remoteRequest{Call: "open", Cfg: cfg})
 	if err != nil {
 		return nil, err
 	}
-	return &farQueue{p: p, cfg: a.Cfg}, nil
+	return &remoteQueue{p: p, cfg: a.Cfg}, nil
 }
 
-func (p *farProvider) conn(ctx context.Context) (*farConn, error) {
+func (p *remoteProvider) conn(ctx context.Context) (*remoteConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -66,11 +66,11 @@ func (p *farProvider) conn(ctx context.Context) (*farConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &farConn{raw, gob.NewDecoder(raw), gob.NewEncoder(raw)}, nil
+	return &remoteConn{raw, gob.NewDecoder(raw), gob.NewEncoder(raw)}, nil
 }
 
 // call makes one round trip.
-func (p *farProvider) call(ctx context.Context, r *farRequest) (*farReply, error) {
+func (p *remoteProvider) call(ctx context.Context, r *remoteRequest) (*remoteReply, error) {
 	a, err := p.trip(ctx, r)
 	if a == nil && !p.fault.nameless {
 		err = driver.Unavailable(err)
@@ -78,7 +78,7 @@ func (p *farProvider) call(ctx context.Context, r *farRequest) (*farReply, error
 	return a, err
 }
 
-func (p *farProvider) trip(ctx context.Context, r *farRequest) (*farReply, error) {
+func (p *remoteProvider) trip(ctx context.Context, r *remoteRequest) (*remoteReply, error) {
 	c, err := p.conn(ctx)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (p *farProvider) trip(ctx context.Context, r *farRequest) (*farReply, error
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	a := new(farReply)
+	a := new(remoteReply)
 	if err := errors.Join(c.out.Encode(r), c.in.Decode(a)); err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("far: %w", err)
@@ -115,16 +115,16 @@ func (p *farProvider) trip(ctx context.Context, r *farRequest) (*farReply, error
 	return a, be.OrNil()
 }
 
-// A far queue is a queue over a network. What its fault does not do otherwise it
+// A remoteQueue is a queue over a network. What its fault does not do otherwise it
 // does by one round trip.
-type farQueue struct {
-	p   *farProvider
+type remoteQueue struct {
+	p   *remoteProvider
 	cfg runtime.QueueConfig
 }
 
-func (q *farQueue) Config() runtime.QueueConfig { return q.cfg }
+func (q *remoteQueue) Config() runtime.QueueConfig { return q.cfg }
 
-func (q *farQueue) Capabilities() driver.Capabilities {
+func (q *remoteQueue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 100,
 		DedupWindow: driver.Unlimited, UniqueUntilDone: true, Ordered: q.cfg.Type == runtime.FIFO, Priorities: q.cfg.Levels,
@@ -134,16 +134,16 @@ func (q *farQueue) Capabilities() driver.Capabilities {
 	}
 }
 
-func (q *farQueue) call(ctx context.Context, r farRequest) (*farReply, error) {
+func (q *remoteQueue) call(ctx context.Context, r remoteRequest) (*remoteReply, error) {
 	r.Cfg = q.cfg
 	return q.p.call(ctx, &r)
 }
 
-func (q *farQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q *remoteQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 	if f := q.p.fault.enqueue; f != nil {
 		return f(q, ctx, ts)
 	}
-	a, err := q.call(ctx, farRequest{Call: "enqueue", Tasks: ts})
+	a, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts})
 	if a == nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (q *farQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.E
 
 // Dequeue asks again and again, so that it never has to give up a request that
 // may bring tasks.
-func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+func (q *remoteQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 	if q.p.fault.lease != nil {
 		lease = q.p.fault.lease(lease)
 	}
@@ -167,7 +167,7 @@ func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 		if q.p.fault.trusting {
 			brief = ctx
 		}
-		a, err := q.call(brief, farRequest{Call: "dequeue", Limit: limit, Time: lease})
+		a, err := q.call(brief, remoteRequest{Call: "dequeue", Limit: limit, Time: lease})
 		cancel()
 		if !errors.Is(err, driver.ErrNoTasks) || ctx.Err() != nil {
 			if a == nil {
@@ -178,28 +178,28 @@ func (q *farQueue) Dequeue(ctx context.Context, limit int, lease time.Duration) 
 	}
 }
 
-func (q *farQueue) settle(ctx context.Context, call string, ds []*driver.Delivery) error {
+func (q *remoteQueue) settle(ctx context.Context, call string, ds []*driver.Delivery) error {
 	if f := q.p.fault.settle; f != nil {
 		return f(q, ctx, call, ds)
 	}
-	_, err := q.call(ctx, farRequest{Call: call, Ds: ds})
+	_, err := q.call(ctx, remoteRequest{Call: call, Ds: ds})
 	return err
 }
 
-func (q *farQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
+func (q *remoteQueue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, "complete", ds)
 }
 
-func (q *farQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
+func (q *remoteQueue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, "release", ds)
 }
 
-func (q *farQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+func (q *remoteQueue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, "dead letter", ds)
 }
 
-func (q *farQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
-	a, err := q.call(ctx, farRequest{Call: "extend", Ds: ds, Time: lease})
+func (q *remoteQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+	a, err := q.call(ctx, remoteRequest{Call: "extend", Ds: ds, Time: lease})
 	if a != nil && len(a.Ds) == len(ds) {
 		for i := range ds {
 			ds[i].LeaseUntil = a.Ds[i].LeaseUntil
@@ -211,31 +211,31 @@ func (q *farQueue) Extend(ctx context.Context, ds []*driver.Delivery, lease time
 	return err
 }
 
-func (q *farQueue) Redrive(ctx context.Context, ids []string) ([]string, error) {
+func (q *remoteQueue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if f := q.p.fault.redrive; f != nil {
 		return f(q, ctx)
 	}
-	a, err := q.call(ctx, farRequest{Call: "redrive", IDs: ids})
+	a, err := q.call(ctx, remoteRequest{Call: "redrive", IDs: ids})
 	if a == nil {
 		return nil, err
 	}
 	return a.IDs, err
 }
 
-func (q *farQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	a, err := q.call(ctx, farRequest{Call: "redrive deaths", Deaths: deaths, Payloads: payloads})
+func (q *remoteQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	a, err := q.call(ctx, remoteRequest{Call: "redrive deaths", Deaths: deaths, Payloads: payloads})
 	if a == nil {
 		return nil, err
 	}
 	return a.Deaths, err
 }
 
-func (q *farQueue) Stats(ctx context.Context) (driver.Stats, error) {
-	a, err := q.call(ctx, farRequest{Call: "stats"})
+func (q *remoteQueue) Stats(ctx context.Context) (driver.Stats, error) {
+	a, err := q.call(ctx, remoteRequest{Call: "stats"})
 	if a == nil {
 		return driver.Stats{}, err
 	}
 	return a.Stats, err
 }
 
-func (q *farQueue) Close() error { return nil }
+func (q *remoteQueue) Close() error { return nil }

@@ -18,10 +18,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// A far broker stands in for the brokers that providers reach over a network: the
+// A remoteBroker stands in for the brokers that providers reach over a network: the
 // reference provider behind a socket, so that connections can be cut, replies
 // lost and round trips counted.
-type farBroker struct {
+type remoteBroker struct {
 	ln       net.Listener
 	provider *memory.Provider
 	wg       sync.WaitGroup
@@ -33,7 +33,7 @@ type farBroker struct {
 
 // A request and its reply, as they travel.
 type (
-	farRequest struct {
+	remoteRequest struct {
 		Call  string
 		Cfg   runtime.QueueConfig
 		Tasks []*runtime.Task
@@ -45,49 +45,49 @@ type (
 		Deaths   []driver.Death
 		Payloads [][]byte
 	}
-	farReply struct {
+	remoteReply struct {
 		Answers []runtime.Enqueued
 		Ds      []*driver.Delivery
 		IDs     []string
 		Deaths  []driver.Death
 		Stats   driver.Stats
 		Cfg     runtime.QueueConfig
-		Err     *farError
-		Items   []farError
+		Err     *remoteError
+		Items   []remoteError
 	}
-	farError struct {
+	remoteError struct {
 		Index int
 		ID    string
-		Kind  int // in farKinds; -1: none of them
+		Kind  int // in remoteErrorKinds; -1: none of them
 		Text  string
 	}
 )
 
-var farKinds = []error{
+var remoteErrorKinds = []error{
 	driver.ErrNoTasks, runtime.ErrLeaseLost, runtime.ErrDuplicate, runtime.ErrUnsupported, runtime.ErrClosed,
 	driver.ErrQueueMismatch, driver.ErrInvalidQueue, runtime.ErrInvalidTask, runtime.ErrQueueFull,
 }
 
-func farErrorOf(err error) farError {
-	for i, kind := range farKinds {
+func remoteErrorOf(err error) remoteError {
+	for i, kind := range remoteErrorKinds {
 		if errors.Is(err, kind) {
-			return farError{Kind: i, Text: err.Error()}
+			return remoteError{Kind: i, Text: err.Error()}
 		}
 	}
-	return farError{Kind: -1, Text: err.Error()}
+	return remoteError{Kind: -1, Text: err.Error()}
 }
 
-func (e farError) err() error {
+func (e remoteError) err() error {
 	if e.Kind < 0 {
 		return errors.New(e.Text)
 	}
-	return fmt.Errorf("%w (from afar: %s)", farKinds[e.Kind], e.Text)
+	return fmt.Errorf("%w (from afar: %s)", remoteErrorKinds[e.Kind], e.Text)
 }
 
-func newFarBroker(tb testing.TB) *farBroker {
+func newRemoteBroker(tb testing.TB) *remoteBroker {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
-	b := &farBroker{ln: ln, provider: memory.New(), queues: make(map[string]driver.Queue), conns: make(map[net.Conn]bool)}
+	b := &remoteBroker{ln: ln, provider: memory.New(), queues: make(map[string]driver.Queue), conns: make(map[net.Conn]bool)}
 	b.wg.Go(func() {
 		for {
 			c, err := ln.Accept()
@@ -113,11 +113,11 @@ func newFarBroker(tb testing.TB) *farBroker {
 	return b
 }
 
-func (b *farBroker) serve(c net.Conn) {
+func (b *remoteBroker) serve(c net.Conn) {
 	defer c.Close()
 	in, out := gob.NewDecoder(c), gob.NewEncoder(c)
 	for {
-		var r farRequest
+		var r remoteRequest
 		if in.Decode(&r) != nil {
 			return
 		}
@@ -127,7 +127,7 @@ func (b *farBroker) serve(c net.Conn) {
 	}
 }
 
-func (b *farBroker) queue(cfg runtime.QueueConfig) (driver.Queue, error) {
+func (b *remoteBroker) queue(cfg runtime.QueueConfig) (driver.Queue, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if q := b.queues[cfg.Name]; q != nil {
@@ -140,8 +140,8 @@ func (b *farBroker) queue(cfg runtime.QueueConfig) (driver.Queue, error) {
 	return q, err
 }
 
-func (b *farBroker) answer(r *farRequest) *farReply {
-	a := new(farReply)
+func (b *remoteBroker) answer(r *remoteRequest) *remoteReply {
+	a := new(remoteReply)
 	q, err := b.queue(r.Cfg)
 	ctx := context.Background()
 	if err == nil {
@@ -179,18 +179,18 @@ func (b *farBroker) answer(r *farRequest) *farReply {
 	switch {
 	case errors.As(err, &be):
 		for _, it := range be.Items {
-			e := farErrorOf(it.Err)
+			e := remoteErrorOf(it.Err)
 			e.Index, e.ID = it.Index, it.ID
 			a.Items = append(a.Items, e)
 		}
 	case err != nil:
-		e := farErrorOf(err)
+		e := remoteErrorOf(err)
 		a.Err = &e
 	}
 	return a
 }
 
-func (b *farBroker) dead(ctx context.Context, q driver.Queue) (ds []*driver.Delivery) {
+func (b *remoteBroker) dead(ctx context.Context, q driver.Queue) (ds []*driver.Delivery) {
 	ts, _, _ := q.(driver.Browser).Browse(ctx, driver.Dead, "", 1000)
 	for _, t := range ts {
 		ds = append(ds, &driver.Delivery{Task: t})
@@ -198,8 +198,8 @@ func (b *farBroker) dead(ctx context.Context, q driver.Queue) (ds []*driver.Deli
 	return ds
 }
 
-// farHarness is that of far providers with a fault.
-func farHarness(f farFault) *Harness {
+// remoteHarness is that of remote providers with a fault.
+func remoteHarness(f remoteFault) *Harness {
 	var (
 		mu      sync.Mutex
 		proxies = make(map[string]*faultproxy.Proxy)
@@ -207,7 +207,7 @@ func farHarness(f farFault) *Harness {
 	return &Harness{
 		Name: "far", Home: OnServer,
 		Data: func(tb testing.TB) string {
-			b := newFarBroker(tb)
+			b := newRemoteBroker(tb)
 			p, err := faultproxy.Listen(b.ln.Addr().String())
 			require.NoError(tb, err)
 			tb.Cleanup(func() { _ = p.Close() })
@@ -217,7 +217,7 @@ func farHarness(f farFault) *Harness {
 			return p.Addr()
 		},
 		Open: func(addr string, _ driver.Clock) (runtime.Provider, error) {
-			return &farProvider{addr: addr, fault: f}, nil
+			return &remoteProvider{addr: addr, fault: f}, nil
 		},
 		Network: func(_ testing.TB, addr string) Network {
 			mu.Lock()

@@ -103,7 +103,7 @@ func (r Report) reasons(b *strings.Builder) {
 			item("- %s is downgraded: %s\n", l.Text, l.Downgrade)
 		}
 	}
-	type want struct{ needs, why string }
+	type want struct{ requires, why string }
 	var wants []want
 	tests := make(map[want][]string)
 	for _, l := range r.Laws {
@@ -116,7 +116,7 @@ func (r Report) reasons(b *strings.Builder) {
 		}
 	}
 	for _, w := range wants {
-		item("- without %s (%s): %s\n", w.needs, w.why, strings.Join(tests[w], ", "))
+		item("- without %s (%s): %s\n", w.requires, w.why, strings.Join(tests[w], ", "))
 	}
 }
 
@@ -129,10 +129,10 @@ func (r Report) law(law Law) LawReport {
 	return LawReport{Law: law, Text: law.String(), Status: NotRun}
 }
 
-func (b *book) report() Report {
+func (b *resultRecorder) report() Report {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := Report{Provider: b.h.Name, Types: b.h.types, Capabilities: b.h.can}
+	r := Report{Provider: b.h.Name, Types: b.h.types, Capabilities: b.h.caps}
 	for law := Contract; int(law) < len(lawTexts); law++ {
 		l := *b.of(law)
 		l.sum()
@@ -142,7 +142,7 @@ func (b *book) report() Report {
 }
 
 // publish logs the table, and writes it to a file if requested.
-func (b *book) publish(t testing.TB) {
+func (b *resultRecorder) publish(t testing.TB) {
 	t.Helper()
 	r := b.report()
 	t.Logf("\n%s", Markdown(r))

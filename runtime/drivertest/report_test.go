@@ -16,14 +16,14 @@ import (
 func TestTheTableSaysHowAProviderStandsToEachLaw(t *testing.T) {
 	h := memoryHarness()
 	h.Downgrades = map[Law]string{PublishBeforeAck: "a reason"}
-	b := newBook(&h)
-	b.note(clause{law: NothingIsLost, name: "one"}, false)
-	b.note(clause{law: NothingIsLost, name: "two"}, false)
-	b.note(clause{law: LeasesHold, name: "bad"}, true)
-	b.note(clause{law: PublishBeforeAck, name: "weaker"}, false)
+	b := newResultRecorder(&h)
+	b.note(testCase{law: NothingIsLost, name: "one"}, false)
+	b.note(testCase{law: NothingIsLost, name: "two"}, false)
+	b.note(testCase{law: LeasesHold, name: "bad"}, true)
+	b.note(testCase{law: PublishBeforeAck, name: "weaker"}, false)
 	r := recorder.Run(t, func(tb testing.TB) {
-		b.leaveOut(tb, clause{law: PublishBeforeAck, name: "kill"}, processes, "none to kill")
-		b.leaveOut(tb, clause{law: StatsTellTheTruth, name: "cost"}, costing, "not counted")
+		b.leaveOut(tb, testCase{law: PublishBeforeAck, name: "kill"}, processes, "none to kill")
+		b.leaveOut(tb, testCase{law: StatsTellTheTruth, name: "cost"}, costing, "not counted")
 		for law := Contract; int(law) < len(lawTexts); law++ {
 			b.checkDowngrade(tb, law)
 		}
@@ -46,9 +46,9 @@ func TestTheTableSaysHowAProviderStandsToEachLaw(t *testing.T) {
 func TestATestIsLeftOutOnlyForAReason(t *testing.T) {
 	h := memoryHarness()
 	h.Downgrades = nil
-	b := newBook(&h)
+	b := newResultRecorder(&h)
 	r := recorder.Run(t, func(tb testing.TB) {
-		b.leaveOut(tb, clause{law: PublishBeforeAck, name: "kill"}, processes, "none to kill")
+		b.leaveOut(tb, testCase{law: PublishBeforeAck, name: "kill"}, processes, "none to kill")
 	})
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "downgrade the law in the Harness, with the reason")
@@ -58,9 +58,9 @@ func TestATestIsLeftOutOnlyForAReason(t *testing.T) {
 func TestADowngradeWithoutNeedFails(t *testing.T) {
 	h := memoryHarness()
 	h.Downgrades = map[Law]string{LeasesHold: "laziness"}
-	b := newBook(&h)
+	b := newResultRecorder(&h)
 	r := recorder.Run(t, func(tb testing.TB) {
-		b.leaveOut(tb, clause{law: LeasesHold, name: "cost"}, costing, "an optional need is none")
+		b.leaveOut(tb, testCase{law: LeasesHold, name: "cost"}, costing, "an optional need is none")
 		b.checkDowngrade(tb, LeasesHold)
 	})
 	assert.True(t, r.Failed())
@@ -71,8 +71,8 @@ func TestTheTableIsWrittenWhereItIsAskedFor(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TASKGEN_CONFORMANCE_OUT", dir)
 	h := memoryHarness()
-	b := newBook(&h)
-	b.note(clause{law: LeasesHold, name: "bad"}, true)
+	b := newResultRecorder(&h)
+	b.note(testCase{law: LeasesHold, name: "bad"}, true)
 	r := recorder.Run(t, func(tb testing.TB) { b.publish(tb) })
 	assert.False(t, r.Failed())
 	assert.Contains(t, r.Text(), "law 2: leases hold failed in: bad")
@@ -106,7 +106,7 @@ func TestAHarnessThatSaysTooLittleIsRefused(t *testing.T) {
 
 func TestEachTestOfTheSuiteHasANameOfItsOwn(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, c := range clauses() {
+	for _, c := range testCases() {
 		assert.False(t, seen[c.name], "two tests are called %q", c.name)
 		seen[c.name] = true
 		assert.NotNil(t, c.run, c.name)
@@ -117,7 +117,7 @@ func TestEachTestOfTheSuiteHasANameOfItsOwn(t *testing.T) {
 func TestATaskDiffNamesEveryField(t *testing.T) {
 	h := memoryHarness()
 	recorder.Run(t, func(tb testing.TB) {
-		w := newWorld(tb, &h, clause{}, patient)
+		w := newEnv(tb, &h, testCase{}, defaultPatience)
 		full := w.fullTask(w.open(runtime.QueueConfig{}))
 		full.Priority, full.GroupKey = 2, "g"
 		diff := taskDiff(new(runtime.Task), full)

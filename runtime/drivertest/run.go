@@ -6,26 +6,26 @@ import (
 	"testing"
 )
 
-// A clause is one test of the suite.
-type clause struct {
-	law   Law
-	name  string
-	needs []need
-	real  bool // run on the machine's clock, whatever the harness offers
-	alone bool // run on a broker that no other test shares
-	pace  int  // factor of its times on the machine's clock: 0 is 1
-	run   func(w *world)
+// A testCase is one test of the suite.
+type testCase struct {
+	law        Law
+	name       string
+	requires   []requirement
+	real       bool // run on the machine's clock, whatever the harness offers
+	alone      bool // run on a broker that no other test shares
+	timeFactor int  // factor of its times on the machine's clock: 0 is 1
+	run        func(w *env)
 }
 
-// clauses returns every test of the suite, law by law.
-func clauses() []clause {
-	var all []clause
-	for _, part := range [...]func() []clause{
-		lossClauses, killClauses, leaseClauses, receiptClauses, timeClauses, moveClauses, poisonClauses, crashClauses,
-		chargeClauses, deployClauses, runClauses,
-		orderClauses, shareClauses, levelClauses, uniqueClauses, troubleClauses, stopClauses, statsClauses,
-		faultClauses, replyClauses, outageClauses, doneClauses, frozenClauses, awayClauses, refusalClauses, fullClauses, slowClauses,
-		taskClauses, boundClauses, distanceClauses, waitClauses, closeClauses, operationClauses, deadClauses,
+// testCases returns every test of the suite, law by law.
+func testCases() []testCase {
+	var all []testCase
+	for _, part := range [...]func() []testCase{
+		lossCases, killCases, leaseCases, receiptCases, timeCases, moveCases, poisonCases, crashCases,
+		chargeCases, deployCases, runCases,
+		orderCases, shareCases, levelCases, uniqueCases, troubleCases, stopCases, statsCases,
+		faultCases, replyCases, outageCases, doneCases, frozenCases, awayCases, refusalCases, fullCases, slowCases,
+		taskCases, boundCases, distanceCases, waitCases, closeCases, operationCases, deadCases,
 	} {
 		all = append(all, part()...)
 	}
@@ -48,58 +48,58 @@ func Run(t *testing.T, h Harness) {
 	if err := h.validate(); err != nil {
 		t.Fatal(err)
 	}
-	missing := h.lacks(t)
-	book := newBook(&h)
-	t.Cleanup(func() { book.publish(t) })
-	everybody.join()
-	t.Cleanup(everybody.part)
-	tr := &trial{h: &h, wakeups: &everybody.wakeups}
+	missing := h.missingRequirements(t)
+	results := newResultRecorder(&h)
+	t.Cleanup(func() { results.publish(t) })
+	processLimiter.addSuite()
+	t.Cleanup(processLimiter.removeSuite)
+	tr := &caseRunner{h: &h, wakeups: &processLimiter.wakeups}
 	var laws sync.WaitGroup
 	for law := Contract; int(law) < len(lawTexts); law++ {
 		laws.Go(func() {
 			t.Run(law.String(), func(t *testing.T) {
 				var tests sync.WaitGroup
-				for _, c := range clauses() {
+				for _, c := range testCases() {
 					if c.law != law {
 						continue
 					}
-					if n, why, ok := c.unfilled(missing); ok {
-						book.leaveOut(t, c, n, why)
+					if n, why, ok := c.firstMissing(missing); ok {
+						results.leaveOut(t, c, n, why)
 						continue
 					}
 					if testing.Short() && !c.short() {
 						continue
 					}
 					tests.Go(func() {
-						everybody.enter(!c.short() && (!c.alone || h.Alone == nil)) // brokers that all start at once are slow, too
-						defer everybody.leave()
+						processLimiter.acquire(!c.short() && (!c.alone || h.Alone == nil)) // brokers that all start at once are slow, too
+						defer processLimiter.release()
 						t.Run(c.name, func(t *testing.T) {
-							defer func() { book.note(c, t.Failed()) }()
+							defer func() { results.note(c, t.Failed()) }()
 							tr.run(t, c)
 						})
 					})
 				}
 				tests.Wait()
-				book.checkDowngrade(t, law)
+				results.checkDowngrade(t, law)
 			})
 		})
 	}
 	laws.Wait()
 }
 
-// slow needs are those whose tests need processes, networks or servers of their own.
-var slow = map[need]bool{
+// slow requirements are those whose tests need processes, networks or servers of their own.
+var slow = map[requirement]bool{
 	processes: true, cutting: true, restarting: true, crashing: true, meddling: true, swallowing: true, filling: true, bulky: true,
 }
 
 // short reports whether a test is quick enough for go test -short.
-func (c clause) short() bool {
-	return !c.real && !c.alone && !slices.ContainsFunc(c.needs, func(n need) bool { return slow[n] })
+func (c testCase) short() bool {
+	return !c.real && !c.alone && !slices.ContainsFunc(c.requires, func(n requirement) bool { return slow[n] })
 }
 
-// unfilled returns the first need of the test that is missing, with the reason.
-func (c clause) unfilled(missing map[need]string) (need, string, bool) {
-	for _, n := range c.needs {
+// firstMissing returns the first requirement of the test that is missing, with the reason.
+func (c testCase) firstMissing(missing map[requirement]string) (requirement, string, bool) {
+	for _, n := range c.requires {
 		if why, ok := missing[n]; ok {
 			return n, why, true
 		}
@@ -107,16 +107,18 @@ func (c clause) unfilled(missing map[need]string) (need, string, bool) {
 	return "", "", false
 }
 
-// A book records the result of each test.
-type book struct {
+// A resultRecorder records the result of each test.
+type resultRecorder struct {
 	h  *Harness
 	mu sync.Mutex
 	by map[Law]*LawReport
 }
 
-func newBook(h *Harness) *book { return &book{h: h, by: make(map[Law]*LawReport)} }
+func newResultRecorder(h *Harness) *resultRecorder {
+	return &resultRecorder{h: h, by: make(map[Law]*LawReport)}
+}
 
-func (b *book) of(law Law) *LawReport {
+func (b *resultRecorder) of(law Law) *LawReport {
 	r := b.by[law]
 	if r == nil {
 		r = &LawReport{Law: law, Text: law.String()}
@@ -125,7 +127,7 @@ func (b *book) of(law Law) *LawReport {
 	return r
 }
 
-func (b *book) note(c clause, failed bool) {
+func (b *resultRecorder) note(c testCase, failed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.of(c.law)
@@ -136,14 +138,14 @@ func (b *book) note(c clause, failed bool) {
 }
 
 // leaveOut records a test that the provider cannot run. If the law is not downgraded
-// and the need not optional, that is a failure.
-func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
+// and the requirement is not optional, that is a failure.
+func (b *resultRecorder) leaveOut(t testing.TB, c testCase, n requirement, why string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.of(c.law)
-	r.LeftOut = append(r.LeftOut, LeftOut{Test: c.name, Needs: string(n), Why: why, Optional: b.h.leaves(n)})
-	if b.h.leaves(n) {
+	r.LeftOut = append(r.LeftOut, LeftOut{Test: c.name, Needs: string(n), Why: why, Optional: b.h.mayLack(n)})
+	if b.h.mayLack(n) {
 		return
 	}
 	if _, ok := b.h.Downgrades[c.law]; !ok {
@@ -154,7 +156,7 @@ func (b *book) leaveOut(t testing.TB, c clause, n need, why string) {
 
 // checkDowngrade fails for a downgraded law if all its tests could be run: such a
 // downgrade would hide a later need for it.
-func (b *book) checkDowngrade(t testing.TB, law Law) {
+func (b *resultRecorder) checkDowngrade(t testing.TB, law Law) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -49,7 +49,7 @@ func serverHarness(f fault, restarted func(s *server)) *Harness {
 			if servers[addr] == nil {
 				servers[addr] = &server{Provider: memory.New(memory.WithClock(clock)), restarts: restarted, fault: f}
 			}
-			return &link{server: servers[addr]}, nil
+			return &serverClient{server: servers[addr]}, nil
 		},
 		Cut: func(_ testing.TB, addr string) func() {
 			at(addr).away.Store(true)
@@ -67,18 +67,18 @@ func serverHarness(f fault, restarted func(s *server)) *Harness {
 			s.restarts(s)
 			s.away.Store(false)
 		},
-		Cost: func(p runtime.Provider) int64 { return p.(*link).work.Load() },
+		Cost: func(p runtime.Provider) int64 { return p.(*serverClient).work.Load() },
 	}
 }
 
-// A link is one provider's connection to its server.
-type link struct {
+// A serverClient is one provider's connection to its server.
+type serverClient struct {
 	*server
 	mu   sync.Mutex
 	open []driver.Queue
 }
 
-func (l *link) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
+func (l *serverClient) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := l.server.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -86,10 +86,10 @@ func (l *link) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue,
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open = append(l.open, q)
-	return &faulty{q.(everything), l.fault.over(&l.away)}, nil
+	return &faultyQueue{q.(referenceQueue), l.fault.over(&l.away)}, nil
 }
 
-func (l *link) Close() error {
+func (l *serverClient) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, q := range l.open {
@@ -101,7 +101,7 @@ func (l *link) Close() error {
 // over adds to a fault that the server may be away.
 func (f fault) over(away *atomic.Bool) fault {
 	if f.enqueue == nil {
-		f.enqueue = func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		f.enqueue = func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			if away.Load() {
 				return nil, errAway
 			}
@@ -109,7 +109,7 @@ func (f fault) over(away *atomic.Bool) fault {
 		}
 	}
 	if f.complete == nil {
-		f.complete = func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+		f.complete = func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 			if away.Load() {
 				return errAway
 			}
@@ -117,7 +117,7 @@ func (f fault) over(away *atomic.Bool) fault {
 		}
 	}
 	if f.dequeue == nil {
-		f.dequeue = func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		f.dequeue = func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			if away.Load() {
 				return nil, errAway
 			}
@@ -127,12 +127,12 @@ func (f fault) over(away *atomic.Bool) fault {
 	return f
 }
 
-func runClause(t *testing.T, h *Harness, name string, patience time.Duration) *recorder.Recorder {
+func runTestCase(t *testing.T, h *Harness, name string, patience time.Duration) *recorder.Recorder {
 	t.Helper()
-	all := clauses()
-	i := slices.IndexFunc(all, func(c clause) bool { return c.name == name })
+	all := testCases()
+	i := slices.IndexFunc(all, func(c testCase) bool { return c.name == name })
 	require.GreaterOrEqual(t, i, 0, "no test is called %q", name)
-	return recorder.Run(t, func(tb testing.TB) { all[i].run(newWorld(tb, h, all[i], patience)) })
+	return recorder.Run(t, func(tb testing.TB) { all[i].run(newEnv(tb, h, all[i], patience)) })
 }
 
 const (
@@ -154,7 +154,7 @@ func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {
 	t.Parallel()
 	h := serverHarness(fault{}, func(*server) {})
 	for _, name := range []string{testRestart, testWorking, testKilled, testDone, testCut, testAcks, testReopen, testCost} {
-		r := runClause(t, h, name, patient)
+		r := runTestCase(t, h, name, defaultPatience)
 		assert.False(t, r.Failed(), "%s: %s", name, r.Text())
 	}
 }
@@ -171,11 +171,11 @@ func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, q.Complete(context.Background(), ds))
 	})
-	r := runClause(t, h, testRestart, 200*time.Millisecond)
+	r := runTestCase(t, h, testRestart, 200*time.Millisecond)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "all tasks are handed out after the restart")
 	for _, name := range []string{testWorking, testKilled} {
-		r = runClause(t, h, name, 4*time.Second)
+		r = runTestCase(t, h, name, 4*time.Second)
 		assert.True(t, r.Failed(), name)
 		assert.Contains(t, r.Text(), "all tasks are run when the broker is back")
 	}
@@ -184,7 +184,7 @@ func TestAServerThatForgetsWhenItIsRestartedFails(t *testing.T) {
 func TestAServerThatBringsBackWhatWasDoneFails(t *testing.T) {
 	t.Parallel()
 	var done []*runtime.Task
-	h := serverHarness(fault{complete: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+	h := serverHarness(fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		done = append(done, ds[0].Task.Clone())
 		return q.Complete(ctx, ds)
 	}}, func(s *server) {
@@ -193,7 +193,7 @@ func TestAServerThatBringsBackWhatWasDoneFails(t *testing.T) {
 		_, err = q.Enqueue(context.Background(), done[:1])
 		require.NoError(t, err)
 	})
-	r := runClause(t, h, testDone, time.Second)
+	r := runTestCase(t, h, testDone, time.Second)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "the broker is back after round 1")
 }
@@ -205,7 +205,7 @@ func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
 	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
 		held := make(map[string]string)
-		p.(*link).fault.enqueue = func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+		p.(*serverClient).fault.enqueue = func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			answers, err := q.Enqueue(ctx, ts)
 			for i, t := range ts {
 				if id, is := held[t.UniqueKey]; is && t.UniqueKey != "" {
@@ -217,7 +217,7 @@ func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
 		}
 		return p, err
 	}
-	r := runClause(t, h, testDone, time.Second)
+	r := runTestCase(t, h, testDone, time.Second)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "round 2: the key of task")
 }
@@ -225,13 +225,13 @@ func TestAServerThatKeepsTheKeyOfWhatWasDoneFails(t *testing.T) {
 func TestAProviderThatAcknowledgesIntoACutFails(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
-	h := serverHarness(fault{enqueue: func(q everything, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	h := serverHarness(fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		if n := calls.Add(1); n > 10 && n <= 20 { // the wave that falls into the cut
 			return make([]runtime.Enqueued, len(ts)), nil
 		}
 		return q.Enqueue(ctx, ts)
 	}}, nil)
-	r := runClause(t, h, testCut, time.Second)
+	r := runTestCase(t, h, testCut, time.Second)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "was acknowledged around the cut and is lost")
 }
@@ -243,23 +243,23 @@ func TestStatsThatCountTasksOneByOneFail(t *testing.T) {
 	open := h.Open
 	h.Open = func(addr string, clock driver.Clock) (runtime.Provider, error) {
 		p, err := open(addr, clock)
-		p.(*link).fault.stats = func(_ everything, s driver.Stats) driver.Stats {
+		p.(*serverClient).fault.stats = func(_ referenceQueue, s driver.Stats) driver.Stats {
 			work.Add(s.Ready)
 			return s
 		}
 		return p, err
 	}
 	h.Cost = func(runtime.Provider) int64 { return work.Load() }
-	r := runClause(t, h, testCost, patient)
+	r := runTestCase(t, h, testCost, defaultPatience)
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "Stats costs 100 with 10 tasks and 50100 with 5010")
 }
 
 func TestABoundOnPayloadsIsTested(t *testing.T) {
-	h := faultyHarness(fault{can: func(c driver.Capabilities) driver.Capabilities {
+	h := faultyHarness(fault{caps: func(c driver.Capabilities) driver.Capabilities {
 		c.MaxPayload = 1000
 		return c
 	}})
-	r := runClause(t, h, testLarge, patient)
+	r := runTestCase(t, h, testLarge, defaultPatience)
 	assert.False(t, r.Failed(), r.Text())
 }

@@ -9,14 +9,14 @@ import (
 
 // A waiter is a worker that waits in Dequeue while the test continues.
 type waiter struct {
-	w    *world
+	w    *env
 	got  chan []*driver.Delivery
 	fail chan error
 	stop context.CancelFunc
 }
 
 // waiter starts a worker that leases one batch for long.
-func (w *world) waiter(q driver.Queue) *waiter {
+func (w *env) waiter(q driver.Queue) *waiter {
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	a := &waiter{w: w, got: make(chan []*driver.Delivery, 1), fail: make(chan error, 1), stop: cancel}
 	entered := make(chan struct{})

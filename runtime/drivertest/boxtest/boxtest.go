@@ -19,10 +19,10 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...drive
 	}
 	// Tests of brokers wait for most of their time, so that more of them run side by
 	// side than t.Parallel would allow.
-	room := make(chan struct{}, sideBySide)
+	slots := make(chan struct{}, maxParallel)
 	var tests sync.WaitGroup
 	for _, kind := range types {
-		for name, test := range map[string]func(*desk){
+		for name, test := range map[string]func(*env){
 			"pages hold each letter once, in the order of death":      listing,
 			"a loop comes to each letter once, whatever it discards":  looping,
 			"a filter chooses by each of its fields":                  filtering,
@@ -50,14 +50,14 @@ func Run(t *testing.T, open func(tb testing.TB) runtime.Provider, types ...drive
 			"two who work on the same letters run each of them once":  competing,
 		} {
 			tests.Go(func() {
-				room <- struct{}{}
-				defer func() { <-room }()
-				t.Run(string(kind)+"/"+name, func(t *testing.T) { test(newDesk(t, open(t), kind)) })
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				t.Run(string(kind)+"/"+name, func(t *testing.T) { test(newEnv(t, open(t), kind)) })
 			})
 		}
 	}
 	tests.Wait()
 }
 
-// sideBySide is how many tests of the suite run at the same time.
-const sideBySide = 12
+// maxParallel is how many tests of the suite run at the same time.
+const maxParallel = 12

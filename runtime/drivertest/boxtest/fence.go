@@ -13,7 +13,7 @@ import (
 )
 
 // dieAgain redrives a letter, as a colleague does, and has it die of another cause.
-func (d *desk) dieAgain(id string, cause error) error {
+func (d *env) dieAgain(id string, cause error) error {
 	done, err := d.boxOf(name).Redrive(d.ctx, dlq.Redrive{IDs: []string{id}})
 	if err != nil || done.Moved != 1 {
 		return fmt.Errorf("redrive %s: moved %d, kept %v: %w", id, done.Moved, done.Kept, err)
@@ -26,7 +26,7 @@ func (d *desk) dieAgain(id string, cause error) error {
 }
 
 // fail does with deliveries what a pool does after their last failure.
-func (d *desk) fail(ds []*driver.Delivery, cause error) error {
+func (d *env) fail(ds []*driver.Delivery, cause error) error {
 	for _, x := range ds {
 		driver.NoteAttempt(x.Task, 1, "w 2", time.Now(), time.Millisecond, cause)
 		driver.Bury(x.Task, name, time.Now(), cause)
@@ -34,7 +34,7 @@ func (d *desk) fail(ds []*driver.Delivery, cause error) error {
 	return d.q.DeadLetter(d.ctx, ds)
 }
 
-func (d *desk) show(id string) dlq.Letter {
+func (d *env) show(id string) dlq.Letter {
 	d.Helper()
 	l, err := d.box.Show(d.ctx, id)
 	d.ok(err, "show "+id)
@@ -42,7 +42,7 @@ func (d *desk) show(id string) dlq.Letter {
 }
 
 // refencing has one letter die again after its Ref was read.
-func refencing(d *desk) {
+func refencing(d *env) {
 	ids := d.buryMails(3)
 	old := d.show("m00")
 	d.ok(d.dieAgain("m00", errors.New("another cause")), "die again")
@@ -67,35 +67,35 @@ func refencing(d *desk) {
 	d.check(string(back["m00"].Payload) == `{"to":"new"}`, "it came back with %s", back["m00"].Payload)
 }
 
-// A meddler is a provider on whose queues something else happens when the dead have been
+// An interceptor is a provider on whose queues something else happens when the dead have been
 // listed.
-type meddler struct {
+type interceptor struct {
 	runtime.Provider
 	meanwhile func() error
 }
 
-type listed interface {
+type listedQueue interface {
 	driver.Queue
 	driver.Browser
 	driver.Redriver
 	driver.Discarder
 }
 
-type meddled struct {
-	listed
-	of *meddler
+type interceptedQueue struct {
+	listedQueue
+	of *interceptor
 }
 
-func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
+func (m *interceptor) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := m.Provider.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return meddled{q.(listed), m}, nil
+	return interceptedQueue{q.(listedQueue), m}, nil
 }
 
-func (q meddled) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*runtime.Task, string, error) {
-	ts, next, err := q.listed.Browse(ctx, state, cursor, limit)
+func (q interceptedQueue) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*runtime.Task, string, error) {
+	ts, next, err := q.listedQueue.Browse(ctx, state, cursor, limit)
 	if f := q.of.meanwhile; f != nil && err == nil && next == "" {
 		q.of.meanwhile = nil
 		err = f()
@@ -104,11 +104,11 @@ func (q meddled) Browse(ctx context.Context, state driver.State, cursor string, 
 }
 
 // choosing has a letter that was chosen for one thing die of another before it is done.
-func choosing(d *desk) {
+func choosing(d *env) {
 	if d.receives() {
 		return // what was chosen is leased
 	}
-	p := &meddler{Provider: d.p}
+	p := &interceptor{Provider: d.p}
 	m := runtime.NewManager(runtime.ManagerConfig{})
 	d.ok(m.Open(d.ctx, p, d.q.Config()), "open the queue")
 	defer func() { d.ok(m.Close(), "close it") }()
@@ -144,15 +144,15 @@ func choosing(d *desk) {
 }
 
 // few is how many letters a test works on: a look at those that are received is slow.
-func (d *desk) few(listed, received int) int {
+func (d *env) few(listedQueue, received int) int {
 	if d.receives() {
 		return received
 	}
-	return listed
+	return listedQueue
 }
 
 // working has a worker do something with what is on the queue, until stop is called.
-func (d *desk) working(do func([]*driver.Delivery) error) (stop func()) {
+func (d *env) working(do func([]*driver.Delivery) error) (stop func()) {
 	ctx, cancel := context.WithCancel(d.ctx)
 	var worker sync.WaitGroup
 	worker.Go(func() {
@@ -175,7 +175,7 @@ func (d *desk) working(do func([]*driver.Delivery) error) (stop func()) {
 }
 
 // racing edits letters beside a worker that fails each of them at once.
-func racing(d *desk) {
+func racing(d *env) {
 	ids := d.buryMails(d.few(40, 4))
 	stop := d.working(func(ds []*driver.Delivery) error { return d.fail(ds, errors.New("still no")) })
 	defer stop()
@@ -190,7 +190,7 @@ func racing(d *desk) {
 }
 
 // dead waits until letters are the given ones.
-func (d *desk) dead(ids []string) {
+func (d *env) dead(ids []string) {
 	d.Helper()
 	for len(d.list(dlq.Filter{Reason: "still no"})) < len(ids) {
 		d.ok(d.ctx.Err(), "wait for the last of them to die again")
@@ -199,7 +199,7 @@ func (d *desk) dead(ids []string) {
 }
 
 // competing has two people put the same letters back beside a worker that completes them.
-func competing(d *desk) {
+func competing(d *env) {
 	ids := d.buryMails(d.few(30, 6))
 	ran := make(map[string]int)
 	stop := d.working(func(ds []*driver.Delivery) error {

@@ -17,7 +17,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-func listing(d *desk) {
+func listing(d *env) {
 	want := d.buryMails(11)
 	var got []string
 	for cursor := ""; ; {
@@ -38,7 +38,7 @@ func listing(d *desk) {
 
 // looping discards letters while a loop over all goes on, and breaks it off on the
 // second page.
-func looping(d *desk) {
+func looping(d *env) {
 	ids := d.buryMails(16)
 	var met []string
 	for l, err := range d.box.All(d.ctx, dlq.Filter{Type: "mail"}) {
@@ -72,7 +72,7 @@ func looping(d *desk) {
 	d.check(last == 1, "a context that has ended is no error")
 }
 
-func filtering(d *desk) {
+func filtering(d *env) {
 	other := d.mail("other")
 	other.Type = "letter"
 	d.buryMails(3)
@@ -99,7 +99,7 @@ func filtering(d *desk) {
 }
 
 // telling has two queues share a dead letter queue.
-func telling(d *desk) {
+func telling(d *env) {
 	cfg := d.q.Config()
 	cfg.Name = "fax"
 	d.ok(d.m.Open(d.ctx, d.p, cfg), "open another queue with the dead letter queue of the first")
@@ -120,7 +120,7 @@ func telling(d *desk) {
 	d.lists(dlq.Filter{}, []string{"f1", "f2"}, "of the other queue")
 }
 
-func grouping(d *desk) {
+func grouping(d *env) {
 	d.buryMails(10)
 	groups, err := d.box.Groups(d.ctx, dlq.Filter{})
 	d.ok(err, "groups")
@@ -134,7 +134,7 @@ func grouping(d *desk) {
 	d.lists(dlq.Filter{Group: groups[1].ID}, []string{"m00", "m03", "m06", "m09"}, "of a group")
 }
 
-func showing(d *desk) {
+func showing(d *env) {
 	task := d.mail("m")
 	task.Metadata = map[string]string{"tenant": "acme", "attempt_of_mine": "x"}
 	d.enqueue(d.q, task)
@@ -164,7 +164,7 @@ func showing(d *desk) {
 	d.is(err, runtime.ErrTaskNotFound, "show of what is not there")
 }
 
-func exporting(d *desk) {
+func exporting(d *env) {
 	ids := d.buryMails(8)
 	var out bytes.Buffer
 	n, err := d.box.Export(d.ctx, dlq.Filter{}, &out)
@@ -180,7 +180,7 @@ func exporting(d *desk) {
 }
 
 // returning has a redriven letter die once more.
-func returning(d *desk) {
+func returning(d *env) {
 	for i := range 2 {
 		if i == 0 {
 			d.enqueue(d.q, d.mail("m"))
@@ -201,7 +201,7 @@ func returning(d *desk) {
 }
 
 // finding looks tasks up by their IDs, on queues that can.
-func finding(d *desk) {
+func finding(d *env) {
 	f, ok := d.q.(driver.Finder)
 	if !ok {
 		d.Skip("the queue is no Finder")

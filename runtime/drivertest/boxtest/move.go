@@ -17,7 +17,7 @@ import (
 
 // redrive does r, fails unless it moves want letters and keeps none, and returns what
 // it did.
-func (d *desk) redrive(r dlq.Redrive, want int, what string) dlq.Redriven {
+func (d *env) redrive(r dlq.Redrive, want int, what string) dlq.Redriven {
 	d.Helper()
 	done, err := d.box.Redrive(d.ctx, r)
 	d.ok(err, what)
@@ -25,7 +25,7 @@ func (d *desk) redrive(r dlq.Redrive, want int, what string) dlq.Redriven {
 	return done
 }
 
-func redriving(d *desk) {
+func redriving(d *env) {
 	left := d.buryMails(16)
 	groups, err := d.box.Groups(d.ctx, dlq.Filter{})
 	d.ok(err, "groups")
@@ -57,7 +57,7 @@ func redriving(d *desk) {
 	}
 }
 
-func counting(d *desk) {
+func counting(d *env) {
 	ids := d.buryMails(9)
 	d.redrive(dlq.Redrive{DryRun: true}, 9, "a dry run of all")
 	d.redrive(dlq.Redrive{DryRun: true, Filter: dlq.Filter{Reason: "timeout"}}, 3, "a dry run of some")
@@ -73,7 +73,7 @@ func pace(n int) (rate runtime.Rate, least time.Duration) {
 	return runtime.Rate{Limit: perSecond, Per: time.Second}, time.Duration(n-first) * time.Second / perSecond
 }
 
-func pacing(d *desk) {
+func pacing(d *env) {
 	ids := d.buryMails(14)
 	rate, least := pace(len(ids))
 	began := time.Now()
@@ -83,7 +83,7 @@ func pacing(d *desk) {
 	d.take(ids...)
 }
 
-func resuming(d *desk) {
+func resuming(d *env) {
 	ids := d.buryMails(14)
 	rate, _ := pace(len(ids))
 	ctx, cancel := context.WithCancel(d.ctx)
@@ -100,7 +100,7 @@ func resuming(d *desk) {
 // cutting cuts redrives off in the middle of their calls, again and again, and goes on
 // until every letter is on the queue. What a call that was cut off had received may be
 // away for a while.
-func cutting(d *desk) {
+func cutting(d *env) {
 	ids := d.buryMails(24)
 	cuts, again := 0, 0
 	for after := 500 * time.Microsecond; cuts == 0 || after < time.Second; after *= 2 {
@@ -124,7 +124,7 @@ func cutting(d *desk) {
 	d.Logf("%d redrives were cut off; %d tasks were on the queue twice, %d are dead besides", cuts, again, len(d.list(dlq.Filter{})))
 }
 
-func dying(d *desk) {
+func dying(d *env) {
 	d.buryMails(4)
 	rate, _ := pace(4)
 	dead := false
@@ -151,7 +151,7 @@ func dying(d *desk) {
 
 // ahead redrives by a clock that stands still at the death of the third of four
 // letters.
-func ahead(d *desk) {
+func ahead(d *env) {
 	ids := d.buryMails(4)
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: tasktest.NewClock(died.Add(2 * time.Second))})
 	d.ok(m.Open(d.ctx, d.p, d.q.Config()), "open the queue by a clock of its own")
@@ -176,7 +176,7 @@ func ahead(d *desk) {
 }
 
 // meeting enqueues another task with the ID of a letter.
-func meeting(d *desk) {
+func meeting(d *env) {
 	ids := d.buryMails(3)
 	d.enqueue(d.q, d.mail("m01"))
 	done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
@@ -194,7 +194,7 @@ func meeting(d *desk) {
 	d.check(string(back["m01"].Payload) == string(d.mail("m01").Payload), "the task on the queue was overwritten: %s", back["m01"].Payload)
 }
 
-func editing(d *desk) {
+func editing(d *env) {
 	d.buryMails(3)
 	for _, bad := range []string{`{}`, `{"to":""}`, `{"to":"a","size":1.5}`, `{"to":"a","tto":"b"}`, `{"to":"a"} {}`, `nonsense`} {
 		d.is(d.box.RedriveEdited(d.ctx, "m01", []byte(bad)), dlq.ErrInvalidPayload, "an edit to "+bad)
@@ -211,7 +211,7 @@ func editing(d *desk) {
 	d.check(back.Metadata[driver.MetaRedriveCount] == "1" && back.RetryCount == 0, "it came back as %+v", back)
 }
 
-func discarding(d *desk) {
+func discarding(d *env) {
 	d.buryMails(9)
 	gone, err := d.box.Discard(d.ctx, []string{"m00", "nobody"})
 	d.ok(err, "discard")
@@ -232,7 +232,7 @@ func discarding(d *desk) {
 	d.take()
 }
 
-func retaining(d *desk) {
+func retaining(d *env) {
 	d.buryMails(2)
 	d.bury(d.q, d.mail("young"), time.Now(), errors.New("x"))
 	keep := dlq.Retention{Box: d.box, Age: time.Hour}
@@ -245,7 +245,7 @@ func retaining(d *desk) {
 }
 
 // forgetting redrives letters by each way that there is.
-func forgetting(d *desk) {
+func forgetting(d *env) {
 	results := memory.NewResults()
 	m := runtime.NewManager(runtime.ManagerConfig{Results: results})
 	d.ok(m.Open(d.ctx, d.p, d.q.Config()), "open the queue")

@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-func claims(s *shop) {
+func claims(s *env) {
 	now := s.Now()
 	s.put("later", now.Add(time.Hour))
 	s.put("second", now.Add(-time.Minute))
@@ -26,7 +26,7 @@ func claims(s *shop) {
 	s.check(len(s.claim(10)) == 0, "nothing was left")
 }
 
-func leaseEnds(s *shop) {
+func leaseEnds(s *env) {
 	s.put("a", s.Now().Add(-time.Second))
 	s.check(len(s.claim(1)) == 1, "it is due")
 	s.check(len(s.claim(1)) == 0, "it is leased")
@@ -34,7 +34,7 @@ func leaseEnds(s *shop) {
 	s.check(len(s.claim(1)) == 1, "its lease has ended")
 }
 
-func fencing(s *shop) {
+func fencing(s *env) {
 	s.put("a", s.Now().Add(-time.Second))
 	first := s.claim(1)[0]
 	s.Pass(lease + time.Millisecond)
@@ -51,7 +51,7 @@ func fencing(s *shop) {
 	s.check(len(s.claim(1)) == 0, "it was settled for good")
 }
 
-func sleeping(s *shop) {
+func sleeping(s *env) {
 	e := s.put("a", time.Time{})
 	s.check(len(s.claim(1)) == 0, "it is never due")
 	e.Wake = s.Now().Add(-time.Second)
@@ -59,7 +59,7 @@ func sleeping(s *shop) {
 	s.check(len(s.claim(1)) == 1, "it is due now")
 }
 
-func waits(s *shop) {
+func waits(s *env) {
 	wait := func() time.Duration {
 		s.Helper()
 		_, _, d, err := s.Claim(ctx, all, 10, lease)
@@ -76,7 +76,7 @@ func waits(s *shop) {
 	s.check(d > 0 && d <= lease+time.Millisecond, "a lease of %s ends first, not %s", lease, d)
 }
 
-func wakes(s *shop) {
+func wakes(s *env) {
 	_, _, _, err := s.Claim(ctx, all, 1, lease)
 	s.ok(err)
 	over := make(chan struct{})
@@ -97,7 +97,7 @@ func wakes(s *shop) {
 	s.Wait(ended, all, time.Hour) // returns
 }
 
-func shares(s *shop) {
+func shares(s *env) {
 	const n, each = 200, 4
 	for i := range n {
 		s.put(fmt.Sprintf("job-%03d", i), s.Now().Add(-time.Second))
@@ -134,7 +134,7 @@ func shares(s *shop) {
 	}
 }
 
-func touches(s *shop) {
+func touches(s *env) {
 	for _, wake := range []time.Duration{0, -time.Second, time.Hour} { // never, as before, later
 		id := fmt.Sprint("a", wake)
 		s.put(id, s.Now().Add(-time.Second))
@@ -166,7 +166,7 @@ func touches(s *shop) {
 	}
 }
 
-func clocks(s *shop) {
+func clocks(s *env) {
 	for range 3 {
 		before := s.Now().Add(-time.Millisecond)
 		now, err := s.Open().Now(ctx)

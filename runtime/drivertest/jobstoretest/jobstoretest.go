@@ -32,7 +32,7 @@ const lease = time.Second
 // Run runs every test of the suite as a subtest, each in its own place, which make makes,
 // and removes by tb.Cleanup.
 func Run(t *testing.T, make func(tb testing.TB) Place) {
-	for name, test := range map[string]func(*shop){
+	for name, test := range map[string]func(*env){
 		"what is put can be got and listed":                  putGetList,
 		"a put of an old version changes nothing":            conflicts,
 		"an entry may change its owner":                      owners,
@@ -57,7 +57,7 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := make(t)
-			test(&shop{T: t, Place: p, Store: p.Open()})
+			test(&env{T: t, Place: p, Store: p.Open()})
 		})
 	}
 }
@@ -70,8 +70,8 @@ func only(queue string) func(jobstore.Needs) bool {
 	return func(n jobstore.Needs) bool { return n.Queue == queue }
 }
 
-// A shop is a store under test.
-type shop struct {
+// An env is a store under test.
+type env struct {
 	*testing.T
 	jobstore.Store
 	Place
@@ -80,26 +80,26 @@ type shop struct {
 var ctx = context.Background()
 
 // Now is the time on the store's clock, as its place has it.
-func (s *shop) Now() time.Time { return s.Place.Now() }
+func (s *env) Now() time.Time { return s.Place.Now() }
 
-func (s *shop) check(ok bool, format string, args ...any) {
+func (s *env) check(ok bool, format string, args ...any) {
 	s.Helper()
 	if !ok {
 		s.Fatalf(format, args...)
 	}
 }
 
-func (s *shop) ok(err error) {
+func (s *env) ok(err error) {
 	s.Helper()
 	s.check(err == nil, "unexpected error: %v", err)
 }
 
-func (s *shop) is(err, want error) {
+func (s *env) is(err, want error) {
 	s.Helper()
 	s.check(errors.Is(err, want), "the error is %v, want %v", err, want)
 }
 
-func (s *shop) entry(id string, wake time.Time) *jobstore.Entry {
+func (s *env) entry(id string, wake time.Time) *jobstore.Entry {
 	now := s.Now().UTC()
 	return &jobstore.Entry{
 		ID: jobstore.JobID(id), Wake: wake,
@@ -113,19 +113,19 @@ func (s *shop) entry(id string, wake time.Time) *jobstore.Entry {
 	}
 }
 
-func (s *shop) put(id string, wake time.Time) *jobstore.Entry {
+func (s *env) put(id string, wake time.Time) *jobstore.Entry {
 	s.Helper()
 	e := s.entry(id, wake)
 	s.ok(s.Put(ctx, e))
 	return e
 }
 
-func (s *shop) claim(limit int) []*jobstore.Entry {
+func (s *env) claim(limit int) []*jobstore.Entry {
 	s.Helper()
 	return s.claimOn(s.Store, limit)
 }
 
-func (s *shop) claimOn(st jobstore.Store, limit int) []*jobstore.Entry {
+func (s *env) claimOn(st jobstore.Store, limit int) []*jobstore.Entry {
 	s.Helper()
 	es, _, _, err := st.Claim(ctx, all, limit, lease)
 	if err != nil {
@@ -142,7 +142,7 @@ func names(es []*jobstore.Entry) []string {
 	return all
 }
 
-func (s *shop) same(got, want *jobstore.Entry) {
+func (s *env) same(got, want *jobstore.Entry) {
 	s.Helper()
 	a, err := got.MarshalJSON()
 	s.ok(err)
@@ -158,7 +158,7 @@ func near(got, want time.Time) bool {
 	return got.IsZero() == want.IsZero() && !got.Before(want) && got.Sub(want) <= time.Millisecond
 }
 
-func putGetList(s *shop) {
+func putGetList(s *env) {
 	late := s.Now().Add(time.Hour)
 	a := s.entry("a", late)
 	a.Owner = "somebody"
@@ -194,7 +194,7 @@ func putGetList(s *shop) {
 	s.same(page[0], a)
 }
 
-func owners(s *shop) {
+func owners(s *env) {
 	e := s.entry("a", s.Now().Add(time.Hour))
 	e.Owner = "first"
 	s.ok(s.Put(ctx, e))
@@ -214,7 +214,7 @@ func owners(s *shop) {
 	s.same(got, e)
 }
 
-func conflicts(s *shop) {
+func conflicts(s *env) {
 	e := s.put("a", time.Time{})
 	s.is(s.Put(ctx, s.entry("a", time.Time{})), jobstore.ErrJobExists)
 	old := e.Clone()
@@ -230,7 +230,7 @@ func conflicts(s *shop) {
 	s.is(s.Put(ctx, gone), jobstore.ErrJobNotFound)
 }
 
-func settles(s *shop) {
+func settles(s *env) {
 	for _, id := range []string{"a", "b", "c"} {
 		s.put(id, s.Now().Add(-time.Second))
 	}
@@ -253,7 +253,7 @@ func settles(s *shop) {
 	s.check(len(s.claim(3)) == 3, "two were settled as due, and the changed one is too")
 }
 
-func forgets(s *shop) {
+func forgets(s *env) {
 	now := s.Now()
 	e := s.entry("a", time.Time{})
 	e.Forget = now.Add(lease)
@@ -269,7 +269,7 @@ func forgets(s *shop) {
 	s.put("a", time.Time{})
 }
 
-func notes(s *shop) {
+func notes(s *env) {
 	now := s.Now().UTC().Truncate(time.Millisecond)
 	e := s.put("a", now.Add(-time.Second))
 	run := jobstore.Run{TaskID: "t2", Due: now, State: jobstore.Running, Attempts: 2, Error: "boom", Worker: "w", Started: now, Progress: driver.ProgressReport{Done: 1, Total: 2, Note: "n"}}
@@ -296,7 +296,7 @@ func notes(s *shop) {
 
 // dates puts entries with all times that a job may have: those in the far future are not
 // due, and those in the far past are.
-func dates(s *shop) {
+func dates(s *env) {
 	last := time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
 	late := []time.Time{ // the first alarm is a new one each time
 		last, time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2554, 7, 22, 0, 0, 0, 0, time.UTC), s.Now().Add(1<<63 - 1),
@@ -343,7 +343,7 @@ func dates(s *shop) {
 	}
 }
 
-func unreadable(s *shop) {
+func unreadable(s *env) {
 	now := s.Now()
 	for i, text := range []string{"{", "", `{"when":{},"task":{"v":99}}`, `"text"`, "\x00\xff"} {
 		e := &jobstore.Entry{ID: jobstore.JobID(fmt.Sprint("bad-", i)), Owner: "somebody", Wake: now.Add(-time.Hour), Unreadable: []byte(text)}

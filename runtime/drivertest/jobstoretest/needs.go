@@ -12,7 +12,7 @@ import (
 )
 
 // on puts an entry whose task goes to a queue.
-func (s *shop) on(queue, id string, wake time.Time) *jobstore.Entry {
+func (s *env) on(queue, id string, wake time.Time) *jobstore.Entry {
 	s.Helper()
 	e := s.entry(id, wake)
 	e.Task.Queue = queue
@@ -20,7 +20,7 @@ func (s *shop) on(queue, id string, wake time.Time) *jobstore.Entry {
 	return e
 }
 
-func needs(s *shop) {
+func needs(s *env) {
 	now := s.Now()
 	for i := range 30 { // more overdue than all others, and nobody fires them
 		s.on("theirs", fmt.Sprintf("theirs-%02d", i), now.Add(-time.Hour))
@@ -64,7 +64,7 @@ func needs(s *shop) {
 	s.is(err, jobstore.ErrJobNotFound) // whoever looks forgets it
 }
 
-func manyNeeds(s *shop) {
+func manyNeeds(s *env) {
 	const n = 600
 	now := s.Now().Truncate(time.Millisecond)
 	var es []*jobstore.Entry
@@ -91,7 +91,7 @@ func manyNeeds(s *shop) {
 	s.check(len(es) == 0 && wait > 59*time.Minute, "claimed %v, and something is due in %s", names(es), wait)
 }
 
-func wakesWhoCan(s *shop) {
+func wakesWhoCan(s *env) {
 	waiting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -23,34 +23,34 @@ type Lives struct {
 // RunLives holds them to this: what became of a task belongs to one life of it. open
 // makes them, and closes and cleans up by tb.Cleanup.
 func RunLives(t *testing.T, open func(tb testing.TB) Lives) {
-	for name, test := range map[string]func(*office){
-		"a redriven task is waited for":                (*office).redriven,
-		"all redriven tasks are waited for":            (*office).allRedriven,
-		"a letter that a box redrives is waited for":   (*office).boxed,
-		"an edited letter is waited for":               (*office).edited,
-		"a letter that was stored is waited for":       (*office).restored,
-		"an ID that is used again is waited for":       (*office).reused,
-		"an ID that is on its queue keeps its result":  (*office).refused,
-		"a process without a pool forgets as well":     (*office).elsewhere,
-		"nothing is redriven while the store is away":  (*office).away,
-		"a task is looked up through its life":         (*office).lookedUp,
-		"a result that comes at once is not forgotten": (*office).quick,
+	for name, test := range map[string]func(*livesEnv){
+		"a redriven task is waited for":                (*livesEnv).redriven,
+		"all redriven tasks are waited for":            (*livesEnv).allRedriven,
+		"a letter that a box redrives is waited for":   (*livesEnv).boxed,
+		"an edited letter is waited for":               (*livesEnv).edited,
+		"a letter that was stored is waited for":       (*livesEnv).restored,
+		"an ID that is used again is waited for":       (*livesEnv).reused,
+		"an ID that is on its queue keeps its result":  (*livesEnv).refused,
+		"a process without a pool forgets as well":     (*livesEnv).elsewhere,
+		"nothing is redriven while the store is away":  (*livesEnv).away,
+		"a task is looked up through its life":         (*livesEnv).lookedUp,
+		"a result that comes at once is not forgotten": (*livesEnv).quick,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := open(t)
 			ctx, cancel := context.WithTimeout(context.Background(), soon)
 			t.Cleanup(cancel)
-			o := &office{T: t, ctx: ctx, p: l.Provider, store: l.Results, letters: l.Letters}
+			o := &livesEnv{T: t, ctx: ctx, p: l.Provider, store: l.Results, letters: l.Letters}
 			o.m = o.manager(runtime.ManagerConfig{})
 			test(o)
 		})
 	}
 }
 
-// An office has a queue, a pool for one type of task, and a store for what becomes of
+// A livesEnv has a queue, a pool for one type of task, and a store for what becomes of
 // these.
-type office struct {
+type livesEnv struct {
 	*testing.T
 	ctx     context.Context
 	p       runtime.Provider
@@ -64,7 +64,7 @@ type office struct {
 
 var sum = runtime.Spec[int]{Type: "sum", Queue: "sums", Timeout: time.Minute}
 
-func (o *office) manager(cfg runtime.ManagerConfig) *runtime.Manager {
+func (o *livesEnv) manager(cfg runtime.ManagerConfig) *runtime.Manager {
 	o.Helper()
 	m := runtime.NewManager(cfg)
 	o.ok(m.Open(o.ctx, o.p, runtime.QueueConfig{Name: "sums"}))
@@ -77,14 +77,14 @@ func (o *office) manager(cfg runtime.ManagerConfig) *runtime.Manager {
 	return m
 }
 
-func (o *office) ok(err error) {
+func (o *livesEnv) ok(err error) {
 	o.Helper()
 	if err != nil {
 		o.Fatal(err)
 	}
 }
 
-func (o *office) router() *runtime.Router {
+func (o *livesEnv) router() *runtime.Router {
 	r := runtime.NewRouter()
 	runtime.RegisterWithResult(r, &sum, func(_ context.Context, n int) (int, error) {
 		if o.runs != nil {
@@ -96,7 +96,7 @@ func (o *office) router() *runtime.Router {
 }
 
 // work runs what is on the queue.
-func (o *office) work(store driver.ResultStore) {
+func (o *livesEnv) work(store driver.ResultStore) {
 	o.Helper()
 	pool, err := runtime.NewPool(o.m, o.router(), runtime.PoolConfig{Workers: 1, Results: store, Logger: slog.New(slog.DiscardHandler)})
 	o.ok(err)
@@ -104,14 +104,14 @@ func (o *office) work(store driver.ResultStore) {
 	o.ok(err)
 }
 
-func (o *office) enqueue(m *runtime.Manager, id string, n int) {
+func (o *livesEnv) enqueue(m *runtime.Manager, id string, n int) {
 	o.Helper()
 	_, err := runtime.Enqueue(o.ctx, m, &sum, &n, runtime.WithID(id))
 	o.ok(err)
 }
 
 // buries has tasks die.
-func (o *office) buries(ids ...string) {
+func (o *livesEnv) buries(ids ...string) {
 	o.Helper()
 	for _, id := range ids {
 		o.enqueue(o.m, id, 1)
@@ -127,7 +127,7 @@ func (o *office) buries(ids ...string) {
 }
 
 // waits fails unless a task has not ended.
-func (o *office) waits(ids ...string) {
+func (o *livesEnv) waits(ids ...string) {
 	o.Helper()
 	for _, id := range ids {
 		ctx, cancel := context.WithTimeout(o.ctx, 5*time.Millisecond)
@@ -139,7 +139,7 @@ func (o *office) waits(ids ...string) {
 	}
 }
 
-func (o *office) returns(id string, want int) {
+func (o *livesEnv) returns(id string, want int) {
 	o.Helper()
 	if got, err := runtime.Await[int, int](o.ctx, o.store, &sum, id); got != want || err != nil {
 		o.Fatalf("the result of %s is %d, %v; want %d", id, got, err, want)
@@ -147,7 +147,7 @@ func (o *office) returns(id string, want int) {
 }
 
 // again is what follows on a redrive.
-func (o *office) again(ids ...string) {
+func (o *livesEnv) again(ids ...string) {
 	o.Helper()
 	o.waits(ids...)
 	o.work(o.store)
@@ -156,7 +156,7 @@ func (o *office) again(ids ...string) {
 	}
 }
 
-func (o *office) redrive(ids []string, want int) {
+func (o *livesEnv) redrive(ids []string, want int) {
 	o.Helper()
 	moved, err := o.q.(driver.Redriver).Redrive(o.ctx, ids)
 	o.ok(err)
@@ -165,7 +165,7 @@ func (o *office) redrive(ids []string, want int) {
 	}
 }
 
-func (o *office) redriven() {
+func (o *livesEnv) redriven() {
 	o.buries("a", "b")
 	o.redrive([]string{"a"}, 1)
 	o.again("a")
@@ -174,19 +174,19 @@ func (o *office) redriven() {
 	}
 }
 
-func (o *office) allRedriven() {
+func (o *livesEnv) allRedriven() {
 	o.buries("a", "b", "c")
 	o.redrive(nil, 3)
 	o.again("a", "b", "c")
 }
 
-func (o *office) box() *dlq.Box {
+func (o *livesEnv) box() *dlq.Box {
 	box, err := dlq.Open(o.m, "sums", dlq.Config{Router: o.router(), Provider: o.p})
 	o.ok(err)
 	return box
 }
 
-func (o *office) boxed() {
+func (o *livesEnv) boxed() {
 	o.buries("a", "b")
 	done, err := o.box().Redrive(o.ctx, dlq.Redrive{})
 	o.ok(err)
@@ -196,7 +196,7 @@ func (o *office) boxed() {
 	o.again("a", "b")
 }
 
-func (o *office) edited() {
+func (o *livesEnv) edited() {
 	o.buries("a")
 	o.ok(o.box().RedriveEdited(o.ctx, "a", []byte("7")))
 	o.waits("a")
@@ -204,7 +204,7 @@ func (o *office) edited() {
 	o.returns("a", 8)
 }
 
-func (o *office) restored() {
+func (o *livesEnv) restored() {
 	o.buries("a")
 	box := o.box()
 	l, err := box.Show(o.ctx, "a")
@@ -221,7 +221,7 @@ func (o *office) restored() {
 	o.again("a")
 }
 
-func (o *office) reused() {
+func (o *livesEnv) reused() {
 	o.enqueue(o.m, "a", 1)
 	o.work(o.store)
 	o.returns("a", 2)
@@ -239,7 +239,7 @@ func (o *office) reused() {
 
 // A task that is on its queue is of the life that its result belongs to: the result is
 // stored before the task is completed.
-func (o *office) refused() {
+func (o *livesEnv) refused() {
 	o.enqueue(o.m, "a", 1)
 	o.work(o.store)
 	o.enqueue(o.m, "a", 1)
@@ -259,13 +259,13 @@ func (o *office) refused() {
 	o.returns("a", 5)
 }
 
-func (o *office) elsewhere() {
+func (o *livesEnv) elsewhere() {
 	o.enqueue(o.m, "a", 1)
 	o.work(o.store)
 	o.buries("b")
-	desk := o.manager(runtime.ManagerConfig{Results: o.store})
-	o.enqueue(desk, "a", 10)
-	q, err := desk.Queue("sums")
+	producer := o.manager(runtime.ManagerConfig{Results: o.store})
+	o.enqueue(producer, "a", 10)
+	q, err := producer.Queue("sums")
 	o.ok(err)
 	if moved, err := q.(driver.Redriver).Redrive(o.ctx, []string{"b"}); len(moved) != 1 || err != nil {
 		o.Fatal(moved, err)
@@ -282,10 +282,10 @@ func (closedStore) Peek(context.Context, []string) ([]driver.StoredResult, error
 
 func (closedStore) Forget(context.Context, []driver.StoredResult) error { return runtime.ErrClosed }
 
-func (o *office) away() {
+func (o *livesEnv) away() {
 	o.buries("a")
-	desk := o.manager(runtime.ManagerConfig{Results: closedStore{o.store}})
-	q, err := desk.Queue("sums")
+	producer := o.manager(runtime.ManagerConfig{Results: closedStore{o.store}})
+	q, err := producer.Queue("sums")
 	o.ok(err)
 	for _, ids := range [][]string{nil, {"a"}} {
 		moved, err := q.(driver.Redriver).Redrive(o.ctx, ids)
@@ -294,10 +294,10 @@ func (o *office) away() {
 		}
 	}
 	n := 1
-	if _, err := runtime.Enqueue(o.ctx, desk, &sum, &n, runtime.WithID("b")); !errors.Is(err, runtime.ErrClosed) {
+	if _, err := runtime.Enqueue(o.ctx, producer, &sum, &n, runtime.WithID("b")); !errors.Is(err, runtime.ErrClosed) {
 		o.Fatalf("enqueue: %v", err)
 	}
-	if _, err := runtime.Enqueue(o.ctx, desk, &sum, &n); err != nil {
+	if _, err := runtime.Enqueue(o.ctx, producer, &sum, &n); err != nil {
 		o.Fatalf("an ID that is new needs no store: %v", err)
 	}
 	if stats, err := o.q.Stats(o.ctx); err != nil || stats.Dead != 1 || stats.Ready != 1 {
@@ -322,16 +322,16 @@ func (q quickStore) Forget(ctx context.Context, rs []driver.StoredResult) error 
 	return q.ResultStore.(driver.ResultKeeper).Forget(ctx, rs)
 }
 
-func (o *office) quick() {
+func (o *livesEnv) quick() {
 	o.enqueue(o.m, "a", 1)
 	o.work(o.store)
-	desk := o.manager(runtime.ManagerConfig{Results: quickStore{o.store}})
-	o.enqueue(desk, "a", 1)
+	producer := o.manager(runtime.ManagerConfig{Results: quickStore{o.store}})
+	o.enqueue(producer, "a", 1)
 	o.returns("a", 2)
 }
 
 // looksUp fails unless the manager says that a task is in a state.
-func (o *office) looksUp(id string, want driver.State) runtime.TaskStatus {
+func (o *livesEnv) looksUp(id string, want driver.State) runtime.TaskStatus {
 	o.Helper()
 	s, err := o.m.Lookup(o.ctx, id)
 	o.ok(err)
@@ -341,7 +341,7 @@ func (o *office) looksUp(id string, want driver.State) runtime.TaskStatus {
 	return s
 }
 
-func (o *office) lookedUp() {
+func (o *livesEnv) lookedUp() {
 	if _, err := o.m.Lookup(o.ctx, "a"); !errors.Is(err, runtime.ErrTaskNotFound) {
 		o.Fatalf("a task that never was: %v", err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A Place is the room of one test.
+// A Place is the environment of one test.
 type Place struct {
 	// Open opens the store of the place: as often as there are processes to play.
 	// Where a store lives in one process it returns one and the same.
@@ -31,7 +31,7 @@ const soon = time.Minute
 // Run runs every test of the suite as a subtest, each in a place of its own that
 // make makes, and removes by tb.Cleanup.
 func Run(t *testing.T, make func(tb testing.TB) Place) {
-	for name, test := range map[string]func(*shop){
+	for name, test := range map[string]func(*env){
 		"a result that is there is returned as often as it is asked for": returned,
 		"a failure is an error, with its reason":                         failed,
 		"the last outcome counts":                                        replaced,
@@ -49,40 +49,40 @@ func Run(t *testing.T, make func(tb testing.TB) Place) {
 			p := make(t)
 			ctx, cancel := context.WithTimeout(context.Background(), soon)
 			t.Cleanup(cancel)
-			test(&shop{T: t, ResultStore: p.Open(), Place: p, ctx: ctx})
+			test(&env{T: t, ResultStore: p.Open(), Place: p, ctx: ctx})
 		})
 	}
 }
 
-// A shop is a store under test.
-type shop struct {
+// An env is a store under test.
+type env struct {
 	*testing.T
 	driver.ResultStore
 	Place
 	ctx context.Context
 }
 
-func (s *shop) check(ok bool, format string, args ...any) {
+func (s *env) check(ok bool, format string, args ...any) {
 	s.Helper()
 	if !ok {
 		s.Fatalf(format, args...)
 	}
 }
 
-func (s *shop) put(id, result, failure string, ttl time.Duration) {
+func (s *env) put(id, result, failure string, ttl time.Duration) {
 	s.Helper()
 	err := s.PutResult(s.ctx, id, []byte(result), failure, ttl)
 	s.check(err == nil, "put the result of %q: %v", id, err)
 }
 
 // holds fails unless the result of a task is the given one.
-func (s *shop) holds(id, want string) {
+func (s *env) holds(id, want string) {
 	s.Helper()
 	got, err := s.Await(s.ctx, id)
 	s.check(err == nil && string(got) == want, "the result of %q is %q, %v; want %q", id, got, err, want)
 }
 
-func returned(s *shop) {
+func returned(s *env) {
 	value := []byte(`{"n":1}`)
 	s.check(s.PutResult(s.ctx, "a", value, "", time.Hour) == nil, "put")
 	value[0] = 'X'
@@ -93,19 +93,19 @@ func returned(s *shop) {
 	}
 }
 
-func failed(s *shop) {
+func failed(s *env) {
 	s.put("a", "", "out of ideas", time.Hour)
 	_, err := s.Await(s.ctx, "a")
 	s.check(errors.Is(err, runtime.ErrTaskFailed) && strings.Contains(err.Error(), "out of ideas"), "await: %v", err)
 }
 
-func replaced(s *shop) {
+func replaced(s *env) {
 	s.put("a", "", "boom", time.Hour)
 	s.put("a", "2", "", time.Hour)
 	s.holds("a", "2")
 }
 
-func woken(s *shop) {
+func woken(s *env) {
 	stores := []driver.ResultStore{s.ResultStore, s.ResultStore, s.Open()}
 	for round := range 20 {
 		id := fmt.Sprint("t", round)
@@ -122,7 +122,7 @@ func woken(s *shop) {
 	}
 }
 
-func ended(s *shop) {
+func ended(s *env) {
 	ctx, cancel := context.WithTimeout(s.ctx, time.Millisecond)
 	defer cancel()
 	_, err := s.Await(ctx, "a")
@@ -131,7 +131,7 @@ func ended(s *shop) {
 	s.holds("a", "1")
 }
 
-func expired(s *shop) {
+func expired(s *env) {
 	const ttl = time.Second
 	s.put("short", "1", "", ttl)
 	s.put("long", "1", "", time.Hour)
@@ -148,7 +148,7 @@ func expired(s *shop) {
 	s.holds("prolonged", "2")
 }
 
-func odd(s *shop) {
+func odd(s *env) {
 	for _, id := range []string{"{a}b", "a b", "*", strings.Repeat("x", 1000), "ключ"} {
 		s.put(id, `"`+id+`"`, "", time.Hour)
 		s.holds(id, `"`+id+`"`)
@@ -161,7 +161,7 @@ func odd(s *shop) {
 }
 
 // keeper is the store, if it can tell what is there, and forget it.
-func (s *shop) keeper() driver.ResultKeeper {
+func (s *env) keeper() driver.ResultKeeper {
 	k, ok := s.ResultStore.(driver.ResultKeeper)
 	if !ok {
 		s.Skip("the store is no ResultKeeper")
@@ -169,7 +169,7 @@ func (s *shop) keeper() driver.ResultKeeper {
 	return k
 }
 
-func (s *shop) peek(ids ...string) []driver.StoredResult {
+func (s *env) peek(ids ...string) []driver.StoredResult {
 	s.Helper()
 	rs, err := s.keeper().Peek(s.ctx, ids)
 	s.check(err == nil && len(rs) == len(ids), "peek at %q: %v, %v", ids, rs, err)
@@ -179,7 +179,7 @@ func (s *shop) peek(ids ...string) []driver.StoredResult {
 	return rs
 }
 
-func peeked(s *shop) {
+func peeked(s *env) {
 	s.put("a", `{"n":1}`, "", time.Hour)
 	s.put("b", "", "boom", time.Hour)
 	s.put("empty", "", "", time.Hour)
@@ -201,7 +201,7 @@ func peeked(s *shop) {
 	s.check(len(s.peek()) == 0, "none are asked for")
 }
 
-func forgotten(s *shop) {
+func forgotten(s *env) {
 	s.put("a", "1", "", time.Hour)
 	s.put("b", "", "boom", time.Hour)
 	s.check(s.keeper().Forget(s.ctx, s.peek("a", "b", "none")[:2]) == nil, "forget")
@@ -223,7 +223,7 @@ func forgotten(s *shop) {
 	waiting.Wait()
 }
 
-func kept(s *shop) {
+func kept(s *env) {
 	s.put("a", "1", "", time.Hour)
 	old := s.peek("a")
 	s.put("a", "1", "", time.Hour) // the same again
@@ -234,7 +234,7 @@ func kept(s *shop) {
 	s.holds("a", "1")
 }
 
-func crowd(s *shop) {
+func crowd(s *env) {
 	stores := []driver.ResultStore{s.ResultStore, s.Open()}
 	var all sync.WaitGroup
 	for i := range 40 {

@@ -15,26 +15,26 @@ import (
 	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
-// A meddler is a provider in memory that calls meanwhile during an enqueue: after the
+// An interceptor is a provider in memory that calls meanwhile during an enqueue: after the
 // tasks are on the queue, and before the answer.
-type meddler struct {
+type interceptor struct {
 	runtime.Provider
 	mu        sync.Mutex
 	meanwhile func()
 	refuse    error
 }
 
-type meddled struct {
+type interceptedQueue struct {
 	driver.Queue
-	of *meddler
+	of *interceptor
 }
 
-func (m *meddler) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
+func (m *interceptor) Open(ctx context.Context, cfg runtime.QueueConfig) (driver.Queue, error) {
 	q, err := m.Provider.Open(ctx, cfg)
-	return meddled{q, m}, err
+	return interceptedQueue{q, m}, err
 }
 
-func (q meddled) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+func (q interceptedQueue) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 	q.of.mu.Lock()
 	f, refuse := q.of.meanwhile, q.of.refuse
 	q.of.meanwhile = nil
@@ -49,18 +49,18 @@ func (q meddled) Enqueue(ctx context.Context, ts []*runtime.Task) ([]runtime.Enq
 	return answers, err
 }
 
-// A desk is a box of the store, of letters that died on the queue q.
-type desk struct {
-	*shop
-	p     *meddler
+// A boxEnv is a box of the store, of letters that died on the queue q.
+type boxEnv struct {
+	*env
+	p     *interceptor
 	m     *runtime.Manager
 	clock *tasktest.Clock
 	q     driver.Queue
 	box   *dlq.Box
 }
 
-func newDesk(s *shop) *desk {
-	d := &desk{shop: s, p: &meddler{Provider: memory.New()}, clock: tasktest.NewClock(time.Now())}
+func newBoxEnv(s *env) *boxEnv {
+	d := &boxEnv{env: s, p: &interceptor{Provider: memory.New()}, clock: tasktest.NewClock(time.Now())}
 	d.m = runtime.NewManager(runtime.ManagerConfig{Clock: d.clock})
 	s.ok(d.m.Open(s.ctx, d.p, runtime.QueueConfig{Name: "q"}), "open the queue")
 	s.Cleanup(func() { s.ok(errors.Join(d.m.Close(), d.p.Close()), "close the queue") })
@@ -75,7 +75,7 @@ func newDesk(s *shop) *desk {
 
 // run completes the tasks on the queue, and returns the payloads of each run by ID. Any
 // goroutine may call it, one at a time.
-func (d *desk) run() map[string][]string {
+func (d *boxEnv) run() map[string][]string {
 	d.Helper()
 	ran := make(map[string][]string)
 	for {
@@ -95,7 +95,7 @@ func (d *desk) run() map[string][]string {
 	}
 }
 
-func (d *desk) noted(err error) {
+func (d *boxEnv) noted(err error) {
 	d.Helper()
 	if err != nil {
 		d.Errorf("run what is on the queue: %v", err)
@@ -103,7 +103,7 @@ func (d *desk) noted(err error) {
 }
 
 // die makes the tasks on the queue fail and stores them, as a worker and a processor do.
-func (d *desk) die() {
+func (d *boxEnv) die() {
 	d.Helper()
 	for id := range d.run() {
 		d.ok(d.Put(d.ctx, []*runtime.Task{again(id)}), "put")
@@ -112,7 +112,7 @@ func (d *desk) die() {
 
 // left fails unless the store holds the letters with the given IDs, each redriven the
 // given number of times.
-func (d *desk) left(redriven string, ids ...string) {
+func (d *boxEnv) left(redriven string, ids ...string) {
 	d.Helper()
 	got := d.ids(10)
 	d.check(strings.Join(got, " ") == strings.Join(ids, " "), "left are %q, want %q", got, ids)
@@ -123,12 +123,12 @@ func (d *desk) left(redriven string, ids ...string) {
 	}
 }
 
-func redrivenAnew(s *shop) {
-	for about, redrive := range map[string]func(d *desk) error{
-		"redriven": func(d *desk) error { _, err := d.box.Redrive(d.ctx, dlq.Redrive{}); return err },
-		"edited":   func(d *desk) error { return d.box.RedriveEdited(d.ctx, "a", []byte(`{"to":"b"}`)) },
+func redrivenAnew(s *env) {
+	for about, redrive := range map[string]func(d *boxEnv) error{
+		"redriven": func(d *boxEnv) error { _, err := d.box.Redrive(d.ctx, dlq.Redrive{}); return err },
+		"edited":   func(d *boxEnv) error { return d.box.RedriveEdited(d.ctx, "a", []byte(`{"to":"b"}`)) },
 	} {
-		d := newDesk(s)
+		d := newBoxEnv(s)
 		s.put("a")
 		d.p.meanwhile = d.die
 		d.ok(redrive(d), about)
@@ -152,12 +152,12 @@ func letters(n int) (ids []string) {
 }
 
 // redrivenAlone has others work on a letter during its enqueue, after its task has run.
-func redrivenAlone(s *shop) {
-	for about, redrive := range map[string]func(d *desk) error{
-		"redriven": func(d *desk) error { _, err := d.box.Redrive(d.ctx, dlq.Redrive{}); return err },
-		"edited":   func(d *desk) error { return d.box.RedriveEdited(d.ctx, "a", []byte(`1`)) },
+func redrivenAlone(s *env) {
+	for about, redrive := range map[string]func(d *boxEnv) error{
+		"redriven": func(d *boxEnv) error { _, err := d.box.Redrive(d.ctx, dlq.Redrive{}); return err },
+		"edited":   func(d *boxEnv) error { return d.box.RedriveEdited(d.ctx, "a", []byte(`1`)) },
 	} {
-		d := newDesk(s)
+		d := newBoxEnv(s)
 		s.put("a")
 		d.p.meanwhile = func() {
 			d.check(len(d.run()["a"]) == 1, "%s: it did not run", about)
@@ -177,8 +177,8 @@ func redrivenAlone(s *shop) {
 	}
 }
 
-func redrivenTwice(s *shop) {
-	d := newDesk(s)
+func redrivenTwice(s *env) {
+	d := newBoxEnv(s)
 	ids := letters(60)
 	s.put(ids...)
 	ran := make(map[string]int)
@@ -222,8 +222,8 @@ func redrivenTwice(s *shop) {
 }
 
 // oneOutcome edits, redrives and discards the same letters at once.
-func oneOutcome(s *shop) {
-	d := newDesk(s)
+func oneOutcome(s *env) {
+	d := newBoxEnv(s)
 	ids := letters(60)
 	s.put(ids...)
 	var mu sync.Mutex
@@ -279,8 +279,8 @@ func oneOutcome(s *shop) {
 	d.left("")
 }
 
-func refused(s *shop) {
-	d := newDesk(s)
+func refused(s *env) {
+	d := newBoxEnv(s)
 	s.put("a")
 	d.p.refuse = errors.New("the broker is away")
 	done, err := d.box.Redrive(d.ctx, dlq.Redrive{})
@@ -296,8 +296,8 @@ func refused(s *shop) {
 }
 
 // abandoned finds the claim of a process that was killed before it enqueued.
-func abandoned(s *shop) {
-	d := newDesk(s)
+func abandoned(s *env) {
+	d := newBoxEnv(s)
 	s.put("a")
 	t := dead("a")
 	t.Metadata[driver.MetaClaimed] = d.clock.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano) + " killed"
@@ -333,8 +333,8 @@ func (c *changing) List(ctx context.Context, cursor string, limit int) ([]*runti
 	return ts, next, err
 }
 
-func chosenBefore(s *shop) {
-	d := newDesk(s)
+func chosenBefore(s *env) {
+	d := newBoxEnv(s)
 	s.put("a", "b")
 	store := &changing{TaskStore: s.TaskStore}
 	box := dlq.OpenStore(d.m, store, dlq.Config{})

@@ -19,7 +19,7 @@ import (
 // Run runs every test of the suite as a subtest, each on an empty store that open makes,
 // and removes by tb.Cleanup.
 func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
-	for name, test := range map[string]func(*shop){
+	for name, test := range map[string]func(*env){
 		"what is put can be got":                         getting,
 		"pages hold each task once, in the order of put": listing,
 		"a task that is put again takes its own place":   replacing,
@@ -40,26 +40,26 @@ func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(&shop{T: t, TaskStore: open(t), ctx: t.Context()})
+			test(&env{T: t, TaskStore: open(t), ctx: t.Context()})
 		})
 	}
 }
 
-// A shop is a store under test.
-type shop struct {
+// An env is a store under test.
+type env struct {
 	*testing.T
 	dlq.TaskStore
 	ctx context.Context
 }
 
-func (s *shop) ok(err error, what string) {
+func (s *env) ok(err error, what string) {
 	s.Helper()
 	if err != nil {
 		s.Fatalf("%s: %v", what, err)
 	}
 }
 
-func (s *shop) check(ok bool, format string, args ...any) {
+func (s *env) check(ok bool, format string, args ...any) {
 	s.Helper()
 	if !ok {
 		s.Fatalf(format, args...)
@@ -79,7 +79,7 @@ func dead(id string) *runtime.Task {
 	return t
 }
 
-func (s *shop) put(ids ...string) {
+func (s *env) put(ids ...string) {
 	s.Helper()
 	tasks := make([]*runtime.Task, len(ids))
 	for i, id := range ids {
@@ -89,7 +89,7 @@ func (s *shop) put(ids ...string) {
 }
 
 // ids lists all IDs, in pages of the given size.
-func (s *shop) ids(page int) (ids []string) {
+func (s *env) ids(page int) (ids []string) {
 	s.Helper()
 	for cursor := ""; ; {
 		tasks, next, err := s.List(s.ctx, cursor, page)
@@ -105,7 +105,7 @@ func (s *shop) ids(page int) (ids []string) {
 	}
 }
 
-func getting(s *shop) {
+func getting(s *env) {
 	s.put("a", "b")
 	got, err := s.Get(s.ctx, "b")
 	s.ok(err, "get")
@@ -116,7 +116,7 @@ func getting(s *shop) {
 	s.ok(s.Put(s.ctx, nil), "put of nothing")
 }
 
-func listing(s *shop) {
+func listing(s *env) {
 	s.check(len(s.ids(3)) == 0, "an empty store lists something")
 	var want []string
 	for i := range 20 {
@@ -132,7 +132,7 @@ func listing(s *shop) {
 	s.check(err != nil, "a cursor that is none is taken")
 }
 
-func replacing(s *shop) {
+func replacing(s *env) {
 	s.put("a", "b", "c")
 	again := dead("a")
 	again.Metadata[driver.MetaRedriveCount] = "1"
@@ -149,7 +149,7 @@ func replacing(s *shop) {
 	s.check(slices.Equal(got, []string{"a", "b", "c"}), "listed %q", got)
 }
 
-func deleting(s *shop) {
+func deleting(s *env) {
 	s.put("a", "b", "c", "d")
 	gone, err := s.Delete(s.ctx, []string{"c", "nobody", "a"})
 	s.ok(err, "delete")
@@ -178,14 +178,14 @@ func again(id string) *runtime.Task {
 	return t
 }
 
-func (s *shop) swap(was []driver.Death, with []*runtime.Task, want ...driver.Death) {
+func (s *env) swap(was []driver.Death, with []*runtime.Task, want ...driver.Death) {
 	s.Helper()
 	got, err := s.Swap(s.ctx, was, with)
 	s.ok(err, "swap")
 	s.check(slices.Equal(got, want), "swapped %v, want %v", got, want)
 }
 
-func swapping(s *shop) {
+func swapping(s *env) {
 	s.put("a", "b", "c", "d")
 	was := deathsOf("b", "nobody", "c")
 	s.swap(was, []*runtime.Task{again("b"), again("nobody"), nil}, was[0], was[2])
@@ -208,7 +208,7 @@ func swapping(s *shop) {
 	s.check(slices.Equal(got, []string{"a", "b", "d"}), "left are %q", got)
 }
 
-func swappingLater(s *shop) {
+func swappingLater(s *env) {
 	s.put("a", "b")
 	s.ok(s.Put(s.ctx, []*runtime.Task{again("a")}), "put")
 	s.swap(deathsOf("a", "b"), make([]*runtime.Task, 2), deathsOf("b")...)
@@ -218,7 +218,7 @@ func swappingLater(s *shop) {
 	s.check(t.Metadata[driver.MetaRedriveCount] == "1", "a later death was swapped: %v", t.Metadata)
 }
 
-func contending(s *shop) {
+func contending(s *env) {
 	ids := make([]string, 20)
 	for i := range ids {
 		ids[i] = fmt.Sprint("t", i)
@@ -251,7 +251,7 @@ func contending(s *shop) {
 	}
 }
 
-func copying(s *shop) {
+func copying(s *env) {
 	t := dead("a")
 	s.ok(s.Put(s.ctx, []*runtime.Task{t}), "put")
 	t.Metadata["tenant"], t.Payload[0] = "x", 'x'
@@ -263,7 +263,7 @@ func copying(s *shop) {
 	}
 }
 
-func sharing(s *shop) {
+func sharing(s *env) {
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {

@@ -16,59 +16,59 @@ import (
 )
 
 // Bounds of the suite's waits. A wait for an expected event is long, because a test
-// machine may be slow; it ends with the event. A look for an event that must not happen
+// machine may be slow; it ends with the event. A wait for an event that must not happen
 // is short: it can miss a fault, but never report one that is not there.
 const (
-	patient = 45 * time.Second
-	glance  = 40 * time.Millisecond
-	tick    = 2 * time.Millisecond
-	slowest = 50 * time.Millisecond
+	defaultPatience = 45 * time.Second
+	quietWait       = 40 * time.Millisecond
+	minPoll         = 2 * time.Millisecond
+	maxPoll         = 50 * time.Millisecond
 )
 
-// A looker polls for an expected event. The time between two looks begins at a tick and
-// grows: a look takes time of the broker, and so of the event.
-type looker struct{ pause time.Duration }
+// A poller polls for an expected event. The time between two polls begins at minPoll and
+// grows: a poll takes time of the broker, and so of the event.
+type poller struct{ pause time.Duration }
 
-// rest waits until the next look.
-func (l *looker) rest() {
-	l.pause = min(max(l.pause*5/4, tick), slowest)
+// wait waits until the next poll.
+func (l *poller) wait() {
+	l.pause = min(max(l.pause*5/4, minPoll), maxPoll)
 	<-time.After(l.pause)
 }
 
-// glance is the length of a look for a task that must not come. A broker's answer takes
-// time: one that arrives after the look is missed.
-func (w *world) glance() time.Duration {
+// quietWait is the length of a wait for a task that must not come. A broker's answer takes
+// time: one that arrives later is missed.
+func (w *env) quietWait() time.Duration {
 	if w.h.Home == OnServer && w.clock == nil {
-		return w.paced(3 * glance)
+		return w.scaled(3 * quietWait)
 	}
-	return glance
+	return quietWait
 }
 
-// A world is the environment of one test of the suite: data, a provider on it, a clock.
-type world struct {
+// An env is the environment of one test of the suite: data, a provider on it, a clock.
+type env struct {
 	testing.TB
 	h     *Harness
 	addr  string
 	clock *tasktest.Clock // nil: the machine's
 	// patience is how long the test waits for an expected event.
-	patience time.Duration
-	pace     time.Duration // factor of leases, delays and bounds on the machine's clock
-	main     runtime.Provider
-	ctx      context.Context
-	log      *slog.Logger // for pools: problems are in the test's log
+	patience   time.Duration
+	timeFactor time.Duration // factor of leases, delays and bounds on the machine's clock
+	main       runtime.Provider
+	ctx        context.Context
+	log        *slog.Logger // for pools: problems are in the test's log
 
-	mu     sync.Mutex
-	seq    int
-	gates  []func()
-	spread map[string]bool // queues of groups, by name, on which each task has a group of its own
+	mu        sync.Mutex
+	seq       int
+	latches   []func()
+	ownGroups map[string]bool // queues of groups, by name, on which each task has a group of its own
 }
 
-func newWorld(tb testing.TB, h *Harness, c clause, patience time.Duration) *world {
+func newEnv(tb testing.TB, h *Harness, c testCase, patience time.Duration) *env {
 	data := h.Data
 	if c.alone && h.Alone != nil {
 		data = h.Alone
 	}
-	w := &world{TB: tb, h: h, addr: data(tb), patience: patience, pace: time.Duration(max(1, c.pace)), spread: make(map[string]bool)}
+	w := &env{TB: tb, h: h, addr: data(tb), patience: patience, timeFactor: time.Duration(max(1, c.timeFactor)), ownGroups: make(map[string]bool)}
 	real := c.real
 	if h.UsesClock && !real {
 		w.clock = tasktest.NewClock(time.Now().Truncate(time.Second))
@@ -82,7 +82,7 @@ func newWorld(tb testing.TB, h *Harness, c clause, patience time.Duration) *worl
 }
 
 // provider opens the data of the test once more.
-func (w *world) provider() runtime.Provider {
+func (w *env) provider() runtime.Provider {
 	w.Helper()
 	p, err := w.h.Open(w.addr, w.ticks())
 	if err != nil {
@@ -93,20 +93,20 @@ func (w *world) provider() runtime.Provider {
 }
 
 // open opens a queue. Without a name it is called "q".
-func (w *world) open(cfg runtime.QueueConfig) driver.Queue {
+func (w *env) open(cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
 	return w.openOn(w.main, cfg)
 }
 
-// other opens a queue as another process would: by another provider on the same data,
+// openOther opens a queue as another process would: by another provider on the same data,
 // or, if there can be none, by a second handle.
-func (w *world) other(cfg runtime.QueueConfig) driver.Queue {
+func (w *env) openOther(cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
-	return w.openOn(w.another(), cfg)
+	return w.openOn(w.otherProvider(), cfg)
 }
 
-// another is a provider of another process, or, if there can be none, the test's own.
-func (w *world) another() runtime.Provider {
+// otherProvider is a provider of another process, or, if there can be none, the test's own.
+func (w *env) otherProvider() runtime.Provider {
 	w.Helper()
 	if w.h.Home == InProcess {
 		return w.main
@@ -114,25 +114,25 @@ func (w *world) another() runtime.Provider {
 	return w.provider()
 }
 
-func (w *world) openOn(p runtime.Provider, cfg runtime.QueueConfig) driver.Queue {
+func (w *env) openOn(p runtime.Provider, cfg runtime.QueueConfig) driver.Queue {
 	w.Helper()
-	cfg = w.of(cfg)
+	cfg = w.withDefaults(cfg)
 	q, err := p.Open(w.ctx, cfg)
 	w.ok(err, "open queue %q", cfg.Name)
 	return q
 }
 
-// of completes a test's declaration: without a name the queue is "q", and without a
+// withDefaults completes a test's declaration: without a name the queue is "q", and without a
 // type it has the harness's. A dead letter queue is a standard one, whatever queue it
 // belongs to.
-func (w *world) of(cfg runtime.QueueConfig) runtime.QueueConfig {
+func (w *env) withDefaults(cfg runtime.QueueConfig) runtime.QueueConfig {
 	if cfg.Name == "" {
 		cfg.Name = "q"
 	}
 	if cfg.Type == "" {
 		cfg.Type = w.h.Type
 		w.mu.Lock()
-		w.spread[cfg.Name] = cfg.Type == runtime.FIFO
+		w.ownGroups[cfg.Name] = cfg.Type == runtime.FIFO
 		w.mu.Unlock()
 	}
 	return cfg
@@ -144,18 +144,18 @@ func dlq(q driver.Queue) runtime.QueueConfig {
 }
 
 // manager opens queues through a manager, as programs do.
-func (w *world) manager(cfgs ...runtime.QueueConfig) *runtime.Manager {
+func (w *env) manager(cfgs ...runtime.QueueConfig) *runtime.Manager {
 	w.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{Clock: w.ticks()})
 	for _, cfg := range cfgs {
-		w.ok(m.Open(w.ctx, w.main, w.of(cfg)), "open queue %q", cfg.Name)
+		w.ok(m.Open(w.ctx, w.main, w.withDefaults(cfg)), "open queue %q", cfg.Name)
 	}
 	w.Cleanup(func() { _ = m.Close() })
 	return m
 }
 
 // ticks is the test's clock.
-func (w *world) ticks() driver.Clock {
+func (w *env) ticks() driver.Clock {
 	if w.clock != nil {
 		return w.clock
 	}
@@ -163,12 +163,12 @@ func (w *world) ticks() driver.Clock {
 }
 
 // now is the time on the test's clock.
-func (w *world) now() time.Time {
+func (w *env) now() time.Time {
 	return w.ticks().Now()
 }
 
-// pass lets time pass.
-func (w *world) pass(d time.Duration) {
+// advance lets time pass.
+func (w *env) advance(d time.Duration) {
 	if w.clock != nil {
 		w.clock.Advance(d)
 		return
@@ -176,56 +176,56 @@ func (w *world) pass(d time.Duration) {
 	<-time.After(d)
 }
 
-// paced is the time that a machine gets for d of work, longer when it is busy.
-func (w *world) paced(d time.Duration) time.Duration { return w.pace * d }
+// scaled is the time that a machine gets for d of work, longer when it is busy.
+func (w *env) scaled(d time.Duration) time.Duration { return w.timeFactor * d }
 
 // lease is a lease that ends soon: tests wait for its end.
-func (w *world) lease() time.Duration {
+func (w *env) lease() time.Duration {
 	if w.clock != nil {
 		return 30 * time.Second
 	}
-	return w.paced(max(time.Second, 2*w.h.can.Granularity))
+	return w.scaled(max(time.Second, 2*w.h.caps.Granularity))
 }
 
 // ample is a lease or delay within which a test does a few things more, on a busy
 // machine too.
-func (w *world) ample() time.Duration {
+func (w *env) ample() time.Duration {
 	if w.clock != nil {
 		return w.lease()
 	}
-	return w.paced(max(4*time.Second, 2*w.h.can.Granularity))
+	return w.scaled(max(4*time.Second, 2*w.h.caps.Granularity))
 }
 
 // brief is a lease or delay for tests in real time that wait for its end and do not use
 // the moment before it.
-func (w *world) brief() time.Duration {
-	return w.paced(max(400*time.Millisecond, w.h.can.Granularity))
+func (w *env) brief() time.Duration {
+	return w.scaled(max(400*time.Millisecond, w.h.caps.Granularity))
 }
 
 // long is a lease that no test outlives.
 const long = 10 * time.Minute
 
 // expire lets a lease of w.lease() end.
-func (w *world) expire() { w.outlast(w.lease()) }
+func (w *env) expire() { w.outlast(w.lease()) }
 
 // outlast lets a lease end that was given now or before.
-func (w *world) outlast(lease time.Duration) { w.pass(lease + 5*time.Millisecond) }
+func (w *env) outlast(lease time.Duration) { w.advance(lease + 5*time.Millisecond) }
 
-func (w *world) ok(err error, format string, args ...any) {
+func (w *env) ok(err error, format string, args ...any) {
 	w.Helper()
 	if err != nil {
 		w.Fatalf("%s: %v", fmt.Sprintf(format, args...), err)
 	}
 }
 
-func (w *world) is(err, want error, format string, args ...any) {
+func (w *env) is(err, want error, format string, args ...any) {
 	w.Helper()
 	if !errors.Is(err, want) {
 		w.Fatalf("%s: the error is %v, want one that wraps %q", fmt.Sprintf(format, args...), err, want)
 	}
 }
 
-func (w *world) check(ok bool, format string, args ...any) {
+func (w *env) check(ok bool, format string, args ...any) {
 	w.Helper()
 	if !ok {
 		w.Fatalf(format, args...)
@@ -233,10 +233,10 @@ func (w *world) check(ok bool, format string, args ...any) {
 }
 
 // eventually waits until cond holds.
-func (w *world) eventually(cond func() bool, format string, args ...any) {
+func (w *env) eventually(cond func() bool, format string, args ...any) {
 	w.Helper()
 	deadline := time.After(w.patience)
-	for look := new(looker); !cond(); look.rest() {
+	for poll := new(poller); !cond(); poll.wait() {
 		select {
 		case <-deadline:
 			w.Fatalf("still not after %s: %s", w.patience, fmt.Sprintf(format, args...))
@@ -246,7 +246,7 @@ func (w *world) eventually(cond func() bool, format string, args ...any) {
 }
 
 // task makes a valid task for a queue, with an ID that no other task has.
-func (w *world) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task {
+func (w *env) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seq++
@@ -257,7 +257,7 @@ func (w *world) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Tas
 	}
 	if q.Config().Type == runtime.FIFO {
 		t.GroupKey = "group"
-		if w.spread[q.Config().Name] {
+		if w.ownGroups[q.Config().Name] {
 			t.GroupKey += "-" + t.ID
 		}
 	}
@@ -267,7 +267,7 @@ func (w *world) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Tas
 	return t
 }
 
-func (w *world) tasks(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+func (w *env) tasks(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
 	ts := make([]*runtime.Task, n)
 	for i := range ts {
 		ts[i] = w.task(q, change...)
@@ -275,7 +275,7 @@ func (w *world) tasks(q driver.Queue, n int, change ...func(*runtime.Task)) []*r
 	return ts
 }
 
-func (w *world) enqueue(q driver.Queue, ts ...*runtime.Task) []runtime.Enqueued {
+func (w *env) enqueue(q driver.Queue, ts ...*runtime.Task) []runtime.Enqueued {
 	w.Helper()
 	answers, err := q.Enqueue(w.ctx, ts)
 	w.ok(err, "enqueue %d tasks", len(ts))
@@ -284,7 +284,7 @@ func (w *world) enqueue(q driver.Queue, ts ...*runtime.Task) []runtime.Enqueued 
 }
 
 // put enqueues n plain tasks and returns them.
-func (w *world) put(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
+func (w *env) put(q driver.Queue, n int, change ...func(*runtime.Task)) []*runtime.Task {
 	w.Helper()
 	ts := w.tasks(q, n, change...)
 	w.enqueue(q, ts...)
@@ -292,7 +292,7 @@ func (w *world) put(q driver.Queue, n int, change ...func(*runtime.Task)) []*run
 }
 
 // some leases what one call hands out, at most n tasks.
-func (w *world) some(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
+func (w *env) some(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, w.patience)
 	defer cancel()
@@ -308,7 +308,7 @@ func (w *world) some(q driver.Queue, n int, lease time.Duration) []*driver.Deliv
 }
 
 // take leases n tasks, in as many calls as it needs.
-func (w *world) take(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
+func (w *env) take(q driver.Queue, n int, lease time.Duration) []*driver.Delivery {
 	w.Helper()
 	var got []*driver.Delivery
 	for len(got) < n {
@@ -317,15 +317,15 @@ func (w *world) take(q driver.Queue, n int, lease time.Duration) []*driver.Deliv
 	return got
 }
 
-func (w *world) takeOne(q driver.Queue, lease time.Duration) *driver.Delivery {
+func (w *env) takeOne(q driver.Queue, lease time.Duration) *driver.Delivery {
 	w.Helper()
 	return w.take(q, 1, lease)[0]
 }
 
 // nothing checks that the queue hands out nothing now.
-func (w *world) nothing(q driver.Queue, format string, args ...any) {
+func (w *env) nothing(q driver.Queue, format string, args ...any) {
 	w.Helper()
-	ds, err := w.glanceAt(q, 10, w.glance())
+	ds, err := w.dequeueWithin(q, 10, w.quietWait())
 	if len(ds) > 0 {
 		w.Fatalf("%s: the queue handed out %v", fmt.Sprintf(format, args...), deliveredIDs(ds))
 	}
@@ -334,7 +334,7 @@ func (w *world) nothing(q driver.Queue, format string, args ...any) {
 
 // drain leases and completes all tasks of the queue that are due now, and returns them
 // in order.
-func (w *world) drain(q driver.Queue) []*driver.Delivery {
+func (w *env) drain(q driver.Queue) []*driver.Delivery {
 	w.Helper()
 	var all []*driver.Delivery
 	for asked := time.Now(); ; {
@@ -345,12 +345,12 @@ func (w *world) drain(q driver.Queue) []*driver.Delivery {
 		case s.Ready > 0 || s.Leased > 0:
 			// Counts may trail, and a killed worker's task comes back, or goes if the worker
 			// had buried it but not yet removed it. A Dequeue shows which.
-			if ds = w.look(q, 100); len(ds) == 0 {
+			if ds = w.leaseReady(q, 100); len(ds) == 0 {
 				w.check(time.Since(asked) < w.patience, "after %s nothing comes, and the queue counts %+v", w.patience, s)
 				continue
 			}
 		case !q.Capabilities().CountsLeased:
-			ds = w.look(q, 100) // a leased task may have come back
+			ds = w.leaseReady(q, 100) // a leased task may have come back
 		}
 		if len(ds) == 0 {
 			return all
@@ -360,20 +360,20 @@ func (w *world) drain(q driver.Queue) []*driver.Delivery {
 	}
 }
 
-// look leases the ready tasks, if any.
-func (w *world) look(q driver.Queue, n int) []*driver.Delivery {
+// leaseReady leases the ready tasks, if any.
+func (w *env) leaseReady(q driver.Queue, n int) []*driver.Delivery {
 	w.Helper()
-	ds, err := w.glanceAt(q, n, 4*w.glance())
+	ds, err := w.dequeueWithin(q, n, 4*w.quietWait())
 	if !errors.Is(err, driver.ErrNoTasks) {
 		w.ok(err, "dequeue")
 	}
 	return ds
 }
 
-// glanceAt is a Dequeue that waits for d at most. A receive that goes on behind it must
+// dequeueWithin is a Dequeue that waits for d at most. A receive that goes on behind it must
 // not meet a later move of the clock or a later step of the test: it would take a task
 // that no worker is to have now, and keep it for good if the clock stands still.
-func (w *world) glanceAt(q driver.Queue, n int, d time.Duration) ([]*driver.Delivery, error) {
+func (w *env) dequeueWithin(q driver.Queue, n int, d time.Duration) ([]*driver.Delivery, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, d)
 	defer cancel()
 	if w.clock == nil {
@@ -398,41 +398,41 @@ func (w *world) glanceAt(q driver.Queue, n int, d time.Duration) ([]*driver.Deli
 }
 
 // dead opens the dead letter queue of a queue as a queue.
-func (w *world) dead(q driver.Queue) driver.Queue {
+func (w *env) dead(q driver.Queue) driver.Queue {
 	w.Helper()
 	return w.open(dlq(q))
 }
 
 // bury dead-letters deliveries as a pool does.
-func (w *world) bury(q driver.Queue, ds ...*driver.Delivery) {
+func (w *env) bury(q driver.Queue, ds ...*driver.Delivery) {
 	w.Helper()
 	w.ok(w.deadLetter(q, ds), "dead letter")
 }
 
-func (w *world) deadLetter(q driver.Queue, ds []*driver.Delivery) error {
+func (w *env) deadLetter(q driver.Queue, ds []*driver.Delivery) error {
 	for _, d := range ds {
 		driver.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
 	}
 	return q.DeadLetter(w.ctx, ds)
 }
 
-// gate returns a channel on which handlers wait, and a function that opens it. It opens
+// latch returns a channel on which handlers wait, and a function that opens it. It opens
 // at the end of the test at the latest.
-func (w *world) gate() (shut <-chan struct{}, open func()) {
+func (w *env) latch() (shut <-chan struct{}, open func()) {
 	c := make(chan struct{})
 	open = sync.OnceFunc(func() { close(c) })
 	w.mu.Lock()
-	w.gates = append(w.gates, open)
+	w.latches = append(w.latches, open)
 	w.mu.Unlock()
 	w.Cleanup(open)
 	return c, open
 }
 
-// letGo opens all gates, so that a pool can be stopped.
-func (w *world) letGo() {
+// openLatches opens all latches, so that a pool can be stopped.
+func (w *env) openLatches() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, open := range w.gates {
+	for _, open := range w.latches {
 		open()
 	}
 }

@@ -28,8 +28,8 @@ const (
 // before.
 var died = time.Now().UTC().Round(0).Add(-24 * time.Hour)
 
-// A desk is a queue under test, with a box for its dead letters.
-type desk struct {
+// An env is a queue under test, with a box for its dead letters.
+type env struct {
 	*testing.T
 	ctx context.Context
 	p   runtime.Provider
@@ -38,10 +38,10 @@ type desk struct {
 	box *dlq.Box
 }
 
-func newDesk(t *testing.T, p runtime.Provider, kind driver.QueueType) *desk {
+func newEnv(t *testing.T, p runtime.Provider, kind driver.QueueType) *env {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	t.Cleanup(cancel)
-	d := &desk{T: t, ctx: ctx, p: p, m: runtime.NewManager(runtime.ManagerConfig{})}
+	d := &env{T: t, ctx: ctx, p: p, m: runtime.NewManager(runtime.ManagerConfig{})}
 	d.ok(d.m.Open(ctx, p, runtime.QueueConfig{Name: name, Type: kind}), "open the queue")
 	t.Cleanup(func() { d.ok(d.m.Close(), "close the queue") })
 	var err error
@@ -51,28 +51,28 @@ func newDesk(t *testing.T, p runtime.Provider, kind driver.QueueType) *desk {
 	return d
 }
 
-func (d *desk) boxOf(queue string) *dlq.Box {
+func (d *env) boxOf(queue string) *dlq.Box {
 	d.Helper()
 	box, err := dlq.Open(d.m, queue, dlq.Config{Router: router(), Provider: d.p, PageSize: 7})
 	d.ok(err, "open the box")
 	return box
 }
 
-func (d *desk) ok(err error, what string) {
+func (d *env) ok(err error, what string) {
 	d.Helper()
 	if err != nil {
 		d.Fatalf("%s: %v", what, err)
 	}
 }
 
-func (d *desk) check(ok bool, format string, args ...any) {
+func (d *env) check(ok bool, format string, args ...any) {
 	d.Helper()
 	if !ok {
 		d.Fatalf(format, args...)
 	}
 }
 
-func (d *desk) is(err, want error, what string) {
+func (d *env) is(err, want error, what string) {
 	d.Helper()
 	d.check(errors.Is(err, want), "%s: %v, want %v", what, err, want)
 }
@@ -100,7 +100,7 @@ func router() *runtime.Router {
 
 // mail returns a task that the queue takes: of one of three groups, at one of its
 // levels, by its last letter.
-func (d *desk) mail(id string) *runtime.Task {
+func (d *env) mail(id string) *runtime.Task {
 	t := &runtime.Task{
 		ID: id, Type: "mail", Queue: name, CreatedAt: died.Add(-time.Hour), MaxRetries: 3,
 		Payload: []byte(`{"to":"` + id + `@example.com","password":"hush","keys":[{"value":"hush"}],"size":12345678901234567890}`),
@@ -124,14 +124,14 @@ func reason(i int) error {
 	return fmt.Errorf("mailbox %q is full", fmt.Sprint("box", i))
 }
 
-func (d *desk) enqueue(q driver.Queue, tasks ...*runtime.Task) {
+func (d *env) enqueue(q driver.Queue, tasks ...*runtime.Task) {
 	d.Helper()
 	_, err := q.Enqueue(d.ctx, tasks)
 	d.ok(err, "enqueue")
 }
 
 // bury has a task of a queue die, with one run behind it.
-func (d *desk) bury(q driver.Queue, t *runtime.Task, at time.Time, why error) {
+func (d *env) bury(q driver.Queue, t *runtime.Task, at time.Time, why error) {
 	d.Helper()
 	d.enqueue(q, t)
 	ds, err := q.Dequeue(d.ctx, 1, lease)
@@ -144,7 +144,7 @@ func (d *desk) bury(q driver.Queue, t *runtime.Task, at time.Time, why error) {
 }
 
 // buryMails has n mails die one after the other, m00 first, and returns their IDs.
-func (d *desk) buryMails(n int) []string {
+func (d *env) buryMails(n int) []string {
 	d.Helper()
 	ids := make([]string, n)
 	for i := range ids {
@@ -156,7 +156,7 @@ func (d *desk) buryMails(n int) []string {
 
 // list returns the IDs of the letters that f chooses, in the order in which they
 // are listed.
-func (d *desk) list(f dlq.Filter) []string {
+func (d *env) list(f dlq.Filter) []string {
 	d.Helper()
 	page, next, err := d.box.List(d.ctx, f, "", 1000)
 	d.ok(err, "list")
@@ -169,7 +169,7 @@ func (d *desk) list(f dlq.Filter) []string {
 }
 
 // lists fails unless the letters that f chooses are the given ones.
-func (d *desk) lists(f dlq.Filter, want []string, what string) {
+func (d *env) lists(f dlq.Filter, want []string, what string) {
 	d.Helper()
 	got := d.list(f)
 	slices.Sort(got)
@@ -178,11 +178,11 @@ func (d *desk) lists(f dlq.Filter, want []string, what string) {
 }
 
 // receives reports whether letters can be seen by receiving them alone.
-func (d *desk) receives() bool { return !d.q.Capabilities().Browse }
+func (d *env) receives() bool { return !d.q.Capabilities().Browse }
 
 // take takes the given tasks from the queue, completes them, and returns them by ID.
 // It fails unless there are these alone, and on a queue that refuses IDs each once.
-func (d *desk) take(ids ...string) map[string]*runtime.Task {
+func (d *env) take(ids ...string) map[string]*runtime.Task {
 	d.Helper()
 	all := make(map[string]*runtime.Task)
 	again := d.drain(all)
@@ -198,7 +198,7 @@ func (d *desk) take(ids ...string) map[string]*runtime.Task {
 
 // drain completes what is on the queue now, adds it to those that were there before,
 // and returns how many of it had been.
-func (d *desk) drain(all map[string]*runtime.Task) (again int) {
+func (d *env) drain(all map[string]*runtime.Task) (again int) {
 	d.Helper()
 	for {
 		ctx, cancel := context.WithTimeout(d.ctx, drainWait)

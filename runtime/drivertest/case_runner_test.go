@@ -19,24 +19,24 @@ func TestOnlyABusyMachineIsGivenMoreTime(t *testing.T) {
 		runs    int
 		fails   bool
 	}{
-		"idle":                    {late: busy, failsAt: 1, runs: 1, fails: true},
-		"busy":                    {late: busy + 1, failsAt: 1, runs: 2},
-		"busy, and no failure":    {late: busy + 1, failsAt: 0, runs: 1},
-		"busy, and really wrong":  {late: busy + 1, failsAt: longer, runs: 2, fails: true},
-		"busy, and time is moved": {late: busy + 1, clock: true, failsAt: 1, runs: 2},
+		"idle":                    {late: overloaded, failsAt: 1, runs: 1, fails: true},
+		"busy":                    {late: overloaded + 1, failsAt: 1, runs: 2},
+		"busy, and no failure":    {late: overloaded + 1, failsAt: 0, runs: 1},
+		"busy, and really wrong":  {late: overloaded + 1, failsAt: retryFactor, runs: 2, fails: true},
+		"busy, and time is moved": {late: overloaded + 1, clock: true, failsAt: 1, runs: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := memoryHarness()
 			h.UsesClock = c.clock
-			h.lacks(t)
-			tr := &trial{h: &h, wakeups: new(wakeups)}
+			h.missingRequirements(t)
+			tr := &caseRunner{h: &h, wakeups: new(wakeups)}
 			var leases []time.Duration
 			r := recorder.Run(t, func(tb testing.TB) {
-				tr.run(tb, clause{name: "a test", run: func(w *world) {
+				tr.run(tb, testCase{name: "a test", run: func(w *env) {
 					leases = append(leases, w.lease())
 					tr.wakeups.late.Add(int64(c.late))
-					w.check(w.pace > c.failsAt, "too late")
+					w.check(w.timeFactor > c.failsAt, "too late")
 				}})
 			})
 			assert.Equal(t, c.fails, r.Failed(), r.Text())

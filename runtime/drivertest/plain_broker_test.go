@@ -21,15 +21,15 @@ func ofType(kind driver.QueueType) *Harness {
 	return &h
 }
 
-// failures runs every test that a harness fills the needs of, but those that skip
+// runAllCases runs every test whose requirements a harness meets, but those that skip
 // chooses.
-func failures(t *testing.T, h *Harness, skip func(c clause) bool) {
-	missing := h.lacks(t)
-	everybody.join()
-	t.Cleanup(everybody.part)
-	tr := &trial{h, &everybody.wakeups}
-	for _, c := range clauses() {
-		if _, _, left := c.unfilled(missing); left || skip != nil && skip(c) {
+func runAllCases(t *testing.T, h *Harness, skip func(c testCase) bool) {
+	missing := h.missingRequirements(t)
+	processLimiter.addSuite()
+	t.Cleanup(processLimiter.removeSuite)
+	tr := &caseRunner{h, &processLimiter.wakeups}
+	for _, c := range testCases() {
+		if _, _, left := c.firstMissing(missing); left || skip != nil && skip(c) {
 			continue
 		}
 		t.Run(c.law.String()+"/"+c.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestEveryLawIsHeldByQueuesOfEachType(t *testing.T) {
 	for _, kind := range []driver.QueueType{driver.Standard, runtime.FIFO, runtime.Priority} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			failures(t, ofType(kind), nil)
+			runAllCases(t, ofType(kind), nil)
 		})
 	}
 }
@@ -54,21 +54,21 @@ func TestAHarnessOfOneTypeLeavesTheOthersToOtherHarnesses(t *testing.T) {
 		"": {false, false}, driver.Standard: {true, true}, runtime.FIFO: {false, true}, runtime.Priority: {true, false},
 	} {
 		h := ofType(kind)
-		missing := h.lacks(t)
-		for i, n := range []need{ordering, levels} {
+		missing := h.missingRequirements(t)
+		for i, n := range []requirement{ordering, levels} {
 			_, left := missing[n]
 			assert.Equal(t, want[i], left, "%q: %s", kind, n)
-			assert.Equal(t, want[i], h.leaves(n), "%q: %s", kind, n)
+			assert.Equal(t, want[i], h.mayLack(n), "%q: %s", kind, n)
 		}
 	}
 }
 
-// modest is the reference provider with the abilities of a plain broker: what it
+// plainBroker is the reference provider with the abilities of a plain broker: what it
 // says it cannot do it does not do either.
-func modest() *Harness {
+func plainBroker() *Harness {
 	var enqueued sync.Map // by *runtime.Task of a delivery: the task as it is on the queue
 	h := faultyHarness(fault{
-		can: func(c driver.Capabilities) driver.Capabilities {
+		caps: func(c driver.Capabilities) driver.Capabilities {
 			return driver.Capabilities{
 				MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 10, Priorities: c.Priorities, Ordered: c.Ordered,
 				Lateness: c.Lateness, FairGroups: true, ExactCrashes: true, CountsExpired: true,
@@ -76,8 +76,8 @@ func modest() *Harness {
 				Browse: c.Browse, Cancel: c.Cancel, Reschedule: c.Reschedule, Purge: c.Purge, Pause: c.Pause,
 			}
 		},
-		stats: func(_ everything, s driver.Stats) driver.Stats { return driver.Stats{Ready: s.Ready, Dead: s.Dead} },
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		stats: func(_ referenceQueue, s driver.Stats) driver.Stats { return driver.Stats{Ready: s.Ready, Dead: s.Dead} },
+		dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			ds, err := q.Dequeue(ctx, min(limit, 10), lease)
 			for _, d := range ds {
 				enqueued.Store(d.Task, d.Task.Clone())
@@ -85,7 +85,7 @@ func modest() *Harness {
 			}
 			return ds, err
 		},
-		release: func(q everything, ctx context.Context, ds []*driver.Delivery) error {
+		release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 			unchanged := make([]*driver.Delivery, len(ds))
 			for i, d := range ds {
 				c := *d
@@ -102,30 +102,30 @@ func modest() *Harness {
 	return h
 }
 
-// TestNothingIsAskedThatAQueueSaysItCannotDo holds the needs of the tests against
+// TestNothingIsAskedThatAQueueSaysItCannotDo holds the requirements of the tests against
 // a provider that fills next to none.
 func TestNothingIsAskedThatAQueueSaysItCannotDo(t *testing.T) {
 	t.Parallel()
-	failures(t, modest(), nil)
+	runAllCases(t, plainBroker(), nil)
 }
 
-// vague is the reference provider with counts that trail by a call, and polls that miss
+// inexactCounts is the reference provider with counts that trail by a call, and polls that miss
 // what is there where they wait for less than a second.
-func vague(says bool) *Harness {
+func inexactCounts(says bool) *Harness {
 	var mu sync.Mutex
 	var last driver.Stats
 	h := faultyHarness(fault{
-		can: func(c driver.Capabilities) driver.Capabilities {
+		caps: func(c driver.Capabilities) driver.Capabilities {
 			c.ExactReady = says
 			return c
 		},
-		stats: func(_ everything, s driver.Stats) driver.Stats {
+		stats: func(_ referenceQueue, s driver.Stats) driver.Stats {
 			mu.Lock()
 			defer mu.Unlock()
 			last, s = s, last
 			return s
 		},
-		dequeue: func(q everything, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
+		dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 			if end, ok := ctx.Deadline(); ok && time.Until(end) < time.Second {
 				<-ctx.Done()
 				return nil, fmt.Errorf("%w: a short look", driver.ErrNoTasks)
@@ -140,13 +140,13 @@ func vague(says bool) *Harness {
 // the law wants, and that one which does not say what it is does not pass for exact.
 func TestADrainBelievesNoVagueCounts(t *testing.T) {
 	t.Parallel()
-	for _, c := range clauses() {
+	for _, c := range testCases() {
 		if c.law != StatsTellTheTruth || c.name != "a drain runs all that is ready, whatever the counts are worth" {
 			continue
 		}
-		r := recorder.Run(t, func(tb testing.TB) { c.run(newWorld(tb, vague(false), c, patient)) })
+		r := recorder.Run(t, func(tb testing.TB) { c.run(newEnv(tb, inexactCounts(false), c, defaultPatience)) })
 		assert.False(t, r.Failed(), r.Text())
-		r = recorder.Run(t, func(tb testing.TB) { c.run(newWorld(tb, vague(true), c, patient)) })
+		r = recorder.Run(t, func(tb testing.TB) { c.run(newEnv(tb, inexactCounts(true), c, defaultPatience)) })
 		assert.True(t, r.Failed(), "vague counts pass for exact ones")
 		return
 	}

@@ -11,70 +11,70 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A need is a test's requirement of a provider beyond the plain contract.
-type need string
+// A requirement is what a test requires of a provider beyond the plain contract.
+type requirement string
 
 const (
-	processes  need = "worker processes that can be killed"
-	reopening  need = "data that outlives its provider"
-	cutting    need = "a backend that can be cut off"
-	restarting need = "a broker that can be restarted"
-	fencing    need = "fencing by the backend"
-	ordering   need = "queues of type fifo"
-	levels     need = "queues of type priority"
-	uniqueness need = "unique keys with a window"
-	untilDone  need = "unique keys held until the task is done"
-	counting   need = "crashes that are counted"
-	excusing   need = "crashes that can be taken back"
-	uncharged  need = "crashes that are distinguished from failures"
-	refusing   need = "IDs that are refused while they are on the queue"
-	keeping    need = "released tasks that keep what their worker wrote"
-	arriving   need = "tasks in the order they came"
-	turns      need = "groups that take turns"
-	confirming need = "acks that the broker confirms"
-	freeLeases need = "leases that outlive their handle"
-	tallying   need = "counts of what is scheduled and leased"
-	noticing   need = "counts that notice the end of a killed worker's lease"
-	tracing    need = "dead tasks counted by their queue of origin"
-	aging      need = "the age of the oldest task"
-	delaying   need = "delays of an hour and more"
-	groupDelay need = "delays of an hour and more on queues of type fifo"
-	levelDelay need = "delays of an hour and more on queues of type priority"
+	processes  requirement = "worker processes that can be killed"
+	reopening  requirement = "data that outlives its provider"
+	cutting    requirement = "a backend that can be cut off"
+	restarting requirement = "a broker that can be restarted"
+	fencing    requirement = "fencing by the backend"
+	ordering   requirement = "queues of type fifo"
+	levels     requirement = "queues of type priority"
+	uniqueness requirement = "unique keys with a window"
+	untilDone  requirement = "unique keys held until the task is done"
+	counting   requirement = "crashes that are counted"
+	excusing   requirement = "crashes that can be taken back"
+	uncharged  requirement = "crashes that are distinguished from failures"
+	refusing   requirement = "IDs that are refused while they are on the queue"
+	keeping    requirement = "released tasks that keep what their worker wrote"
+	arriving   requirement = "tasks in the order they came"
+	turns      requirement = "groups that take turns"
+	confirming requirement = "acks that the broker confirms"
+	freeLeases requirement = "leases that outlive their handle"
+	tallying   requirement = "counts of what is scheduled and leased"
+	noticing   requirement = "counts that notice the end of a killed worker's lease"
+	tracing    requirement = "dead tasks counted by their queue of origin"
+	aging      requirement = "the age of the oldest task"
+	delaying   requirement = "delays of an hour and more"
+	groupDelay requirement = "delays of an hour and more on queues of type fifo"
+	levelDelay requirement = "delays of an hour and more on queues of type priority"
 
-	costing      need = "work that can be counted"
-	browsing     need = "Browse"
-	cancelling   need = "Cancel"
-	rescheduling need = "Reschedule"
-	purging      need = "Purge"
-	pausing      need = "Pause"
-	redriving    need = "Redrive"
-	discarding   need = "Discard"
-	bounding     need = "a bound of its own on a queue's tasks"
-	measuring    need = "a bound on payloads of at most 8 MiB"
-	bounded      need = "a bound on delays"
-	limited      need = "a bound on leases"
-	oneplace     need = "moves that leave no copy behind when they are repeated"
-	keyless      need = "unique keys that the queue cannot hold"
-	charging     need = "crashes that are charged as failures"
-	crashing     need = "a broker that can be killed"
-	meddling     need = "a network that can be disturbed"
-	filling      need = "a backend that can be filled"
-	bulky        need = "large payloads"
-	swallowing   need = "a network that swallows what is sent"
-	foreign      need = "messages that other programs put on a queue"
+	costing      requirement = "work that can be counted"
+	browsing     requirement = "Browse"
+	cancelling   requirement = "Cancel"
+	rescheduling requirement = "Reschedule"
+	purging      requirement = "Purge"
+	pausing      requirement = "Pause"
+	redriving    requirement = "Redrive"
+	discarding   requirement = "Discard"
+	bounding     requirement = "a bound of its own on a queue's tasks"
+	measuring    requirement = "a bound on payloads of at most 8 MiB"
+	bounded      requirement = "a bound on delays"
+	limited      requirement = "a bound on leases"
+	oneplace     requirement = "moves that leave no copy behind when they are repeated"
+	keyless      requirement = "unique keys that the queue cannot hold"
+	charging     requirement = "crashes that are charged as failures"
+	crashing     requirement = "a broker that can be killed"
+	meddling     requirement = "a network that can be disturbed"
+	filling      requirement = "a backend that can be filled"
+	bulky        requirement = "large payloads"
+	swallowing   requirement = "a network that swallows what is sent"
+	foreign      requirement = "messages that other programs put on a queue"
 )
 
-// optional needs are those that a provider may lack: the test is left out and noted,
+// optional requirements are those that a provider may lack: the test is left out and noted,
 // and no law is downgraded for it.
-var optional = map[need]bool{
+var optional = map[requirement]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
 	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
 }
 
-// leaves reports whether the harness may lack what a test needs. A harness of one type
+// mayLack reports whether the harness may lack what a test needs. A harness of one type
 // of queue leaves the other types to the provider's other harnesses.
-func (h *Harness) leaves(n need) bool {
+func (h *Harness) mayLack(n requirement) bool {
 	switch n {
 	case ordering, groupDelay:
 		return h.Type != "" && h.Type != runtime.FIFO
@@ -86,10 +86,10 @@ func (h *Harness) leaves(n need) bool {
 	return optional[n]
 }
 
-// lacks finds out what the provider of h lacks for tests, with the reason for each.
-func (h *Harness) lacks(tb testing.TB) map[need]string {
-	missing := make(map[need]string)
-	no := func(n need, when bool, why string) {
+// missingRequirements finds out what the provider of h lacks for tests, with the reason for each.
+func (h *Harness) missingRequirements(tb testing.TB) map[requirement]string {
+	missing := make(map[requirement]string)
+	no := func(n requirement, when bool, why string) {
 		if when {
 			missing[n] = why
 		}
@@ -118,7 +118,7 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 		tb.Fatalf("open a queue: %v", err)
 	}
 	has := q.Capabilities()
-	h.can = has
+	h.caps = has
 	says := func(field string) string { return "Capabilities." + field + " says so" }
 	no(reopening, !has.Durable, says("Durable"))
 	no(fencing, !has.Fencing, says("Fencing"))
@@ -156,12 +156,12 @@ func (h *Harness) lacks(tb testing.TB) map[need]string {
 	no(redriving, !has.Redrive, says("Redrive"))
 	no(discarding, !has.Discard, says("Discard"))
 	h.probe(tb, ctx, p, missing)
-	h.types = h.opened(missing)
+	h.types = h.openableTypes(missing)
 	return missing
 }
 
-// opened returns the types of queues that could be opened.
-func (h *Harness) opened(missing map[need]string) []driver.QueueType {
+// openableTypes returns the types of queues that could be opened.
+func (h *Harness) openableTypes(missing map[requirement]string) []driver.QueueType {
 	if h.Type != "" {
 		return []driver.QueueType{h.Type}
 	}
@@ -181,9 +181,9 @@ func shortDelays(c driver.Capabilities) bool {
 }
 
 // probe opens queues that a provider may not support.
-func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, missing map[need]string) {
+func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, missing map[requirement]string) {
 	for _, one := range []struct {
-		queue, delay need
+		queue, delay requirement
 		cfg          runtime.QueueConfig
 	}{
 		{ordering, groupDelay, runtime.QueueConfig{Name: "probe-fifo", Type: runtime.FIFO}},
@@ -191,7 +191,7 @@ func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, 
 		{bounding, "", runtime.QueueConfig{Name: "probe-bound", Type: h.Type, Capacity: 10}},
 	} {
 		why := ""
-		if one.queue != bounding && h.leaves(one.queue) {
+		if one.queue != bounding && h.mayLack(one.queue) {
 			why = fmt.Sprintf("the harness is of queues of type %s", h.Type)
 		} else if q, err := p.Open(ctx, one.cfg); errors.Is(err, runtime.ErrUnsupported) {
 			why = fmt.Sprintf("Open answers %v", err)

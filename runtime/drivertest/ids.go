@@ -26,7 +26,7 @@ func deliveredIDs(ds []*driver.Delivery) []string {
 }
 
 // same checks that two lists have the same IDs, in any order.
-func (w *world) same(got, want []string, format string, args ...any) {
+func (w *env) same(got, want []string, format string, args ...any) {
 	w.Helper()
 	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
 	if !slices.Equal(got, want) {
@@ -35,7 +35,7 @@ func (w *world) same(got, want []string, format string, args ...any) {
 }
 
 // equal checks that two lists of IDs are equal, in order.
-func (w *world) equal(got, want []string, format string, args ...any) {
+func (w *env) equal(got, want []string, format string, args ...any) {
 	w.Helper()
 	if !slices.Equal(got, want) {
 		w.Fatalf("%s: got %s, want %s", fmt.Sprintf(format, args...), short(got), short(want))

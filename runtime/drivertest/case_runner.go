@@ -9,28 +9,28 @@ import (
 	"github.com/taskgen/taskgen/runtime/internal/recorder"
 )
 
-// longer is the factor of a test's times when it is run again: those of leases and
+// retryFactor is the factor of a test's times when it is run again: those of leases and
 // delays on the machine's clock, and all waits.
-const longer = 4
+const retryFactor = 4
 
-// A trial runs tests on a provider. A test can fail because the machine was overloaded:
+// A caseRunner runs tests on a provider. A test can fail because the machine was overloaded:
 // then it is run once more, with longer times. On an idle machine a failure counts. The
 // idea is that of Go's own tests of net/http, which run time-sensitive tests with
 // longer and longer times until they pass.
-type trial struct {
+type caseRunner struct {
 	h       *Harness
 	wakeups *wakeups
 }
 
 // run runs one test of the suite as a test of package testing.
-func (tr *trial) run(tb testing.TB, c clause) {
+func (tr *caseRunner) run(tb testing.TB, c testCase) {
 	tb.Helper()
 	before := tr.wakeups.read()
-	r := recorder.Run(tb, func(tb testing.TB) { c.run(newWorld(tb, tr.h, c, patient)) })
-	if late := tr.wakeups.read() - before; r.Failed() && late > busy {
-		tb.Logf("it failed while this process was woken late by %s in all: run again, with times that are %d times as long\n%s", late, longer, r.Text())
-		c.pace = longer
-		r = recorder.Run(tb, func(tb testing.TB) { c.run(newWorld(tb, tr.h, c, longer*patient)) })
+	r := recorder.Run(tb, func(tb testing.TB) { c.run(newEnv(tb, tr.h, c, defaultPatience)) })
+	if late := tr.wakeups.read() - before; r.Failed() && late > overloaded {
+		tb.Logf("it failed while this process was woken late by %s in all: run again, with times that are %d times as long\n%s", late, retryFactor, r.Text())
+		c.timeFactor = retryFactor
+		r = recorder.Run(tb, func(tb testing.TB) { c.run(newEnv(tb, tr.h, c, retryFactor*defaultPatience)) })
 	}
 	if r.Failed() {
 		tb.Error(r.Text())
@@ -40,10 +40,10 @@ func (tr *trial) run(tb testing.TB, c clause) {
 }
 
 // A process whose wake-ups within one test are this late in all ran on an overloaded
-// machine. Delays below stumble occur on an idle machine as well.
+// machine. Delays below lateWakeup occur on an idle machine as well.
 const (
-	busy    = 200 * time.Millisecond
-	stumble = 10 * time.Millisecond
+	overloaded = 200 * time.Millisecond
+	lateWakeup = 10 * time.Millisecond
 )
 
 // wakeups measures how late this process is woken.
@@ -56,7 +56,7 @@ func (w *wakeups) watch(ctx context.Context, tell func(late time.Duration)) {
 		before := time.Now()
 		<-time.After(pause)
 		late := time.Since(before) - pause
-		if late > stumble {
+		if late > lateWakeup {
 			w.late.Add(int64(late))
 		}
 		tell(late)
