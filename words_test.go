@@ -18,6 +18,11 @@ var retired = map[string]map[string]string{
 		"entry": "admission", "exit": "finalCheck", "lives": "resultStores", "graves": "deadQueues",
 		"hushed": "redactedError", "sayable": "printableError", "culprit": "undecodableField",
 	},
+	"runtime/dlq": {
+		"shelf": "backend", "walk": "scan", "sieve": "selection", "sift": "scanMatching",
+		"resurrect": "prepareRedrive", "misfit": "describeMismatch", "partners": "oldIndexOf",
+		"desk": "env", "tap": "recordingNotifier",
+	},
 	"runtime/drivertest": {
 		"world": "env", "clause": "testCase", "need": "requirement", "book": "resultRecorder", "looker": "poller",
 		"room": "testLimiter", "everybody": "processLimiter", "trial": "caseRunner",

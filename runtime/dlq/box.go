@@ -14,10 +14,10 @@ import (
 // A Box works on the dead letters of one queue or of a store. It is safe for concurrent
 // use.
 type Box struct {
-	m     *runtime.Manager
-	name  string // of the queue, for errors
-	shelf shelf
-	cfg   Config
+	m       *runtime.Manager
+	name    string // of the queue, for errors
+	backend backend
+	cfg     Config
 }
 
 // Config configures a Box. The zero value is ready to use.
@@ -55,9 +55,9 @@ func Open(m *runtime.Manager, queue string, cfg Config) (*Box, error) {
 		return nil, err
 	}
 	b := &Box{m: m, name: queue, cfg: cfg}
-	on := queueShelf{q: q, page: cfg.pageSize()}
-	if b.shelf = &on; !q.Capabilities().Browse && cfg.Provider != nil {
-		b.shelf = &receivingShelf{queueShelf: on, p: cfg.Provider}
+	on := queueBackend{q: q, page: cfg.pageSize()}
+	if b.backend = &on; !q.Capabilities().Browse && cfg.Provider != nil {
+		b.backend = &receiveBackend{queueBackend: on, p: cfg.Provider}
 	}
 	return b, nil
 }
@@ -72,7 +72,7 @@ func (b *Box) List(ctx context.Context, f Filter, cursor string, limit int) (pag
 	}
 	for len(page) < limit {
 		// No more than fit on the page, or the cursor would be past them.
-		tasks, more, err := b.shelf.browse(ctx, cursor, min(limit-len(page), b.shelf.pageSize()))
+		tasks, more, err := b.backend.browse(ctx, cursor, min(limit-len(page), b.backend.pageSize()))
 		if err != nil {
 			return nil, "", err
 		}
@@ -122,7 +122,7 @@ func (b *Box) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 // tasks iterates over the dead tasks, page by page.
 func (b *Box) tasks(ctx context.Context) iter.Seq2[*runtime.Task, error] {
 	return driver.Paged(func(cursor string) ([]*runtime.Task, string, error) {
-		return b.shelf.browse(ctx, cursor, b.shelf.pageSize())
+		return b.backend.browse(ctx, cursor, b.backend.pageSize())
 	})
 }
 
@@ -154,20 +154,20 @@ func (b *Box) Show(ctx context.Context, id string) (Letter, error) {
 // find returns the letter that id names: in one step where the queue or store can, else
 // by reading letters until it appears.
 func (b *Box) find(ctx context.Context, id string) (*runtime.Task, error) {
-	a := parse(id)
-	switch s := b.shelf.(type) {
-	case *storeShelf:
-		if t, err := s.store.Get(ctx, a.id); err != nil || a.names(t) {
+	a := parseRef(id)
+	switch s := b.backend.(type) {
+	case *storeBackend:
+		if t, err := s.store.Get(ctx, a.id); err != nil || a.matches(t) {
 			return t, err
 		}
 		return nil, b.notFound(id)
-	case *queueShelf:
+	case *queueBackend:
 		if f, ok := s.q.(driver.Finder); ok {
 			return b.lookUp(ctx, f, id, a)
 		}
 	}
 	for t, err := range b.tasks(ctx) {
-		if err != nil || a.names(t) {
+		if err != nil || a.matches(t) {
 			return t, err
 		}
 	}
@@ -179,13 +179,13 @@ func (b *Box) notFound(id string) error {
 }
 
 // lookUp returns the letter that a names; of several, the first to die.
-func (b *Box) lookUp(ctx context.Context, f driver.Finder, id string, a address) (*runtime.Task, error) {
+func (b *Box) lookUp(ctx context.Context, f driver.Finder, id string, a letterRef) (*runtime.Task, error) {
 	all, err := f.Find(ctx, a.id)
 	if err != nil {
 		return nil, fmt.Errorf("find dead letter %s of queue %q: %w", id, b.name, err)
 	}
 	for _, t := range all {
-		if t.State == driver.Dead && a.names(t.Task) {
+		if t.State == driver.Dead && a.matches(t.Task) {
 			return t.Task, nil
 		}
 	}

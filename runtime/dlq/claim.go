@@ -36,7 +36,7 @@ type claim struct {
 	err   error // why the letter stays
 }
 
-func (s *storeShelf) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) (moved []driver.Death, err error) {
+func (s *storeBackend) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) (moved []driver.Death, err error) {
 	var be runtime.BatchError
 	for from := 0; from < len(deaths); from += batch {
 		var cs []*claim
@@ -51,7 +51,7 @@ func (s *storeShelf) redrive(ctx context.Context, deaths []driver.Death, payload
 			}
 			be.Add(c.index, c.was.ID, c.err)
 		}
-		err = s.settle(ctx, cs)
+		err = s.finishClaims(ctx, cs)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -63,7 +63,7 @@ func (s *storeShelf) redrive(ctx context.Context, deaths []driver.Death, payload
 }
 
 // claim marks letters as claimed by this redrive. from is the index of the first.
-func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int, be *runtime.BatchError) ([]*claim, error) {
+func (s *storeBackend) claim(ctx context.Context, deaths []driver.Death, from int, be *runtime.BatchError) ([]*claim, error) {
 	now := s.m.Now()
 	mark := now.Add(claimFor).UTC().Format(time.RFC3339Nano) + " " + rand.Text()
 	var (
@@ -82,7 +82,7 @@ func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int,
 		if driver.DeathOf(t) != d {
 			continue
 		}
-		q, err := s.m.Queue(origin(t))
+		q, err := s.m.Queue(originQueue(t))
 		if claimed(t, now) {
 			err = fmt.Errorf("%w: until %s at the latest", ErrClaimed, t.Metadata[driver.MetaClaimed])
 		}
@@ -109,7 +109,7 @@ func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int,
 			c.err = err
 			mine = append(mine, c)
 		}
-		_ = s.settle(ctx, mine) // if this fails too, the claims expire
+		_ = s.finishClaims(ctx, mine) // if this fails too, the claims expire
 		return nil, fmt.Errorf("claim dead letters: %w", err)
 	}
 	for _, d := range swapped {
@@ -119,12 +119,12 @@ func (s *storeShelf) claim(ctx context.Context, deaths []driver.Death, from int,
 }
 
 // enqueue puts the claimed tasks on the queues on which they died.
-func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte) {
+func (s *storeBackend) enqueue(ctx context.Context, cs []*claim, payloads [][]byte) {
 	ctx, cancel := context.WithTimeout(ctx, claimedEnqueue)
 	defer cancel()
 	byQueue := make(map[string][]*claim)
 	for _, c := range cs {
-		byQueue[origin(c.was)] = append(byQueue[origin(c.was)], c)
+		byQueue[originQueue(c.was)] = append(byQueue[originQueue(c.was)], c)
 	}
 	for _, of := range byQueue {
 		q := of[0].queue
@@ -134,9 +134,9 @@ func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte
 			if payloads != nil && payloads[c.index] != nil {
 				tasks[i].Payload = payloads[c.index]
 			}
-			resurrect(tasks[i], q, s.m)
+			prepareRedrive(tasks[i], q, s.m)
 		}
-		err := enqueueAgain(ctx, q, tasks, s.m)
+		err := reenqueue(ctx, q, tasks, s.m)
 		for i, c := range of {
 			if e := runtime.ErrorAt(err, i); e != nil {
 				c.err = fmt.Errorf("redrive %s (%s): %w", c.was.ID, c.was.Type, e)
@@ -145,10 +145,10 @@ func (s *storeShelf) enqueue(ctx context.Context, cs []*claim, payloads [][]byte
 	}
 }
 
-// settle removes the letters whose tasks are on their queues, and releases the claims on
+// finishClaims removes the letters whose tasks are on their queues, and releases the claims on
 // the others. A letter that was stored again meanwhile is no longer claimed, and stays,
 // unless it is the same death: a processor may receive that twice.
-func (s *storeShelf) settle(ctx context.Context, cs []*claim) error {
+func (s *storeBackend) finishClaims(ctx context.Context, cs []*claim) error {
 	if len(cs) == 0 {
 		return nil
 	}

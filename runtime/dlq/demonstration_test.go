@@ -126,22 +126,22 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		n, some int
-		address func(t *testing.T, clock *leap) string
+		address func(t *testing.T, clock *skewedClock) string
 	}{
-		"sqlite": {5000, 2000, func(t *testing.T, _ *leap) string { return "sqlite|" + filepath.Join(t.TempDir(), "tasks.db") }},
-		"redis": {5000, 2000, func(t *testing.T, _ *leap) string {
+		"sqlite": {5000, 2000, func(t *testing.T, _ *skewedClock) string { return "sqlite|" + filepath.Join(t.TempDir(), "tasks.db") }},
+		"redis": {5000, 2000, func(t *testing.T, _ *skewedClock) string {
 			s, err := testserver.Redis()
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Stop()) })
 			return "redis|" + s.URL
 		}},
-		"our fake of SQS": {5000, 2000, func(t *testing.T, clock *leap) string {
+		"our fake of SQS": {5000, 2000, func(t *testing.T, clock *skewedClock) string {
 			s := sqstest.New(clock)
 			require.NoError(t, s.Start())
 			t.Cleanup(s.Stop)
 			return "sqs|" + s.URL()
 		}},
-		"the SQS emulator": {2000, 800, func(t *testing.T, _ *leap) string {
+		"the SQS emulator": {2000, 800, func(t *testing.T, _ *skewedClock) string {
 			s, err := testserver.SQS()
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Stop()) })
@@ -150,11 +150,11 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var clock leap
+			var clock skewedClock
 			n, at := c.n, c.address(t, &clock)
 			p, err := openProvider(t.Context(), at)
 			require.NoError(t, err)
-			d := newDesk(t, p, runtime.QueueConfig{})
+			d := newEnv(t, p, runtime.QueueConfig{})
 			lap := stopwatch(t)
 			buryMany(d, n)
 			lap("buried %d", n)
@@ -185,17 +185,17 @@ func TestRedriveOfThousandsSurvivesAKill(t *testing.T) {
 	}
 }
 
-// A leap is a clock that can be put forward.
-type leap struct{ ahead atomic.Int64 }
+// A skewedClock is a clock that can be put forward.
+type skewedClock struct{ ahead atomic.Int64 }
 
-func (c *leap) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *skewedClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-func (c *leap) AfterFunc(d time.Duration, f func()) driver.Timer {
+func (c *skewedClock) AfterFunc(d time.Duration, f func()) driver.Timer {
 	return driver.SystemClock.AfterFunc(d, f)
 }
 
 // redriveRest redrives until nothing is left.
-func redriveRest(d *desk) (moved int, err error) {
+func redriveRest(d *env) (moved int, err error) {
 	for {
 		done, err := d.box.Redrive(d.ctx, dlq.Redrive{Rate: speed})
 		moved += done.Moved
@@ -210,7 +210,7 @@ func redriveRest(d *desk) (moved int, err error) {
 }
 
 // buryMany buries n tasks, of two kinds of failure.
-func buryMany(d *desk, n int) {
+func buryMany(d *env, n int) {
 	d.Helper()
 	for first := 0; first < n; first += 500 {
 		tasks := make([]*runtime.Task, 500)
@@ -225,7 +225,7 @@ func buryMany(d *desk, n int) {
 
 // count takes everything from the queue. It returns how often each task came, and
 // how many came more than once.
-func count(d *desk, n int) (times map[string]int, again int) {
+func count(d *env, n int) (times map[string]int, again int) {
 	d.Helper()
 	times = make(map[string]int, n)
 	for quiet := false; !quiet || len(times) < n; {

@@ -36,7 +36,7 @@ var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 // router does not know the type, runtime.ErrUnsupported, runtime.ErrDuplicate if a task
 // with the ID is on the queue again, or ErrClaimed.
 func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) error {
-	if s, ok := b.shelf.(*receivingShelf); ok {
+	if s, ok := b.backend.(*receiveBackend); ok {
 		return b.editReceived(ctx, s, id, payload)
 	}
 	t, err := b.find(ctx, id)
@@ -47,24 +47,24 @@ func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) erro
 	if err != nil {
 		return err
 	}
-	moved, err := b.shelf.redrive(ctx, []driver.Death{driver.DeathOf(t)}, [][]byte{edited})
+	moved, err := b.backend.redrive(ctx, []driver.Death{driver.DeathOf(t)}, [][]byte{edited})
 	switch {
 	case err != nil && len(moved) > 0:
 		return err
 	case err != nil:
-		return failedEdit(t, runtime.ErrorAt(err, 0))
+		return editError(t, runtime.ErrorAt(err, 0))
 	case len(moved) == 0:
-		return failedEdit(t, fmt.Errorf("%w: it was redriven or discarded meanwhile", runtime.ErrTaskNotFound))
+		return editError(t, fmt.Errorf("%w: it was redriven or discarded meanwhile", runtime.ErrTaskNotFound))
 	}
 	return nil
 }
 
 // editReceived is RedriveEdited where letters can be read only by receiving them: nobody
 // else has the letter meanwhile.
-func (b *Box) editReceived(ctx context.Context, s *receivingShelf, id string, payload []byte) error {
+func (b *Box) editReceived(ctx context.Context, s *receiveBackend, id string, payload []byte) error {
 	found := false
-	only := sieve{filter: &Filter{}, only: parseAll([]string{id}), limiter: newLimiter(runtime.Rate{})}
-	err := b.sift(ctx, s, only, func(w *walk, ds []*driver.Delivery) error {
+	only := selection{filter: &Filter{}, only: parseRefs([]string{id}), limiter: newLimiter(runtime.Rate{})}
+	err := b.scanMatching(ctx, s, only, func(w *scan, ds []*driver.Delivery) error {
 		if found {
 			return nil // the letter was buried twice
 		}
@@ -73,8 +73,8 @@ func (b *Box) editReceived(ctx context.Context, s *receivingShelf, id string, pa
 		if err != nil {
 			return err
 		}
-		if _, err := b.revive(ctx, s, w, ds[:1], edited); err != nil {
-			return failedEdit(ds[0].Task, runtime.ErrorAt(err, 0))
+		if _, err := b.redriveReceived(ctx, s, w, ds[:1], edited); err != nil {
+			return editError(ds[0].Task, runtime.ErrorAt(err, 0))
 		}
 		return nil
 	})
@@ -84,28 +84,28 @@ func (b *Box) editReceived(ctx context.Context, s *receivingShelf, id string, pa
 	return err
 }
 
-func failedEdit(t *runtime.Task, err error) error {
+func editError(t *runtime.Task, err error) error {
 	return fmt.Errorf("edit dead letter %s (%s): %w", t.ID, t.Type, err)
 }
 
 // edited checks the new payload of a letter, and puts the secrets back.
 func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 	if t.Encoding != "" {
-		return nil, failedEdit(t, fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
+		return nil, editError(t, fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
 	}
 	policy, known := b.policy(t.Type)
 	if !known {
-		return nil, failedEdit(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles the type", driver.ErrUnknownType))
+		return nil, editError(t, fmt.Errorf("%w: nothing is known about its payload: give the box a router that handles the type", driver.ErrUnknownType))
 	}
 	edited, err := edit(t.Payload, payload, &policy)
 	if err != nil {
-		return nil, failedEdit(t, err)
+		return nil, editError(t, err)
 	}
 	return edited, nil
 }
 
-// enqueueAgain enqueues tasks that were dead, and forgets their previous outcomes.
-func enqueueAgain(ctx context.Context, q driver.Queue, tasks []*runtime.Task, m *runtime.Manager) error {
+// reenqueue enqueues tasks that were dead, and forgets their previous outcomes.
+func reenqueue(ctx context.Context, q driver.Queue, tasks []*runtime.Task, m *runtime.Manager) error {
 	ids := make([]string, len(tasks))
 	for i, t := range tasks {
 		ids[i] = t.ID
@@ -131,8 +131,8 @@ func enqueueAgain(ctx context.Context, q driver.Queue, tasks []*runtime.Task, m 
 	return failed
 }
 
-// resurrect prepares a dead task for its queue.
-func resurrect(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
+// prepareRedrive prepares a dead task for its queue.
+func prepareRedrive(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
 	cfg := q.Config()
 	t.Queue = cfg.Name
 	t.UniqueKey, t.UniqueFor = "", 0 // no redrive takes the key again
@@ -148,7 +148,7 @@ func resurrect(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
 func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	v, err := decodeJSON(edited)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrInvalidPayload, noJSON(err))
+		return nil, fmt.Errorf("%w: %s", ErrInvalidPayload, jsonError(err))
 	}
 	was, err := decodeJSON(old)
 	if err != nil {
@@ -163,9 +163,9 @@ func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// noJSON says where a text is not JSON. It does not quote the text, which may contain a
+// jsonError says where a text is not JSON. It does not quote the text, which may contain a
 // secret.
-func noJSON(err error) string {
+func jsonError(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("it is not JSON, from byte %d on", syntax.Offset)

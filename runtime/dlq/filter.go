@@ -19,11 +19,11 @@ type Filter struct {
 // Matches reports whether f matches a letter.
 func (f *Filter) Matches(l *Letter) bool {
 	return (f.Queue == "" || f.Queue == l.Queue) && (f.Type == "" || f.Type == l.Type) &&
-		(f.Group == "" || f.Group == l.Group) && holds(l.Reason, f.Reason) &&
-		(f.Text == "" || holds(l.ID, f.Text) || holds(l.Reason, f.Text) || holds(string(l.Payload), f.Text)) &&
+		(f.Group == "" || f.Group == l.Group) && containsFold(l.Reason, f.Reason) &&
+		(f.Text == "" || containsFold(l.ID, f.Text) || containsFold(l.Reason, f.Text) || containsFold(string(l.Payload), f.Text)) &&
 		(f.Before.IsZero() || l.FailedAt.Before(f.Before)) && (f.After.IsZero() || !l.FailedAt.Before(f.After))
 }
 
-func holds(s, part string) bool {
+func containsFold(s, part string) bool {
 	return part == "" || strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }

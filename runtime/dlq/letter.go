@@ -55,7 +55,7 @@ type Attempt struct {
 // is unknown, so that nothing of the payload may be shown.
 func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 	l := Letter{
-		ID: t.ID, Ref: refOf(driver.DeathOf(t)), Type: t.Type, Queue: origin(t), Reason: t.Metadata[driver.MetaFailureReason],
+		ID: t.ID, Ref: refOf(driver.DeathOf(t)), Type: t.Type, Queue: originQueue(t), Reason: t.Metadata[driver.MetaFailureReason],
 		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
 		Payload: json.RawMessage("null"), Attempts: attempts(t.Metadata),
 	}

@@ -21,7 +21,7 @@ func TestWhatHasNoLoggerSpeaksToTheDefaultOne(t *testing.T) {
 	defer slog.SetDefault(before)
 	synctest.Test(t, func(t *testing.T) {
 		p := memory.New()
-		d := newDesk(t, p, runtime.QueueConfig{})
+		d := newEnv(t, p, runtime.QueueConfig{})
 		d.buryMails(5)
 		log := dlq.Log(nil)
 		stop := d.process(p, dlq.ProcessorConfig{Store: &broken{TaskStore: memory.NewLetters(), fail: errDisk}})

@@ -30,8 +30,8 @@ const soon = 5 * time.Minute
 // start is when the first letter dies.
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
-// A desk is a queue with a box for its dead letters.
-type desk struct {
+// An env is a queue with a box for its dead letters.
+type env struct {
 	*testing.T
 	ctx   context.Context
 	m     *runtime.Manager
@@ -62,7 +62,7 @@ func mails() *runtime.Router {
 }
 
 // newDesk opens the queue "q" of a provider.
-func newDesk(t *testing.T, p runtime.Provider, cfg runtime.QueueConfig) *desk {
+func newEnv(t *testing.T, p runtime.Provider, cfg runtime.QueueConfig) *env {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	t.Cleanup(cancel)
 	m := runtime.NewManager(runtime.ManagerConfig{})
@@ -73,10 +73,10 @@ func newDesk(t *testing.T, p runtime.Provider, cfg runtime.QueueConfig) *desk {
 	require.NoError(t, err)
 	box, err := dlq.Open(m, "q", dlq.Config{Router: mails(), Provider: p, PageSize: 7})
 	require.NoError(t, err)
-	return &desk{T: t, ctx: ctx, m: m, queue: q, box: box}
+	return &env{T: t, ctx: ctx, m: m, queue: q, box: box}
 }
 
-func inMemory(t *testing.T) *desk { return newDesk(t, memory.New(), runtime.QueueConfig{}) }
+func inMemory(t *testing.T) *env { return newEnv(t, memory.New(), runtime.QueueConfig{}) }
 
 func mail(id string) *runtime.Task {
 	return &runtime.Task{
@@ -86,7 +86,7 @@ func mail(id string) *runtime.Task {
 }
 
 // bury has tasks die, a second after one another, each of the cause that why says.
-func (d *desk) bury(why func(i int) error, tasks ...*runtime.Task) {
+func (d *env) bury(why func(i int) error, tasks ...*runtime.Task) {
 	d.Helper()
 	_, err := d.queue.Enqueue(d.ctx, tasks)
 	require.NoError(d, err)
@@ -109,7 +109,7 @@ func (d *desk) bury(why func(i int) error, tasks ...*runtime.Task) {
 }
 
 // buryMails buries n mails, m00 first, every third of them of a time out.
-func (d *desk) buryMails(n int) {
+func (d *env) buryMails(n int) {
 	tasks := make([]*runtime.Task, n)
 	for i := range tasks {
 		tasks[i] = mail(fmt.Sprintf("m%02d", i))
@@ -122,7 +122,7 @@ func (d *desk) buryMails(n int) {
 	}, tasks...)
 }
 
-func (d *desk) ids(f dlq.Filter) []string {
+func (d *env) ids(f dlq.Filter) []string {
 	d.Helper()
 	page, next, err := d.box.List(d.ctx, f, "", 10_000)
 	require.NoError(d, err)
@@ -135,7 +135,7 @@ func (d *desk) ids(f dlq.Filter) []string {
 }
 
 // takeAll takes what is on the queue, and completes it.
-func (d *desk) takeAll(n int) map[string]*runtime.Task {
+func (d *env) takeAll(n int) map[string]*runtime.Task {
 	d.Helper()
 	all := make(map[string]*runtime.Task)
 	for len(all) < n {

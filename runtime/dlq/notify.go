@@ -146,7 +146,7 @@ func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
 	if err != nil {
-		return unnamed("make a request for the webhook", err)
+		return withoutURL("make a request for the webhook", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if err := w.sign(req.Header, body); err != nil {
@@ -154,7 +154,7 @@ func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	}
 	resp, err := w.client().Do(req)
 	if err != nil {
-		return unnamed("post to the webhook", err)
+		return withoutURL("post to the webhook", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, 200))                   // read, so that the connection can be used again
@@ -167,8 +167,8 @@ func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	return nil
 }
 
-// unnamed removes the URL from an error: the path of a webhook is its key.
-func unnamed(what string, err error) error {
+// withoutURL removes the URL from an error: the path of a webhook is its key.
+func withoutURL(what string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err

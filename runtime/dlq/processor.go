@@ -22,10 +22,10 @@ type Processor struct {
 	name  string // of the queue in the manager
 	cfg   ProcessorConfig
 
-	mu      sync.Mutex
-	pending Notice
-	groups  groups
-	news    chan struct{} // capacity 1: something is pending
+	mu            sync.Mutex
+	pending       Notice
+	groups        groups
+	noticePending chan struct{} // capacity 1: something is pending
 }
 
 // ProcessorConfig configures a Processor.
@@ -51,10 +51,10 @@ const (
 	// processPause is how long a processor waits after a failure, and how long tasks that
 	// it could not store wait on the queue.
 	processPause = 5 * time.Second
-	// gatherFor is how long a notice waits for more of the same burst.
-	gatherFor = 2 * time.Second
-	// noticeTime bounds one call of a notifier.
-	noticeTime = 10 * time.Second
+	// burstWait is how long a notice waits for more of the same burst.
+	burstWait = 2 * time.Second
+	// notifyTimeout bounds one call of a notifier.
+	notifyTimeout = 10 * time.Second
 	// maxGroups bounds the groups of one notice. Tasks of further groups are only
 	// counted.
 	maxGroups = 100
@@ -76,7 +76,7 @@ func NewProcessor(m *runtime.Manager, queue string, cfg ProcessorConfig) (*Proce
 	case cfg.NotifyEvery == 0:
 		cfg.NotifyEvery = DefaultNotifyEvery
 	}
-	return &Processor{queue: q, name: queue, cfg: cfg, groups: make(groups), news: make(chan struct{}, 1)}, nil
+	return &Processor{queue: q, name: queue, cfg: cfg, groups: make(groups), noticePending: make(chan struct{}, 1)}, nil
 }
 
 func (p *Processor) log() *slog.Logger {
@@ -88,20 +88,20 @@ func (p *Processor) log() *slog.Logger {
 // seconds; a process that is killed sends no notice of the last tasks it stored. Run is
 // called once.
 func (p *Processor) Run(ctx context.Context) error {
-	var telling sync.WaitGroup
+	var notifying sync.WaitGroup
 	over := make(chan struct{})
 	if p.cfg.Notifier != nil {
-		telling.Go(func() { p.tell(over) })
+		notifying.Go(func() { p.notifyLoop(over) })
 	}
 	defer func() {
 		close(over)
-		telling.Wait()
+		notifying.Wait()
 	}()
 	for ctx.Err() == nil {
 		ds, err := p.queue.Dequeue(ctx, processBatch, p.queue.Config().Visibility)
 		switch {
 		case len(ds) > 0:
-			p.keep(ctx, ds)
+			p.storeAndComplete(ctx, ds)
 		case errors.Is(err, runtime.ErrClosed):
 			return fmt.Errorf("process dead letters: %w", err)
 		case err != nil && !errors.Is(err, driver.ErrNoTasks) && ctx.Err() == nil:
@@ -121,9 +121,9 @@ func pause(over <-chan struct{}, d time.Duration) {
 	}
 }
 
-// keep stores tasks and then takes them off the queue. It is not cancelled half way; the
+// storeAndComplete stores tasks and then takes them off the queue. It is not cancelled half way; the
 // length of the lease bounds it.
-func (p *Processor) keep(ctx context.Context, ds []*driver.Delivery) {
+func (p *Processor) storeAndComplete(ctx context.Context, ds []*driver.Delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.queue.Config().Visibility)
 	defer cancel()
 	tasks := make([]*runtime.Task, len(ds))
@@ -144,12 +144,12 @@ func (p *Processor) keep(ctx context.Context, ds []*driver.Delivery) {
 		p.log().Warn("dead letters are stored, but cannot be removed from their queue: they will be received again", "error", err)
 	}
 	if p.cfg.Notifier != nil {
-		p.note(tasks)
+		p.addToNotice(tasks)
 	}
 }
 
-// note adds tasks to the pending notice.
-func (p *Processor) note(tasks []*runtime.Task) {
+// addToNotice adds tasks to the pending notice.
+func (p *Processor) addToNotice(tasks []*runtime.Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range tasks {
@@ -160,28 +160,28 @@ func (p *Processor) note(tasks []*runtime.Task) {
 		}
 	}
 	select {
-	case p.news <- struct{}{}:
+	case p.noticePending <- struct{}{}:
 	default:
 	}
 }
 
-// tell sends notices, until over is closed and nothing is pending.
-func (p *Processor) tell(over <-chan struct{}) {
+// notifyLoop sends notices, until over is closed and nothing is pending.
+func (p *Processor) notifyLoop(over <-chan struct{}) {
 	for {
 		select {
-		case <-p.news:
+		case <-p.noticePending:
 		case <-over:
 			p.notify()
 			return
 		}
-		pause(over, gatherFor)
+		pause(over, burstWait)
 		if !p.notify() {
 			select { // keep the notice pending
-			case p.news <- struct{}{}:
+			case p.noticePending <- struct{}{}:
 			default:
 			}
 		}
-		pause(over, p.cfg.NotifyEvery-gatherFor)
+		pause(over, p.cfg.NotifyEvery-burstWait)
 	}
 }
 
@@ -195,7 +195,7 @@ func (p *Processor) notify() bool {
 		return true
 	}
 	n.Queue, n.Groups = p.queue.Config().Name, gs.sorted()
-	ctx, cancel := context.WithTimeout(context.Background(), noticeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout)
 	defer cancel()
 	err := p.cfg.Notifier.Notify(ctx, n)
 	if err == nil {

@@ -20,15 +20,15 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqlite"
 )
 
-// A tap is a notifier that remembers.
-type tap struct {
+// A recordingNotifier is a notifier that remembers.
+type recordingNotifier struct {
 	mu      sync.Mutex
 	fail    error
 	notices []dlq.Notice
 	at      []time.Time
 }
 
-func (n *tap) Notify(_ context.Context, notice dlq.Notice) error {
+func (n *recordingNotifier) Notify(_ context.Context, notice dlq.Notice) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.fail != nil {
@@ -38,7 +38,7 @@ func (n *tap) Notify(_ context.Context, notice dlq.Notice) error {
 	return nil
 }
 
-func (n *tap) told() (total int) {
+func (n *recordingNotifier) noticed() (total int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, notice := range n.notices {
@@ -48,7 +48,7 @@ func (n *tap) told() (total int) {
 }
 
 // process opens the dead letter queue and runs a processor until stop.
-func (d *desk) process(p runtime.Provider, cfg dlq.ProcessorConfig) (stop func()) {
+func (d *env) process(p runtime.Provider, cfg dlq.ProcessorConfig) (stop func()) {
 	d.Helper()
 	m := runtime.NewManager(runtime.ManagerConfig{})
 	require.NoError(d, m.Open(d.ctx, p, runtime.QueueConfig{Name: "q-dlq"}))
@@ -67,8 +67,8 @@ func (d *desk) process(p runtime.Provider, cfg dlq.ProcessorConfig) (stop func()
 func TestProcessorStoresAndTellsOfABurstOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := memory.New()
-		d := newDesk(t, p, runtime.QueueConfig{})
-		store, notifier := memory.NewLetters(), &tap{}
+		d := newEnv(t, p, runtime.QueueConfig{})
+		store, notifier := memory.NewLetters(), &recordingNotifier{}
 		d.buryMails(20)
 		began := time.Now()
 		stop := d.process(p, dlq.ProcessorConfig{Store: store, Notifier: notifier, NotifyEvery: time.Minute})
@@ -104,15 +104,15 @@ func TestProcessorStoresAndTellsOfABurstOnce(t *testing.T) {
 		d.bury(func(int) error { return errors.New("x") }, mail("last"))
 		synctest.Wait()
 		stop()
-		assert.Equal(t, 23, notifier.told(), "what is pending at the end is told")
+		assert.Equal(t, 23, notifier.noticed(), "what is pending at the end is told")
 	})
 }
 
 func TestProcessorTellsLaterWhatItCouldNotTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := memory.New()
-		d := newDesk(t, p, runtime.QueueConfig{})
-		notifier := &tap{fail: errors.New("nobody is there")}
+		d := newEnv(t, p, runtime.QueueConfig{})
+		notifier := &recordingNotifier{fail: errors.New("nobody is there")}
 		d.buryMails(3)
 		stop := d.process(p, dlq.ProcessorConfig{Store: memory.NewLetters(), Notifier: notifier, NotifyEvery: 10 * time.Second})
 		time.Sleep(5 * time.Second)
@@ -147,13 +147,13 @@ func (s *broken) Put(ctx context.Context, tasks []*runtime.Task) error {
 func TestProcessorKeepsOnTheQueueWhatItCannotStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := memory.New()
-		d := newDesk(t, p, runtime.QueueConfig{})
-		store, notifier := &broken{TaskStore: memory.NewLetters(), fail: errDisk}, &tap{}
+		d := newEnv(t, p, runtime.QueueConfig{})
+		store, notifier := &broken{TaskStore: memory.NewLetters(), fail: errDisk}, &recordingNotifier{}
 		d.buryMails(5)
 		stop := d.process(p, dlq.ProcessorConfig{Store: store, Notifier: notifier})
 		time.Sleep(30 * time.Second)
 		assert.Len(t, d.ids(dlq.Filter{}), 5, "they are where they were")
-		assert.Zero(t, notifier.told())
+		assert.Zero(t, notifier.noticed())
 		store.mu.Lock()
 		store.fail = nil
 		store.mu.Unlock()
@@ -162,7 +162,7 @@ func TestProcessorKeepsOnTheQueueWhatItCannotStore(t *testing.T) {
 		tasks, _, err := store.List(d.ctx, "", 10)
 		require.NoError(t, err)
 		assert.Len(t, tasks, 5)
-		assert.Equal(t, 5, notifier.told())
+		assert.Equal(t, 5, notifier.noticed())
 		assert.Empty(t, d.ids(dlq.Filter{}))
 	})
 }
@@ -213,7 +213,7 @@ func TestProcessorThatIsKilledLosesNothing(t *testing.T) {
 	at := "sqlite|" + filepath.Join(t.TempDir(), "tasks.db")
 	p, err := openProvider(t.Context(), at)
 	require.NoError(t, err)
-	d := newDesk(t, p, runtime.QueueConfig{})
+	d := newEnv(t, p, runtime.QueueConfig{})
 	const n = 2000
 	buryMany(d, n)
 	store := p.(*sqlite.Provider).Letters()
@@ -247,7 +247,7 @@ func TestProcessorThatIsKilledLosesNothing(t *testing.T) {
 
 func TestBoxOfAStoreRedrivesEditsAndDiscards(t *testing.T) {
 	p := memory.New()
-	d := newDesk(t, p, runtime.QueueConfig{})
+	d := newEnv(t, p, runtime.QueueConfig{})
 	store := memory.NewLetters()
 	d.buryMails(20)
 	stop := d.process(p, dlq.ProcessorConfig{Store: store})

@@ -20,7 +20,7 @@ const (
 	// receiveLease hides received letters from others until they are given back, or for
 	// that long if the process dies. A longer lease costs an extra request on SQS.
 	receiveLease = 30 * time.Second
-	// receiveWait is how long a walk waits for more letters before it considers the queue
+	// receiveWait is how long a scan waits for more letters before it considers the queue
 	// empty. It is a little more than the shortest wait of an SQS long poll, which asks
 	// all of its servers.
 	receiveWait = 1100 * time.Millisecond
@@ -28,24 +28,24 @@ const (
 	receiveBatch = 100
 )
 
-// A receivingShelf is a queue whose dead tasks can be read only by receiving them (SQS,
+// A receiveBackend is a queue whose dead tasks can be read only by receiving them (SQS,
 // RabbitMQ).
-type receivingShelf struct {
-	queueShelf
+type receiveBackend struct {
+	queueBackend
 	p runtime.Provider
 }
 
-func (s *receivingShelf) pageSize() int { return MaxReceived }
+func (s *receiveBackend) pageSize() int { return MaxReceived }
 
-// browse returns tasks in the order of their deaths. The cursor is the place of the last
+// browse returns tasks in the order of their deaths. The cursor is the sortKey of the last
 // one in that order.
-func (s *receivingShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
+func (s *receiveBackend) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	tasks, err := s.receive(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("read the dead letters of queue %q: %w", s.q.Config().Name, err)
 	}
-	slices.SortFunc(tasks, func(a, b *runtime.Task) int { return strings.Compare(place(a), place(b)) })
-	first, found := slices.BinarySearchFunc(tasks, cursor, func(t *runtime.Task, c string) int { return strings.Compare(place(t), c) })
+	slices.SortFunc(tasks, func(a, b *runtime.Task) int { return strings.Compare(sortKey(a), sortKey(b)) })
+	first, found := slices.BinarySearchFunc(tasks, cursor, func(t *runtime.Task, c string) int { return strings.Compare(sortKey(t), c) })
 	if found {
 		first++
 	}
@@ -53,24 +53,24 @@ func (s *receivingShelf) browse(ctx context.Context, cursor string, limit int) (
 	if len(tasks) <= limit {
 		return tasks, "", nil
 	}
-	return tasks[:limit], place(tasks[limit-1]), nil
+	return tasks[:limit], sortKey(tasks[limit-1]), nil
 }
 
-// place is a key that sorts by time of death. Metadata has no trailing zeros in the
+// sortKey is a key that sorts by time of death. Metadata has no trailing zeros in the
 // fraction of a second, so its texts do not sort.
-func place(t *runtime.Task) string {
+func sortKey(t *runtime.Task) string {
 	at, _ := time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
 	return at.UTC().Format("2006-01-02T15:04:05.000000000Z") + "/" + t.ID
 }
 
-// receive receives every task on the dead letter queue, and returns those of the shelf's
+// receive receives every task on the dead letter queue, and returns those of the backend's
 // queue.
-func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, err error) {
-	w, err := s.walk(ctx)
+func (s *receiveBackend) receive(ctx context.Context) (tasks []*runtime.Task, err error) {
+	w, err := s.startScan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.end(ctx)) }()
+	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	seen := make(map[string]bool) // a letter that was buried twice counts once
 	for {
 		ds, err := w.next(ctx, receiveBatch)
@@ -78,7 +78,7 @@ func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, er
 			return tasks, err
 		}
 		for _, d := range ds {
-			if origin(d.Task) == s.q.Config().Name && !seen[d.Task.ID] {
+			if originQueue(d.Task) == s.q.Config().Name && !seen[d.Task.ID] {
 				seen[d.Task.ID] = true
 				tasks = append(tasks, d.Task.Clone())
 			}
@@ -86,8 +86,8 @@ func (s *receivingShelf) receive(ctx context.Context) (tasks []*runtime.Task, er
 	}
 }
 
-// origin is the queue on which a task died.
-func origin(t *runtime.Task) string {
+// originQueue is the queue on which a task died.
+func originQueue(t *runtime.Task) string {
 	if q := t.Metadata[driver.MetaOriginalQueue]; q != "" {
 		return q
 	}

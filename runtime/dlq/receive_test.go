@@ -11,13 +11,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-func onSQS(t *testing.T) *desk {
+func onSQS(t *testing.T) *env {
 	s := sqstest.New(nil)
 	require.NoError(t, s.Start())
 	t.Cleanup(s.Stop)
 	p, err := openProvider(t.Context(), "sqs|"+s.URL())
 	require.NoError(t, err)
-	return newDesk(t, p, runtime.QueueConfig{})
+	return newEnv(t, p, runtime.QueueConfig{})
 }
 
 func TestAQueueThatCannotListSaysSoWithoutItsProvider(t *testing.T) {

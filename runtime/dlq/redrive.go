@@ -64,7 +64,7 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		done.Until = b.m.Now().Add(1) // includes letters that died at this instant
 	}
 	limiter := newLimiter(r.Rate)
-	s, receives := b.shelf.(*receivingShelf)
+	s, receives := b.backend.(*receiveBackend)
 	later := make(map[string]bool)
 	inTime := func(l *Letter) bool {
 		switch {
@@ -79,16 +79,16 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		return true
 	}
 	if receives && !r.DryRun {
-		err := b.sift(ctx, s, sieve{&r.Filter, parseAll(r.IDs), inTime, limiter}, func(w *walk, ds []*driver.Delivery) error {
-			moved, err := b.revive(ctx, s, w, ds, nil)
-			return r.note(&done, moved, err)
+		err := b.scanMatching(ctx, s, selection{&r.Filter, parseRefs(r.IDs), inTime, limiter}, func(w *scan, ds []*driver.Delivery) error {
+			moved, err := b.redriveReceived(ctx, s, w, ds, nil)
+			return r.record(&done, moved, err)
 		})
 		if err != nil {
 			err = fmt.Errorf("redrive: stopped after %d letters: %w", done.Moved, err)
 		}
 		return done, err
 	}
-	chosen, err := b.chosen(ctx, &r.Filter, parseAll(r.IDs), func(_ *runtime.Task, l *Letter) bool { return inTime(l) })
+	chosen, err := b.matchingDeaths(ctx, &r.Filter, parseRefs(r.IDs), func(_ *runtime.Task, l *Letter) bool { return inTime(l) })
 	if err != nil || r.DryRun {
 		done.Moved = len(chosen)
 		return done, err
@@ -97,8 +97,8 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 		err := limiter.WaitN(ctx, len(deaths))
 		if err == nil {
 			var moved []driver.Death
-			moved, err = b.shelf.redrive(ctx, deaths, nil)
-			err = r.note(&done, len(moved), err)
+			moved, err = b.backend.redrive(ctx, deaths, nil)
+			err = r.record(&done, len(moved), err)
 		}
 		if err != nil {
 			return done, fmt.Errorf("redrive: stopped after %d of %d letters: %w", done.Moved, len(chosen), err)
@@ -107,9 +107,9 @@ func (b *Box) Redrive(ctx context.Context, r Redrive) (done Redriven, err error)
 	return done, nil
 }
 
-// note adds the outcome of a batch to done. It returns errors that are about more than
+// record adds the outcome of a batch to done. It returns errors that are about more than
 // single letters.
-func (r *Redrive) note(done *Redriven, moved int, err error) error {
+func (r *Redrive) record(done *Redriven, moved int, err error) error {
 	done.Moved += moved
 	if r.Progress != nil && moved > 0 {
 		r.Progress(done.Moved)
@@ -127,21 +127,21 @@ func (r *Redrive) note(done *Redriven, moved int, err error) error {
 	return nil
 }
 
-// revive puts received letters on their queue, with the payload unless it is nil, and
+// redriveReceived puts received letters on their queue, with the payload unless it is nil, and
 // then takes them off the dead letter queue. It returns how many are on the queue.
-func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*driver.Delivery, payload []byte) (moved int, err error) {
+func (b *Box) redriveReceived(ctx context.Context, s *receiveBackend, w *scan, ds []*driver.Delivery, payload []byte) (moved int, err error) {
 	tasks := make([]*runtime.Task, len(ds))
 	for i, d := range ds {
 		tasks[i] = d.Task.Clone()
 		if payload != nil {
 			tasks[i].Payload = payload
 		}
-		resurrect(tasks[i], s.q, b.m)
+		prepareRedrive(tasks[i], s.q, b.m)
 	}
 	var be runtime.BatchError
 	var there []*driver.Delivery
 	var at []int
-	failed := enqueueAgain(ctx, s.q, tasks, b.m)
+	failed := reenqueue(ctx, s.q, tasks, b.m)
 	for i, d := range ds {
 		e := runtime.ErrorAt(failed, i)
 		if be.Add(i, d.Task.ID, e); e == nil {
@@ -160,18 +160,18 @@ func (b *Box) revive(ctx context.Context, s *receivingShelf, w *walk, ds []*driv
 	return len(there), be.OrNil()
 }
 
-// chosen lists the deaths of the letters that only names, f matches and also accepts. It
-// runs before the first move, which would shift the pages of a list. The moves then apply
-// to these deaths, and to no later ones of the same tasks.
-func (b *Box) chosen(ctx context.Context, f *Filter, only addresses, also func(*runtime.Task, *Letter) bool) (deaths []driver.Death, err error) {
+// matchingDeaths lists the deaths of the letters in only that f matches and accept takes.
+// It runs before the first move, which would shift the pages of a list. The moves then
+// apply to these deaths, and to no later ones of the same tasks.
+func (b *Box) matchingDeaths(ctx context.Context, f *Filter, only letterRefs, accept func(*runtime.Task, *Letter) bool) (deaths []driver.Death, err error) {
 	for t, err := range b.tasks(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		if !only.name(t) {
+		if !only.matches(t) {
 			continue
 		}
-		if l := b.letter(t); f.Matches(&l) && also(t, &l) {
+		if l := b.letter(t); f.Matches(&l) && accept(t, &l) {
 			deaths = append(deaths, driver.DeathOf(t))
 		}
 	}
@@ -193,32 +193,32 @@ func newLimiter(r runtime.Rate) *rate.Limiter {
 // Ref the letter that was read, not a later one of the same task. Unknown IDs and Refs
 // are no error.
 func (b *Box) Discard(ctx context.Context, ids []string) ([]string, error) {
-	as := make([]address, len(ids))
+	as := make([]letterRef, len(ids))
 	for i, id := range ids {
-		as[i] = parse(id)
+		as[i] = parseRef(id)
 	}
-	return b.shelf.discardNamed(ctx, as)
+	return b.backend.discardRefs(ctx, as)
 }
 
 // DiscardMatching removes the letters that f matches for good, and returns how many there
 // were. A task that is redriven meanwhile and dies again stays: f may not match its new
 // death.
 func (b *Box) DiscardMatching(ctx context.Context, f Filter) (n int, err error) {
-	if s, ok := b.shelf.(*receivingShelf); ok {
-		err := b.sift(ctx, s, sieve{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *walk, ds []*driver.Delivery) error {
-			before := len(w.held)
+	if s, ok := b.backend.(*receiveBackend); ok {
+		err := b.scanMatching(ctx, s, selection{filter: &f, limiter: newLimiter(runtime.Rate{})}, func(w *scan, ds []*driver.Delivery) error {
+			before := len(w.leased)
 			err := w.complete(ctx, ds)
-			n += before - len(w.held)
+			n += before - len(w.leased)
 			return err
 		})
 		return n, err
 	}
-	deaths, err := b.chosen(ctx, &f, nil, func(t *runtime.Task, _ *Letter) bool { return !claimed(t, b.m.Now()) })
+	deaths, err := b.matchingDeaths(ctx, &f, nil, func(t *runtime.Task, _ *Letter) bool { return !claimed(t, b.m.Now()) })
 	if err != nil {
 		return 0, err
 	}
 	for part := range slices.Chunk(deaths, batch) {
-		gone, err := b.shelf.discard(ctx, part)
+		gone, err := b.backend.discard(ctx, part)
 		if n += len(gone); err != nil {
 			return n, err
 		}

@@ -59,12 +59,12 @@ func movedFrom(edited, old map[string]any, name string, secret secretpath.Set) (
 	if !holdsRedacted(edited[name]) {
 		return "", false
 	}
-	look := text(hide(edited[name], secret.Member(name)))
-	if look == text(hide(old[name], secret.Member(name))) {
+	look := canonicalJSON(hide(edited[name], secret.Member(name)))
+	if look == canonicalJSON(hide(old[name], secret.Member(name))) {
 		return "", false
 	}
 	for _, other := range slices.Sorted(maps.Keys(old)) {
-		if hidden := hide(old[other], secret.Member(other)); other != name && holdsRedacted(hidden) && text(hidden) == look {
+		if hidden := hide(old[other], secret.Member(other)); other != name && holdsRedacted(hidden) && canonicalJSON(hidden) == look {
 			return other, true
 		}
 	}
@@ -76,12 +76,12 @@ func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, err
 	if !ok && holdsRedacted(edited) {
 		return nil, at.refuse("it was hidden as a whole")
 	}
-	partners := partnersIn(edited, old, below)
+	oldIndexOf := matchElements(edited, old, below)
 	whole := make([]any, len(edited))
 	for i, e := range edited {
 		var was any
 		if holdsRedacted(e) {
-			j := partners(i)
+			j := oldIndexOf(i)
 			if j < 0 {
 				return nil, at.below(strconv.Itoa(i)).refuse("its neighbours have changed, so its element of the list cannot be identified")
 			}
@@ -96,29 +96,29 @@ func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, err
 	return whole, nil
 }
 
-// partnersIn returns a function that finds the old element of an edited one by what was
+// matchElements returns a function that finds the old element of an edited one by what was
 // shown of them; -1 if it cannot be identified. Elements that look the same are
 // distinguished by position, as long as none of them has moved; if their secrets are also
-// the same, the choice does not matter. No element is the partner of two.
-func partnersIn(edited, old []any, below secretpath.Set) func(i int) int {
-	places, were := alike(edited, below), alike(old, below)
+// the same, the choice does not matter. No old element is matched twice.
+func matchElements(edited, old []any, below secretpath.Set) func(i int) int {
+	places, were := indexByShown(edited, below), indexByShown(old, below)
 	return func(i int) int {
-		look := text(hide(edited[i], below))
+		look := canonicalJSON(hide(edited[i], below))
 		candidates, rivals := were[look], places[look]
 		switch {
 		case len(candidates) == 0:
 			return -1
 		case slices.Equal(candidates, rivals):
 			return i
-		case equal(old, candidates) && claims(edited, rivals) <= len(candidates):
+		case allEqual(old, candidates) && countRedacted(edited, rivals) <= len(candidates):
 			return candidates[0]
 		}
 		return -1
 	}
 }
 
-// claims counts the elements that need secrets.
-func claims(list []any, places []int) (n int) {
+// countRedacted counts the elements that need secrets.
+func countRedacted(list []any, places []int) (n int) {
 	for _, i := range places {
 		if holdsRedacted(list[i]) {
 			n++
@@ -127,24 +127,24 @@ func claims(list []any, places []int) (n int) {
 	return n
 }
 
-// alike maps the shown form of elements to their positions.
-func alike(list []any, below secretpath.Set) map[string][]int {
+// indexByShown maps the shown form of elements to their positions.
+func indexByShown(list []any, below secretpath.Set) map[string][]int {
 	places := make(map[string][]int)
 	for i, v := range list {
-		look := text(hide(v, below))
+		look := canonicalJSON(hide(v, below))
 		places[look] = append(places[look], i)
 	}
 	return places
 }
 
-// equal reports whether elements are equal, their secrets included.
-func equal(list []any, places []int) bool {
-	first := text(list[places[0]])
-	return !slices.ContainsFunc(places[1:], func(i int) bool { return text(list[i]) != first })
+// allEqual reports whether elements are equal, their secrets included.
+func allEqual(list []any, places []int) bool {
+	first := canonicalJSON(list[places[0]])
+	return !slices.ContainsFunc(places[1:], func(i int) bool { return canonicalJSON(list[i]) != first })
 }
 
-// text is the JSON of a decoded value, with the members of objects in order.
-func text(v any) string {
+// canonicalJSON is the JSON of a decoded value, with the members of objects in order.
+func canonicalJSON(v any) string {
 	data, _ := json.Marshal(v) // decoded JSON: this cannot fail
 	return string(data)
 }

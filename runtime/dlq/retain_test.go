@@ -17,7 +17,7 @@ import (
 
 func TestRetentionDiscardsWhatIsTooOldAndNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, memory.New(), runtime.QueueConfig{})
+		d := newEnv(t, memory.New(), runtime.QueueConfig{})
 		ago := func(age time.Duration, ids ...string) {
 			for _, id := range ids {
 				_, err := d.queue.Enqueue(d.ctx, []*runtime.Task{mail(id)})

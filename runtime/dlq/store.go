@@ -49,26 +49,26 @@ var ErrClaimed = errors.New("taskgen: the dead letter is being redriven")
 // redriving processes are more than half a minute apart, or if one process stalls that
 // long between its claim and its enqueue.
 func OpenStore(m *runtime.Manager, store TaskStore, cfg Config) *Box {
-	return &Box{m: m, name: "the store", shelf: &storeShelf{store: store, m: m, page: cfg.pageSize()}, cfg: cfg}
+	return &Box{m: m, name: "the store", backend: &storeBackend{store: store, m: m, page: cfg.pageSize()}, cfg: cfg}
 }
 
-type storeShelf struct {
+type storeBackend struct {
 	store TaskStore
 	m     *runtime.Manager
 	page  int
 }
 
-func (s *storeShelf) pageSize() int { return s.page }
+func (s *storeBackend) pageSize() int { return s.page }
 
-func (s *storeShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
+func (s *storeBackend) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	return s.store.List(ctx, cursor, limit)
 }
 
-func (s *storeShelf) discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (s *storeBackend) discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	return s.store.Swap(ctx, deaths, make([]*runtime.Task, len(deaths)))
 }
 
-func (s *storeShelf) discardNamed(ctx context.Context, as []address) ([]string, error) {
+func (s *storeBackend) discardRefs(ctx context.Context, as []letterRef) ([]string, error) {
 	var deaths []driver.Death
 	for _, a := range as {
 		t, err := s.store.Get(ctx, a.id)
@@ -76,7 +76,7 @@ func (s *storeShelf) discardNamed(ctx context.Context, as []address) ([]string, 
 		case errors.Is(err, runtime.ErrTaskNotFound):
 		case err != nil:
 			return nil, err
-		case a.names(t) && !claimed(t, s.m.Now()):
+		case a.matches(t) && !claimed(t, s.m.Now()):
 			deaths = append(deaths, driver.DeathOf(t))
 		}
 	}

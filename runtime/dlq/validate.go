@@ -42,12 +42,12 @@ func validate(v any, policy *runtime.Policy) error {
 	case len(policy.Secrets) == 0:
 		return fmt.Errorf("%w: %w", ErrInvalidPayload, err)
 	}
-	return fmt.Errorf("%w: %s", ErrInvalidPayload, misfit(err, v, secretpath.Parse(policy.Secrets)))
+	return fmt.Errorf("%w: %s", ErrInvalidPayload, describeMismatch(err, v, secretpath.Parse(policy.Secrets)))
 }
 
-// misfit says where a payload with secrets does not fit its schema, and which keyword it
+// describeMismatch says where a payload with secrets does not fit its schema, and which keyword it
 // violates. The library's own text, and its error, contain values.
-func misfit(err error, payload any, secret secretpath.Set) string {
+func describeMismatch(err error, payload any, secret secretpath.Set) string {
 	var failed *jsonschema.ValidationError
 	if !errors.As(err, &failed) {
 		return fmt.Sprintf("an error of type %T", err)
@@ -56,7 +56,7 @@ func misfit(err error, payload any, secret secretpath.Set) string {
 	var visit func(*jsonschema.ValidationError)
 	visit = func(e *jsonschema.ValidationError) {
 		if len(e.Causes) == 0 {
-			all = append(all, fmt.Sprintf("at %q: %s", string(visible(e.InstanceLocation, payload, secret)), keyword(e.ErrorKind)))
+			all = append(all, fmt.Sprintf("at %q: %s", string(visiblePointer(e.InstanceLocation, payload, secret)), keyword(e.ErrorKind)))
 		}
 		for _, cause := range e.Causes {
 			visit(cause)
@@ -83,9 +83,9 @@ func keyword(k jsonschema.ErrorKind) string {
 	return name
 }
 
-// visible returns a place in a payload, or the secret that contains it: everything
+// visiblePointer returns a place in a payload, or the secret that contains it: everything
 // below a secret may be secret too, including the names of members.
-func visible(location []string, v any, secret secretpath.Set) pointer {
+func visiblePointer(location []string, v any, secret secretpath.Set) pointer {
 	var at pointer
 	for _, name := range location {
 		if secret.Here() {

@@ -8,8 +8,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A shelf holds the letters of a box.
-type shelf interface {
+// A backend holds the letters of a box.
+type backend interface {
 	// browse is like Browse of driver.Browser.
 	browse(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error)
 	// redrive moves the tasks of the given deaths to the queue on which they died, each
@@ -17,14 +17,14 @@ type shelf interface {
 	// discard removes them, like DiscardDeaths of driver.Discarder.
 	redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
 	discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
-	// discardNamed removes the tasks that as names, and returns their IDs.
-	discardNamed(ctx context.Context, as []address) ([]string, error)
+	// discardRefs removes the tasks that as names, and returns their IDs.
+	discardRefs(ctx context.Context, as []letterRef) ([]string, error)
 	// pageSize is the limit for one call of browse.
 	pageSize() int
 }
 
-// A queueShelf is a queue that lists its dead tasks without receiving them.
-type queueShelf struct {
+// A queueBackend is a queue that lists its dead tasks without receiving them.
+type queueBackend struct {
 	q    driver.Queue
 	page int
 }
@@ -32,12 +32,12 @@ type queueShelf struct {
 // batch is how many letters one round trip moves.
 const batch = 100
 
-func (s *queueShelf) pageSize() int { return s.page }
+func (s *queueBackend) pageSize() int { return s.page }
 
-func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
+func (s *queueBackend) browse(ctx context.Context, cursor string, limit int) ([]*runtime.Task, string, error) {
 	r, ok := s.q.(driver.Browser)
 	if !ok {
-		return nil, "", cannot(s.q, "list", "give the box the queue's provider")
+		return nil, "", errUnsupported(s.q, "list", "give the box the queue's provider")
 	}
 	tasks, next, err := r.Browse(ctx, driver.Dead, cursor, limit)
 	if err != nil {
@@ -46,23 +46,23 @@ func (s *queueShelf) browse(ctx context.Context, cursor string, limit int) ([]*r
 	return tasks, next, nil
 }
 
-func (s *queueShelf) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (s *queueBackend) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	r, ok := s.q.(driver.Redriver)
 	if !ok || !s.q.Capabilities().Redrive {
-		return nil, cannot(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and then complete it there")
+		return nil, errUnsupported(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and then complete it there")
 	}
 	return r.RedriveDeaths(ctx, deaths, payloads)
 }
 
-func (s *queueShelf) discarder() (driver.Discarder, error) {
+func (s *queueBackend) discarder() (driver.Discarder, error) {
 	d, ok := s.q.(driver.Discarder)
 	if !ok || !s.q.Capabilities().Discard {
-		return nil, cannot(s.q, "discard", "take the task from its dead letter queue and complete it there")
+		return nil, errUnsupported(s.q, "discard", "take the task from its dead letter queue and complete it there")
 	}
 	return d, nil
 }
 
-func (s *queueShelf) discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
+func (s *queueBackend) discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	d, err := s.discarder()
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *queueShelf) discard(ctx context.Context, deaths []driver.Death) ([]driv
 	return d.DiscardDeaths(ctx, deaths)
 }
 
-func (s *queueShelf) discardNamed(ctx context.Context, as []address) (gone []string, err error) {
+func (s *queueBackend) discardRefs(ctx context.Context, as []letterRef) (gone []string, err error) {
 	d, err := s.discarder()
 	if err != nil {
 		return nil, err
@@ -96,6 +96,6 @@ func (s *queueShelf) discardNamed(ctx context.Context, as []address) (gone []str
 	return append(gone, driver.IDsOf(some)...), err
 }
 
-func cannot(q driver.Queue, what, instead string) error {
+func errUnsupported(q driver.Queue, what, instead string) error {
 	return fmt.Errorf("%w: queue %q cannot %s dead letters: %s", runtime.ErrUnsupported, q.Config().Name, what, instead)
 }

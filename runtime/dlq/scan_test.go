@@ -74,7 +74,7 @@ func TestAQueueThatAnswersLateIsNotTakenForEmpty(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(start.Add(time.Hour))) // by the bubble's clock, which begins before the letters die
 				p := &busy{Provider: memory.New()}
-				d := newDesk(t, p, runtime.QueueConfig{})
+				d := newEnv(t, p, runtime.QueueConfig{})
 				d.buryMails(3)
 				p.heard.Store(c.heard)
 				p.lost.Store(c.lost)
@@ -93,7 +93,7 @@ func TestAQueueThatAnswersLateIsNotTakenForEmpty(t *testing.T) {
 func TestLettersInUseElsewhereDoNotHoldUpAWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &busy{Provider: memory.New()}
-		d := newDesk(t, p, runtime.QueueConfig{})
+		d := newEnv(t, p, runtime.QueueConfig{})
 		d.buryMails(3)
 		dead, err := p.Open(d.ctx, runtime.QueueConfig{Name: "q-dlq"})
 		require.NoError(t, err)
