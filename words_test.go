@@ -37,6 +37,11 @@ var retired = map[string]map[string]string{
 		"shift": "run", "lane": "consumer", "gate": "limiter", "keeper": "leaseExtender",
 		"kick": "signal", "ring": "onTimer", "hintAll": "notifyFetchers",
 	},
+	"runtime/schedule": {
+		"relay": "handoverScheduler", "sift": "partition", "learn": "adaptStep", "takeBack": "cancelTask",
+		"rearm": "resetWake", "rewake": "correctWake", "wakeSilenced": "correctWakes", "silence": "wakeTolerance",
+		"retime": "reschedule", "carryOn": "continueAs", "tracked": "trackedRun", "told": "taskStates",
+	},
 	"runtime/rabbitmq": {
 		"station": "queueState", "tap": "receiver", "sip": "consumer", "drink": "receive", "passer": "delayedMessage",
 		"census": "presence", "roll": "presenceQueue", "pen": "emptyQueue", "corpse": "deadTask", "kick": "signal", "ring": "signalShares",

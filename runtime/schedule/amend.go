@@ -10,19 +10,19 @@ import (
 // amend returns the task of a job with another payload.
 func amend[T any](have *runtime.Task, spec *runtime.Spec[T], payload *T, opts []runtime.EnqueueOption) (*runtime.Task, error) {
 	if have.Type == spec.Type || slices.Contains(spec.Aliases, have.Type) {
-		opts = append([]runtime.EnqueueOption{keep(have, spec)}, opts...)
+		opts = append([]runtime.EnqueueOption{keepOptions(have, spec)}, opts...)
 	}
 	return runtime.NewTask(spec, payload, have.CreatedAt, opts...)
 }
 
-// keep makes a task with another payload take over everything else from the previous
+// keepOptions makes a task with another payload take over everything else from the previous
 // task. The spec makes the keys that it made from the old payload from the new one.
-func keep[T any](have *runtime.Task, spec *runtime.Spec[T]) runtime.EnqueueOption {
+func keepOptions[T any](have *runtime.Task, spec *runtime.Spec[T]) runtime.EnqueueOption {
 	return func(t *runtime.Task) {
 		t.Queue, t.Priority, t.Timeout = have.Queue, have.Priority, have.Timeout
 		t.MaxRetries, t.RetryCount = have.MaxRetries, have.RetryCount
 		t.Metadata = maps.Clone(have.Metadata)
-		unique, group := made(have, spec)
+		unique, group := derivedKeys(have, spec)
 		if !unique {
 			t.UniqueKey, t.UniqueFor = have.UniqueKey, have.UniqueFor
 		}
@@ -32,10 +32,10 @@ func keep[T any](have *runtime.Task, spec *runtime.Spec[T]) runtime.EnqueueOptio
 	}
 }
 
-// made reports which keys of a task the spec makes from its payload. For a payload that
+// derivedKeys reports which keys of a task the spec makes from its payload. For a payload that
 // cannot be read (sealed, or of another version) it reports the keys that the spec could
 // make.
-func made[T any](have *runtime.Task, spec *runtime.Spec[T]) (unique, group bool) {
+func derivedKeys[T any](have *runtime.Task, spec *runtime.Spec[T]) (unique, group bool) {
 	unique, group = spec.UniqueKey != nil, spec.GroupKey != nil
 	if !unique && !group {
 		return false, false

@@ -17,12 +17,12 @@ func (s *Service) now(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return now, fmt.Errorf("read the time of the store: %w", err)
 	}
-	s.measure(now)
+	s.measureSkew(now)
 	return now, nil
 }
 
-// skewed is how far a clock may be off before that is logged.
-const skewed = 5 * time.Second
+// maxSkew is how far a clock may be off before that is logged.
+const maxSkew = 5 * time.Second
 
 // Skew is how far the manager's clock was ahead of the store's at the last comparison.
 // The service compares them whenever it claims due jobs or changes one. Jobs fire by
@@ -30,42 +30,42 @@ const skewed = 5 * time.Second
 // two clocks cannot be compared. 0 before the first comparison.
 func (s *Service) Skew() time.Duration { return time.Duration(s.skew.Load()) }
 
-func (s *Service) measure(store time.Time) {
+func (s *Service) measureSkew(store time.Time) {
 	skew := s.m.Now().Sub(store)
 	was := time.Duration(s.skew.Swap(int64(skew)))
-	switch is := skew.Abs() > skewed; {
-	case is && was.Abs() <= skewed:
+	switch is := skew.Abs() > maxSkew; {
+	case is && was.Abs() <= maxSkew:
 		s.log().Warn("the clock of this machine differs from the clock of the job store, by which jobs fire", slog.Duration("ahead", skew.Round(time.Millisecond)))
-	case !is && was.Abs() > skewed:
+	case !is && was.Abs() > maxSkew:
 		s.log().Info("the clock of this machine agrees with the clock of the job store again")
 	}
 }
 
 // The bounds beyond which a clock was wrong, and not just adjusted.
 const (
-	steppedBack = time.Minute // by how much the store's clock has gone back
-	silence     = time.Hour   // how far beyond its next time a job waits; less does not matter
+	minStepBack   = time.Minute // by how much the store's clock has gone back
+	wakeTolerance = time.Hour   // how far beyond its next time a job waits; less does not matter
 )
 
-// A reading is a time on the store's clock, and the time of the reading on a monotonic
+// A clockReading is a time on the store's clock, and the time of the reading on a monotonic
 // clock.
-type reading struct{ store, here time.Time }
+type clockReading struct{ store, local time.Time }
 
-// watch compares the store's clock with the time that has passed since the last reading.
-// If the clock has gone back, watch corrects the entries written while it was ahead.
-func (s *Service) watch(ctx context.Context, now time.Time) {
-	last := s.read.Swap(&reading{now, time.Now()})
-	if last != nil && now.Sub(last.store)-time.Since(last.here) < -steppedBack {
+// detectStepBack compares the store's clock with the time that has passed since the last reading.
+// If the clock has gone back, it corrects the entries written while it was ahead.
+func (s *Service) detectStepBack(ctx context.Context, now time.Time) {
+	last := s.lastReading.Swap(&clockReading{now, time.Now()})
+	if last != nil && now.Sub(last.store)-time.Since(last.local) < -minStepBack {
 		s.log().Warn("the clock of the job store was ahead and has gone back", slog.Duration("by", last.store.Sub(now).Round(time.Second)))
-		s.wakeSilenced(ctx, now, true)
+		s.correctWakes(ctx, now, true)
 	}
 }
 
-// wakeSilenced makes jobs fire at their next time that wait for a later one, written
+// correctWakes makes jobs fire at their next time that wait for a later one, written
 // while a clock was ahead. freed also ends the leases of due jobs.
-func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
+func (s *Service) correctWakes(ctx context.Context, now time.Time, freed bool) {
 	for after := JobID(""); ; {
-		es, err := s.store.List(ctx, "", after, claimed)
+		es, err := s.store.List(ctx, "", after, claimBatch)
 		if ctx.Err() != nil || errors.Is(err, runtime.ErrClosed) {
 			return
 		}
@@ -76,7 +76,7 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 		for _, e := range es {
 			after = e.ID
 			was := e.Wake
-			if !rewake(e, now) && (!freed || was.IsZero() || was.After(now)) {
+			if !correctWake(e, now) && (!freed || was.IsZero() || was.After(now)) {
 				continue
 			}
 			e.Leased = time.Time{}
@@ -85,34 +85,34 @@ func (s *Service) wakeSilenced(ctx context.Context, now time.Time, freed bool) {
 				s.log().Warn("corrected a job that waited for a time set by a wrong clock", slog.String("job", string(e.ID)), slog.Time("was due", was), slog.Time("is due", e.Wake))
 			}
 		}
-		if len(es) < claimed {
+		if len(es) < claimBatch {
 			return
 		}
 	}
 }
 
-// rewake makes the job wait for its next time if it waits for a much later time or retry.
+// correctWake makes the job wait for its next time if it waits for a much later time or retry.
 // It reports whether it did.
-func rewake(e *Entry, now time.Time) bool {
+func correctWake(e *Entry, now time.Time) bool {
 	if e.Unreadable != nil || hasEnded(e) || e.Paused {
 		return false
 	}
-	if e.Failures > 0 && e.Wake.Sub(now) > 2*maxPause && dueOf(e).Before(e.Wake) {
-		rearm(e)
+	if e.Failures > 0 && e.Wake.Sub(now) > 2*maxBackoff && dueOf(e).Before(e.Wake) {
+		resetWake(e)
 		return true
 	}
 	times, err := timetableOf(e.When)
-	if err != nil || !e.When.Recurring() || e.Next.Sub(now) <= silence {
+	if err != nil || !e.When.Recurring() || e.Next.Sub(now) <= wakeTolerance {
 		return false
 	}
 	next := times.next(now.UTC())
 	if every := times.every(); every > 0 {
 		next = e.Next.Add(-(e.Next.Sub(now) - 1) / every * every)
 	}
-	if e.Next.Sub(next) <= silence {
+	if e.Next.Sub(next) <= wakeTolerance {
 		return false
 	}
 	e.Next = next
-	rearm(e)
+	resetWake(e)
 	return true
 }

@@ -93,7 +93,7 @@ func Declare(ctx context.Context, in Scheduler, owner string, declared []Declara
 	if owner == "" {
 		return Changes{}, fmt.Errorf("%w: declared jobs need an owner", ErrInvalidJob)
 	}
-	r := reconciler{in: in, owner: owner, there: make(map[JobID]Status)}
+	r := reconciler{scheduler: in, owner: owner, existing: make(map[JobID]Status)}
 	for _, opt := range opts {
 		opt(&r.options)
 	}
@@ -101,7 +101,7 @@ func Declare(ctx context.Context, in Scheduler, owner string, declared []Declara
 	if r.jobs, err = declaredJobs(owner, declared); err != nil {
 		return Changes{}, err
 	}
-	if err := r.look(ctx); err != nil {
+	if err := r.loadExisting(ctx); err != nil {
 		return Changes{}, fmt.Errorf("the schedules of %s: %w", owner, err)
 	}
 	var errs []error
@@ -114,21 +114,21 @@ func Declare(ctx context.Context, in Scheduler, owner string, declared []Declara
 
 // A reconciler brings the jobs of a scheduler in line with declarations.
 type reconciler struct {
-	in      Scheduler
-	owner   string
-	options declareOptions
-	jobs    []declaredJob
-	there   map[JobID]Status // the jobs that may correspond to declared ones and are not dealt with yet
-	changes Changes
+	scheduler Scheduler
+	owner     string
+	options   declareOptions
+	jobs      []declaredJob
+	existing  map[JobID]Status // the jobs that may correspond to declared ones and are not dealt with yet
+	changes   Changes
 }
 
 // owners returns the owner and the former owners.
 func (r *reconciler) owners() []string { return append([]string{r.owner}, r.options.owners...) }
 
-// look finds the jobs of the owners, and those that declared jobs may take over. If a
+// loadExisting finds the jobs of the owners, and those that declared jobs may take over. If a
 // declared job is not found under its ID, or was cancelled, its predecessor may have an
-// ID that cannot be derived, and look reads all jobs.
-func (r *reconciler) look(ctx context.Context) error {
+// ID that cannot be derived, and loadExisting reads all jobs.
+func (r *reconciler) loadExisting(ctx context.Context) error {
 	for _, owner := range r.owners() {
 		if err := r.list(ctx, Filter{Owner: owner}, func(*Status) bool { return true }); err != nil {
 			return err
@@ -141,8 +141,8 @@ func (r *reconciler) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all = all && found && r.there[job.ID].State != Cancelled
-		for _, id := range append(job.formerIDs(), r.there[job.ID].seed, r.there[job.ID].handedTo) {
+		all = all && found && r.existing[job.ID].State != Cancelled
+		for _, id := range append(job.formerIDs(), r.existing[job.ID].seed, r.existing[job.ID].handedTo) {
 			if _, err := r.find(ctx, id); err != nil {
 				return err
 			}
@@ -158,12 +158,12 @@ func (r *reconciler) look(ctx context.Context) error {
 
 // list adds declared jobs.
 func (r *reconciler) list(ctx context.Context, f Filter, want func(*Status) bool) error {
-	for st, err := range All(ctx, r.in, f) {
+	for st, err := range All(ctx, r.scheduler, f) {
 		if err != nil {
 			return err
 		}
 		if st.Owner != "" && want(&st) {
-			r.there[st.ID] = st
+			r.existing[st.ID] = st
 		}
 	}
 	return nil
@@ -171,29 +171,29 @@ func (r *reconciler) list(ctx context.Context, f Filter, want func(*Status) bool
 
 // find adds the job with an ID, if there is one.
 func (r *reconciler) find(ctx context.Context, id JobID) (bool, error) {
-	if _, ok := r.there[id]; ok || id == "" {
+	if _, ok := r.existing[id]; ok || id == "" {
 		return ok, nil
 	}
-	st, err := r.in.Status(ctx, id)
+	st, err := r.scheduler.Status(ctx, id)
 	switch {
 	case errors.Is(err, ErrJobNotFound):
 		return false, nil
 	case err == nil:
-		r.there[id] = st
+		r.existing[id] = st
 	}
 	return err == nil, err
 }
 
 // declare brings one job in line with its declaration.
 func (r *reconciler) declare(ctx context.Context, job *declaredJob) error {
-	have, ok := r.there[job.ID]
+	have, ok := r.existing[job.ID]
 	if ok && have.Owner == "" {
 		return fmt.Errorf("%w: %s, the ID for %s, belongs to a job that was not declared: give that job another ID", ErrJobExists, job.ID, declaredAs(job.Task.Type, job.names[0]))
 	}
-	delete(r.there, job.ID)
+	delete(r.existing, job.ID)
 	before := r.predecessors(job, &have)
 	for _, st := range before {
-		delete(r.there, st.ID)
+		delete(r.existing, st.ID)
 		r.changes.TakenOver = append(r.changes.TakenOver, Takeover{job.ID, st.ID, st.Owner})
 	}
 	switch {
@@ -222,8 +222,8 @@ func (r *reconciler) predecessors(job *declaredJob, have *Status) []Status {
 		return slices.ContainsFunc(r.jobs, func(j declaredJob) bool { return j.ID == id })
 	}
 	var before []Status
-	for _, id := range slices.Sorted(maps.Keys(r.there)) {
-		st := r.there[id]
+	for _, id := range slices.Sorted(maps.Keys(r.existing)) {
+		st := r.existing[id]
 		switch {
 		case st.Owner == "" || declared(id):
 		case st.State == Cancelled && (have.ID != "" && have.State != Cancelled || st.handedTo != job.ID || st.UpdatedAt.Before(have.UpdatedAt)):
@@ -268,11 +268,11 @@ func (r *reconciler) change(ctx context.Context, have *Status, job Job) error {
 	if !differs && (!moved || have.Next.IsZero()) {
 		return nil
 	}
-	return r.do(func() error { return r.in.Modify(ctx, job.ID, c) })
+	return r.do(func() error { return r.scheduler.Modify(ctx, job.ID, c) })
 }
 
 func (r *reconciler) add(ctx context.Context, job Job) error {
-	_, err := r.in.Schedule(ctx, job)
+	_, err := r.scheduler.Schedule(ctx, job)
 	if errors.Is(err, ErrJobExists) {
 		return nil // another process has just declared it
 	}
@@ -283,11 +283,11 @@ func (r *reconciler) add(ctx context.Context, job Job) error {
 func (r *reconciler) revive(ctx context.Context, job Job) error {
 	c := job.change()
 	c.When, c.declared = job.When, true
-	return r.in.Modify(ctx, job.ID, c)
+	return r.scheduler.Modify(ctx, job.ID, c)
 }
 
-// A relay is a Scheduler that can continue a job under another ID, such as a Service.
-type relay interface {
+// A handoverScheduler is a Scheduler that can continue a job under another ID, such as a Service.
+type handoverScheduler interface {
 	handOver(ctx context.Context, from JobID, job Job) error
 	retire(ctx context.Context, id, to JobID) (*Entry, error)
 }
@@ -296,12 +296,12 @@ type relay interface {
 // one and starts the other.
 func (r *reconciler) takeOver(ctx context.Context, from *Status, job Job, there bool) error {
 	return r.do(func() error {
-		if relay, ok := r.in.(relay); ok {
-			err := relay.handOver(ctx, from.ID, job)
+		if h, ok := r.scheduler.(handoverScheduler); ok {
+			err := h.handOver(ctx, from.ID, job)
 			if !errors.Is(err, errHandedOver) {
 				return err
 			}
-		} else if err := r.in.Cancel(ctx, from.ID); err != nil {
+		} else if err := r.scheduler.Cancel(ctx, from.ID); err != nil {
 			return err
 		}
 		begin := r.add
@@ -311,7 +311,7 @@ func (r *reconciler) takeOver(ctx context.Context, from *Status, job Job, there 
 		if err := begin(ctx, job); err != nil || !from.Paused {
 			return err
 		}
-		return r.in.Pause(ctx, job.ID)
+		return r.scheduler.Pause(ctx, job.ID)
 	})
 }
 
@@ -320,11 +320,11 @@ func (r *reconciler) retire(ctx context.Context, beside []Status, to JobID) erro
 	var errs []error
 	for _, st := range beside {
 		errs = append(errs, r.do(func() error {
-			relay, ok := r.in.(relay)
+			h, ok := r.scheduler.(handoverScheduler)
 			if !ok {
-				return r.in.Cancel(ctx, st.ID)
+				return r.scheduler.Cancel(ctx, st.ID)
 			}
-			_, err := relay.retire(ctx, st.ID, to)
+			_, err := h.retire(ctx, st.ID, to)
 			if errors.Is(err, errHandedOver) {
 				return nil
 			}
@@ -337,13 +337,13 @@ func (r *reconciler) retire(ctx context.Context, beside []Status, to JobID) erro
 // remove cancels the jobs of the owners that are no longer declared.
 func (r *reconciler) remove(ctx context.Context) error {
 	var errs []error
-	for _, id := range slices.Sorted(maps.Keys(r.there)) {
-		st := r.there[id]
+	for _, id := range slices.Sorted(maps.Keys(r.existing)) {
+		st := r.existing[id]
 		if st.State == Cancelled || st.Next.IsZero() || !slices.Contains(r.owners(), st.Owner) {
 			continue
 		}
 		r.removed(&st)
-		errs = append(errs, r.do(func() error { return r.in.Cancel(ctx, id) }))
+		errs = append(errs, r.do(func() error { return r.scheduler.Cancel(ctx, id) }))
 	}
 	return errors.Join(errs...)
 }

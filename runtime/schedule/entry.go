@@ -75,8 +75,8 @@ func modify(ctx context.Context, s Store, id JobID, change func(*Entry) error) e
 	}
 }
 
-// renew turns an unreadable entry into a job that has no task yet.
-func renew(e *Entry, now time.Time) {
+// resetUnreadable turns an unreadable entry into a job that has no task yet.
+func resetUnreadable(e *Entry, now time.Time) {
 	e.Unreadable, e.Err = nil, nil
 	e.Body = jobstore.Body{Overlap: AllowOverlap, Missed: FireOnce, State: Scheduled, CreatedAt: now}
 }

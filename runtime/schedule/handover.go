@@ -34,7 +34,7 @@ func (s *Service) handOver(ctx context.Context, from JobID, job Job) error {
 	if err != nil {
 		return err
 	}
-	if err := s.carryOn(ctx, old, e, job.When); err != nil {
+	if err := s.continueAs(ctx, old, e, job.When); err != nil {
 		return fmt.Errorf("continue job %s as %s: %w", from, job.ID, err)
 	}
 	// A process that knows only the old job may have made it due again in between.
@@ -72,8 +72,8 @@ func (s *Service) retire(ctx context.Context, id, to JobID) (*Entry, error) {
 	return old, err
 }
 
-// carryOn writes the job that continues an old one, with the declared task in e.
-func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
+// continueAs writes the job that continues an old one, with the declared task in e.
+func (s *Service) continueAs(ctx context.Context, old, e *Entry, when When) error {
 	now, err := s.now(ctx)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (s *Service) carryOn(ctx context.Context, old, e *Entry, when When) error {
 	e.Leased = old.Leased
 	e.Seed, e.Handed, e.Last = seedOf(old), nil, statusOf(old).Last
 	e.State, e.Next = old.Handed.State, old.Handed.Next
-	rearm(e)
+	resetWake(e)
 	if !when.Equal(old.When) || e.Next.IsZero() {
 		if err := s.redeclare(e, when, now); err != nil {
 			return err

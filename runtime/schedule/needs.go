@@ -9,9 +9,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// can reports whether this scheduler has what a job needs. Another scheduler may have
+// canFire reports whether this scheduler has what a job needs. Another scheduler may have
 // what this one lacks.
-func (s *Service) can(n jobstore.Needs) bool {
+func (s *Service) canFire(n jobstore.Needs) bool {
 	if n.Queue != "" {
 		if _, err := s.m.Queue(n.Queue); err != nil {
 			return false
@@ -20,8 +20,8 @@ func (s *Service) can(n jobstore.Needs) bool {
 	return s.hasZone(n.Zone)
 }
 
-// zoneAgain is how long a missing time zone is not looked up again.
-const zoneAgain = time.Minute
+// zoneRetryInterval is how long a missing time zone is not looked up again.
+const zoneRetryInterval = time.Minute
 
 // hasZone reports whether this machine has a time zone. It logs a missing zone once.
 func (s *Service) hasZone(name string) bool {
@@ -30,25 +30,25 @@ func (s *Service) hasZone(name string) bool {
 	}
 	s.zones.mu.Lock()
 	defer s.zones.mu.Unlock()
-	look, known := s.zones.look[name]
-	if known && (look.IsZero() || time.Now().Before(look)) {
-		return look.IsZero()
+	retryAt, known := s.zones.retryAt[name]
+	if known && (retryAt.IsZero() || time.Now().Before(retryAt)) {
+		return retryAt.IsZero()
 	}
 	_, err := crontab.Zone(name)
 	if err == nil {
-		s.zones.look[name] = time.Time{}
+		s.zones.retryAt[name] = time.Time{}
 		return true
 	}
-	s.zones.look[name] = time.Now().Add(zoneAgain)
+	s.zones.retryAt[name] = time.Now().Add(zoneRetryInterval)
 	if !known {
 		s.log().Error("jobs are left to other schedulers", slog.String("zone", name), slog.Any("error", err))
 	}
 	return false
 }
 
-// lacks says, for Status, what this scheduler lacks to fire a job that is overdue; nil if
+// missingNeeds says, for Status, what this scheduler lacks to fire a job that is overdue; nil if
 // it lacks nothing.
-func (s *Service) lacks(e *Entry) error {
+func (s *Service) missingNeeds(e *Entry) error {
 	if e.Wake.IsZero() || s.m.Now().Add(-s.Skew()).Sub(e.Wake) <= s.cfg.MissedAfter {
 		return nil
 	}

@@ -14,9 +14,9 @@ type plan struct {
 	next    time.Time   // the firing after them, which may also be due; zero: none
 }
 
-// maxLook bounds the firings that a plan checks one by one. Of a job that is further
+// maxChecked bounds the firings that a plan checks one by one. Of a job that is further
 // behind it checks the newest ones.
-const maxLook = 100_000
+const maxChecked = 100_000
 
 // planOf decides about the firings that are due at now, and fires at most room of them.
 // Firings later than missedAfter are missed.
@@ -36,14 +36,14 @@ func planOf(e *Entry, now time.Time, missedAfter time.Duration, room int) (plan,
 		if due.After(now) {
 			break
 		}
-		if n == maxLook || n > 2*maxLook && n%maxLook == 0 {
+		if n == maxChecked || n > 2*maxChecked && n%maxChecked == 0 {
 			newest := now.Add(-missedAfter)
-			if n == maxLook { // keep as many firings as were checked so far
+			if n == maxChecked { // keep as many firings as were checked so far
 				newest = newest.Add(-at.Sub(e.Next))
 			}
 			var passed int64
 			if at, passed = times.skip(at, newest); passed > 0 {
-				if n == maxLook {
+				if n == maxChecked {
 					p.skipped, missed = p.skipped+int64(len(missed)), nil
 				}
 				p.skipped += passed

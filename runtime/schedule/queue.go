@@ -21,8 +21,8 @@ func OnQueue(m *runtime.Manager) Scheduler { return onQueue{m} }
 
 type onQueue struct{ m *runtime.Manager }
 
-// inStore is the error of an operation that needs a store.
-func inStore(what string) error {
+// errNeedsStore is the error of an operation that needs a store.
+func errNeedsStore(what string) error {
 	return fmt.Errorf("%w: %s needs a store: use schedule.New with the store of memory, sqlite or redis", runtime.ErrUnsupported, what)
 }
 
@@ -33,11 +33,11 @@ func (s onQueue) Schedule(ctx context.Context, job Job) (JobID, error) {
 	case job.Task == nil:
 		return "", fmt.Errorf("%w: it has no task", ErrInvalidJob)
 	case job.When.Recurring():
-		return "", inStore("a recurring job")
+		return "", errNeedsStore("a recurring job")
 	case job.ID != "" && job.Task.ID != "" && string(job.ID) != job.Task.ID:
 		return "", fmt.Errorf("%w: its ID %s is not the ID of its task %s: without a store they must be equal", ErrInvalidJob, job.ID, job.Task.ID)
 	}
-	when, err := fixed(job.When, s.m.Now())
+	when, err := resolveWhen(job.When, s.m.Now())
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +72,7 @@ func (s onQueue) Cancel(ctx context.Context, id JobID) error {
 	}
 	c, ok := q.(driver.Canceller)
 	if !ok || !q.Capabilities().Cancel {
-		return inStore(fmt.Sprintf("cancelling a task on queue %q", q.Config().Name))
+		return errNeedsStore(fmt.Sprintf("cancelling a task on queue %q", q.Config().Name))
 	}
 	gone, err := c.Cancel(ctx, []string{taskID})
 	if err != nil {
@@ -92,13 +92,13 @@ func (s onQueue) Modify(ctx context.Context, id JobID, change Change) error {
 	r, ok := q.(driver.Rescheduler)
 	switch {
 	case change.Task != nil || change.Overlap != "" || change.Missed != "" || change.MaxMissed != 0 || change.Jitter != nil:
-		return inStore("changing more than the time of a job")
+		return errNeedsStore("changing more than the time of a job")
 	case change.When.Recurring():
-		return inStore("a recurring job")
+		return errNeedsStore("a recurring job")
 	case !ok || !q.Capabilities().Reschedule:
-		return inStore(fmt.Sprintf("changing when a task on queue %q is due", q.Config().Name))
+		return errNeedsStore(fmt.Sprintf("changing when a task on queue %q is due", q.Config().Name))
 	}
-	when, err := fixed(change.When, s.m.Now())
+	when, err := resolveWhen(change.When, s.m.Now())
 	if err != nil {
 		return err
 	}
@@ -111,15 +111,15 @@ func (s onQueue) Modify(ctx context.Context, id JobID, change Change) error {
 }
 
 func (s onQueue) Status(context.Context, JobID) (Status, error) {
-	return Status{}, inStore("the status of a job")
+	return Status{}, errNeedsStore("the status of a job")
 }
 
 func (s onQueue) List(context.Context, Filter, string, int) ([]Status, string, error) {
-	return nil, "", inStore("a list of jobs")
+	return nil, "", errNeedsStore("a list of jobs")
 }
 
-func (s onQueue) Pause(context.Context, JobID) error  { return inStore("pausing a job") }
-func (s onQueue) Resume(context.Context, JobID) error { return inStore("resuming a job") }
+func (s onQueue) Pause(context.Context, JobID) error  { return errNeedsStore("pausing a job") }
+func (s onQueue) Resume(context.Context, JobID) error { return errNeedsStore("resuming a job") }
 
 // RunNow makes the task due now.
 func (s onQueue) RunNow(ctx context.Context, id JobID) (string, error) {

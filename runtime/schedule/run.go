@@ -13,8 +13,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// claimed is how many due jobs a service claims at a time.
-const claimed = 256
+// claimBatch is how many due jobs a service claims at a time.
+const claimBatch = 256
 
 // maxWait is how long a service waits for a signal of the store before it checks by
 // itself, and how long at most after a failure.
@@ -22,8 +22,8 @@ const maxWait = 10 * time.Second
 
 // The pauses after a failure of the store, or before a firing is retried.
 const (
-	minPause = 100 * time.Millisecond
-	maxPause = time.Minute
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = time.Minute
 )
 
 // Run fires jobs until ctx ends; then it finishes its batch and returns nil. While the
@@ -34,7 +34,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer wg.Wait()
 	if now, err := s.now(ctx); err == nil { // else the loop reports it
 		// A process that has ended may have had a wrong clock.
-		wg.Go(func() { s.wakeSilenced(ctx, now, false) })
+		wg.Go(func() { s.correctWakes(ctx, now, false) })
 	}
 	failures := 0
 	for ctx.Err() == nil {
@@ -46,7 +46,7 @@ func (s *Service) Run(ctx context.Context) error {
 				wait = maxWait
 			}
 			if wait > 0 {
-				s.store.Wait(ctx, s.can, wait)
+				s.store.Wait(ctx, s.canFire, wait)
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, errStoreClosed):
@@ -56,7 +56,7 @@ func (s *Service) Run(ctx context.Context) error {
 			failures++
 			s.log().Error("cannot fire due jobs, will keep trying", slog.Any("error", err))
 			// Not with Wait, which returns at once while a job is due.
-			sleep(ctx, min(pause(failures), maxWait))
+			sleep(ctx, min(backoff(failures), maxWait))
 		}
 	}
 	return nil
@@ -88,9 +88,9 @@ func (s *Service) FireDue(ctx context.Context) (int, error) {
 	}
 }
 
-// pause grows with consecutive failures.
-func pause(failures int) time.Duration {
-	return min(minPause<<min(failures-1, 16), maxPause)
+// backoff grows with consecutive failures.
+func backoff(failures int) time.Duration {
+	return min(minBackoff<<min(failures-1, 16), maxBackoff)
 }
 
 // fireBatch claims due jobs, enqueues their tasks, and settles them, in steps that fit
@@ -99,22 +99,22 @@ func pause(failures int) time.Duration {
 // nothing else to do: 0 if there may be more at once.
 func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err error) {
 	began := time.Now()
-	due, now, wait, err := s.store.Claim(ctx, s.can, claimed, s.cfg.Lease)
+	due, now, wait, err := s.store.Claim(ctx, s.canFire, claimBatch, s.cfg.Lease)
 	if errors.Is(err, runtime.ErrClosed) {
 		return 0, 0, fmt.Errorf("%w: %w", errStoreClosed, err)
 	}
 	if err != nil {
 		return 0, wait, err
 	}
-	s.measure(now)
-	defer s.watch(ctx, now)
+	s.measureSkew(now)
+	defer s.detectStepBack(ctx, now)
 	if len(due) == 0 {
 		return 0, wait, nil
 	}
 	// Claimed jobs are finished even if ctx ends: after a stop nothing has to wait for a
 	// lease. The lease bounds this.
 	ctx = context.WithoutCancel(ctx)
-	due, back := s.sift(due)
+	due, back := s.partition(due)
 	for first := true; len(due) > 0 && (first || time.Since(began) < s.cfg.Lease/3); first = false {
 		b := s.newBatch(due, now)
 		due = due[len(b.due):]
@@ -134,16 +134,16 @@ func (s *Service) fireBatch(ctx context.Context) (n int, wait time.Duration, err
 	return n, 0, err
 }
 
-// sift returns the jobs that this scheduler can fire, and those to give back, whose needs
+// partition returns the jobs that this scheduler can fire, and those to give back, whose needs
 // the store did not know. An unreadable job stays leased, so that it does not delay
 // others.
-func (s *Service) sift(due []*Entry) (can, back []*Entry) {
+func (s *Service) partition(due []*Entry) (can, back []*Entry) {
 	var unreadable []*Entry
 	for _, e := range due {
 		switch {
 		case e.Unreadable != nil:
 			unreadable = append(unreadable, e)
-		case s.can(e.Needs()) && !e.Wake.IsZero():
+		case s.canFire(e.Needs()) && !e.Wake.IsZero():
 			can = append(can, e)
 		default: // such as a job that was paused while it was fired
 			back = append(back, e)
@@ -163,7 +163,7 @@ type batch struct {
 	due      []*Entry
 	outcomes []outcome
 	tasks    []*runtime.Task
-	of       []firing
+	firings  []firing
 }
 
 // A firing is the job of a task, by its position in the batch, and its time.
@@ -174,15 +174,15 @@ type firing struct {
 
 // An outcome is the outcome of one job's firings.
 type outcome struct {
-	was     jobstore.Body // the job as it was fired
-	leased  time.Time
-	plan    plan
-	fired   int64
-	skipped int64
-	last    Run
-	failed  time.Time // the first firing that could not be enqueued; zero: none
-	err     error
-	left    bool // only another scheduler may be able to fire it: it is tried again after the time of a lease
+	was          jobstore.Body // the job as it was fired
+	leased       time.Time
+	plan         plan
+	fired        int64
+	skipped      int64
+	last         Run
+	failed       time.Time // the first firing that could not be enqueued; zero: none
+	err          error
+	leftToOthers bool // only another scheduler may be able to fire it: it is tried again after the time of a lease
 }
 
 // newBatch makes the tasks of the first due jobs: as many as fit in one step. A job with
@@ -204,11 +204,11 @@ func (b *batch) add(e *Entry, room int) {
 	b.due, b.outcomes = append(b.due, e), append(b.outcomes, outcome{was: e.Body, leased: e.Leased})
 	o := &b.outcomes[len(b.outcomes)-1]
 	if o.plan, o.err = planOf(e, b.now, b.s.cfg.MissedAfter, room); o.err != nil {
-		o.left = true // another build may read the expression
+		o.leftToOthers = true // another build may read the expression
 		return
 	}
 	if _, o.err = b.s.unsealed(e); o.err != nil {
-		o.left = true // another process may have the key
+		o.leftToOthers = true // another process may have the key
 		return
 	}
 	o.skipped = o.plan.skipped
@@ -225,7 +225,7 @@ func (b *batch) add(e *Entry, room int) {
 			o.failed, o.err = at, err
 			return
 		}
-		b.tasks, b.of = append(b.tasks, t), append(b.of, firing{len(b.due) - 1, at})
+		b.tasks, b.firings = append(b.tasks, t), append(b.firings, firing{len(b.due) - 1, at})
 	}
 }
 
@@ -236,15 +236,15 @@ const (
 )
 
 // step is how many tasks are enqueued at a time.
-func (s *Service) step() int { return int(s.pace.Load()) }
+func (s *Service) step() int { return int(s.stepSize.Load()) }
 
-// learn sizes the next steps so that they take a small part of the lease.
-func (s *Service) learn(sent int, took time.Duration) {
-	switch step := s.pace.Load(); {
+// adaptStep sizes the next steps so that they take a small part of the lease.
+func (s *Service) adaptStep(sent int, took time.Duration) {
+	switch step := s.stepSize.Load(); {
 	case took > s.cfg.Lease/12:
-		s.pace.Store(max(min(step, int64(sent))/2, 1))
+		s.stepSize.Store(max(min(step, int64(sent))/2, 1))
 	case took < s.cfg.Lease/48 && int64(sent) >= step/2:
-		s.pace.Store(min(2*step, maxStep))
+		s.stepSize.Store(min(2*step, maxStep))
 	}
 }
 
@@ -257,9 +257,9 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 	defer cancel()
 	began := time.Now()
 	answers, err := b.s.m.Enqueue(ctx, b.tasks)
-	b.s.learn(len(b.tasks), time.Since(began))
+	b.s.adaptStep(len(b.tasks), time.Since(began))
 	for j, t := range b.tasks {
-		o, at := &b.outcomes[b.of[j].job], b.of[j].at
+		o, at := &b.outcomes[b.firings[j].job], b.firings[j].at
 		err := runtime.ErrorAt(err, j)
 		switch {
 		case !o.failed.IsZero() && !at.Before(o.failed):
@@ -276,9 +276,9 @@ func (b *batch) enqueue(ctx context.Context) (n int) {
 	return n
 }
 
-// moved reports whether any of the jobs made progress. If none did, the store would give
+// progressed reports whether any of the jobs made progress. If none did, the store would give
 // them out again and again.
-func (b *batch) moved() bool {
+func (b *batch) progressed() bool {
 	return slices.ContainsFunc(b.outcomes, func(o outcome) bool {
 		return o.err != nil || o.fired+o.skipped > 0 || !o.plan.next.Equal(o.was.Next)
 	})
@@ -297,11 +297,11 @@ func (b *batch) settle(ctx context.Context) error {
 	var left error
 	for i, e := range b.due {
 		o := &b.outcomes[i]
-		if o.left {
+		if o.leftToOthers {
 			left = errors.Join(left, fmt.Errorf("job %s is left to other schedulers: %w", e.ID, o.err))
 			e.Wake, e.Leased = b.now.Add(b.s.cfg.Lease), time.Time{}
 		} else {
-			b.s.note(e, o, b.now)
+			b.s.recordOutcome(e, o, b.now)
 		}
 	}
 	if left != nil {
@@ -313,7 +313,7 @@ func (b *batch) settle(ctx context.Context) error {
 		err := runtime.ErrorAt(err, i)
 		if errors.Is(err, ErrConflict) {
 			err = nil
-			if !b.outcomes[i].left {
+			if !b.outcomes[i].leftToOthers {
 				err = b.s.settleChanged(ctx, e, &b.outcomes[i], b.now)
 			}
 		}
@@ -321,7 +321,7 @@ func (b *batch) settle(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("record the outcome of job %s: %w", e.ID, err))
 		}
 	}
-	if failed == nil && !b.moved() {
+	if failed == nil && !b.progressed() {
 		failed = fmt.Errorf("the store gave out %d jobs that are not due, among them %s", len(b.due), b.due[0].ID)
 	}
 	return failed
@@ -350,11 +350,11 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 		}
 		switch {
 		case !e.Next.Equal(o.was.Next):
-			count(e, o)
+			addCounts(e, o)
 		case e.When.Equal(o.was.When):
-			s.note(e, o, now)
+			s.recordOutcome(e, o, now)
 		default:
-			return s.noteOther(e, o, now)
+			return s.recordUnderOldSchedule(e, o, now)
 		}
 		return nil
 	})
@@ -369,12 +369,12 @@ func (s *Service) settleChanged(ctx context.Context, fired *Entry, o *outcome, n
 	if err != nil || !cancelled || o.fired == 0 {
 		return err
 	}
-	return s.takeBack(ctx, fired, o.last.TaskID)
+	return s.cancelTask(ctx, fired, o.last.TaskID)
 }
 
-// noteOther is note for a job that got another schedule but is still due by the previous
-// one: its firings count.
-func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
+// recordUnderOldSchedule is recordOutcome for a job that got another schedule but is still
+// due by the previous one: its firings count.
+func (s *Service) recordUnderOldSchedule(e *Entry, o *outcome, now time.Time) error {
 	times, err := timetableOf(e.When)
 	if err != nil {
 		return err
@@ -387,20 +387,20 @@ func (s *Service) noteOther(e *Entry, o *outcome, now time.Time) error {
 			by.plan.next = times.next(o.last.Due)
 		}
 	}
-	s.note(e, &by, now)
+	s.recordOutcome(e, &by, now)
 	return nil
 }
 
-// note changes a job for the outcome of its firings.
-func (s *Service) note(e *Entry, o *outcome, now time.Time) {
+// recordOutcome changes a job for the outcome of its firings.
+func (s *Service) recordOutcome(e *Entry, o *outcome, now time.Time) {
 	e.Leased = time.Time{}
-	count(e, o)
+	addCounts(e, o)
 	if o.err != nil {
 		s.postpone(e, o, now)
 		return
 	}
 	e.Next = o.plan.next
-	rearm(e)
+	resetWake(e)
 	if e.Next.IsZero() {
 		if o.fired == 0 && e.Last.TaskID == "" {
 			e.State = Missing
@@ -412,7 +412,7 @@ func (s *Service) note(e *Entry, o *outcome, now time.Time) {
 	}
 }
 
-func count(e *Entry, o *outcome) {
+func addCounts(e *Entry, o *outcome) {
 	e.Fired += o.fired
 	e.Skipped += o.skipped
 	if o.fired > 0 && !o.last.Due.Before(e.Last.Due) {
@@ -430,6 +430,6 @@ func (s *Service) postpone(e *Entry, o *outcome, now time.Time) {
 	}
 	e.Failures++
 	e.Error = o.err.Error()
-	e.Wake = now.Add(pause(e.Failures))
+	e.Wake = now.Add(backoff(e.Failures))
 	s.log().Error("cannot fire a job, will try again", slog.String("job", string(e.ID)), slog.Time("due", e.Next), slog.Any("error", o.err))
 }

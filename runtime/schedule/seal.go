@@ -67,7 +67,7 @@ func (s *Service) status(e *Entry) Status {
 	plain, err := s.unsealed(e)
 	if err == nil {
 		st.Task = plain
-		err = s.lacks(e)
+		err = s.missingNeeds(e)
 	}
 	if err != nil && st.Error == "" {
 		st.Error = err.Error()

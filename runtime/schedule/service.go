@@ -44,15 +44,15 @@ const (
 // it; any number of processes may Run one on the same store. It is safe for concurrent
 // use.
 type Service struct {
-	store Store
-	m     *runtime.Manager
-	cfg   Config
-	read  atomic.Pointer[reading]
-	skew  atomic.Int64 // nanoseconds; see Skew
-	pace  atomic.Int64 // tasks enqueued at a time when jobs are fired
-	zones struct {     // time zones that jobs need
-		mu   sync.Mutex
-		look map[string]time.Time // when to look it up again; zero: it exists
+	store       Store
+	m           *runtime.Manager
+	cfg         Config
+	lastReading atomic.Pointer[clockReading]
+	skew        atomic.Int64 // nanoseconds; see Skew
+	stepSize    atomic.Int64 // tasks enqueued at a time when jobs are fired
+	zones       struct {     // time zones that jobs need
+		mu      sync.Mutex
+		retryAt map[string]time.Time // when to look it up again; zero: it exists
 	}
 }
 
@@ -73,8 +73,8 @@ func New(store Store, m *runtime.Manager, cfg Config) *Service {
 		cfg.Retention = DefaultRetention
 	}
 	s := &Service{store: &sealedStore{store, m}, m: m, cfg: cfg}
-	s.pace.Store(firstStep)
-	s.zones.look = make(map[string]time.Time)
+	s.stepSize.Store(firstStep)
+	s.zones.retryAt = make(map[string]time.Time)
 	m.Tells(store, s)
 	return s
 }
@@ -108,7 +108,7 @@ func (s *Service) Schedule(ctx context.Context, job Job) (JobID, error) {
 	}
 	err = s.check(e)
 	if err == nil {
-		err = s.retime(e, job.When, now)
+		err = s.reschedule(e, job.When, now)
 	}
 	if err == nil {
 		err = sealEntry(e, s.m)
@@ -145,14 +145,14 @@ func (s *Service) add(ctx context.Context, e *Entry) error {
 		default:
 			// Its firings differ from those of the previous job, even at the same times.
 			e.Version, e.Seed = have.Version, JobID(uuid.Must(uuid.NewV7()).String())
-			rearm(e) // jitter depends on the seed
+			resetWake(e) // jitter depends on the seed
 		}
 	}
 }
 
-// retime sets when a job is due.
-func (s *Service) retime(e *Entry, w When, now time.Time) error {
-	w, err := fixed(w, now)
+// reschedule sets when a job is due.
+func (s *Service) reschedule(e *Entry, w When, now time.Time) error {
+	w, err := resolveWhen(w, now)
 	if err != nil {
 		return err
 	}
@@ -169,18 +169,18 @@ func (s *Service) retime(e *Entry, w When, now time.Time) error {
 		e.State = Scheduled
 	}
 	e.Forget, e.Handed, e.Was = time.Time{}, nil, time.Time{}
-	rearm(e)
+	resetWake(e)
 	return nil
 }
 
-// redeclare is retime for a declaration. Program versions that declare a job in turn
+// redeclare is reschedule for a declaration. Program versions that declare a job in turn
 // must not cost it a firing: a firing that is already due stays due, and so does an
 // earlier next firing of a job with an interval. A cancelled job that is declared again
 // with the same schedule keeps its times, including the last firing that was due
 // meanwhile.
 func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	before, was, same, lease := e.Next, e.Was, w.Equal(e.When), e.Leased
-	if err := s.retime(e, w, now); err != nil {
+	if err := s.reschedule(e, w, now); err != nil {
 		return err
 	}
 	times, err := timetableOf(w)
@@ -199,12 +199,12 @@ func (s *Service) redeclare(e *Entry, w When, now time.Time) error {
 	if !before.IsZero() && (!before.After(now) || interval && before.Before(e.Next)) {
 		e.Next, e.Leased = before, lease
 	}
-	rearm(e)
+	resetWake(e)
 	return nil
 }
 
-// rearm sets when a service is to handle the job next.
-func rearm(e *Entry) {
+// resetWake sets when a service is to handle the job next.
+func resetWake(e *Entry) {
 	e.Wake, e.Failures, e.Error = dueOf(e), 0, ""
 	if e.Paused {
 		e.Wake = time.Time{}
@@ -252,11 +252,11 @@ func (s *Service) Cancel(ctx context.Context, id JobID) error {
 	if left == nil {
 		return nil
 	}
-	return s.takeBack(ctx, left, statusOf(left).Last.TaskID)
+	return s.cancelTask(ctx, left, statusOf(left).Last.TaskID)
 }
 
-// takeBack cancels a task on its queue, where the queue can do that.
-func (s *Service) takeBack(ctx context.Context, e *Entry, taskID string) error {
+// cancelTask cancels a task on its queue, where the queue can do that.
+func (s *Service) cancelTask(ctx context.Context, e *Entry, taskID string) error {
 	q, err := s.m.Queue(e.Task.Queue)
 	if err == nil && q.Capabilities().Cancel {
 		_, err = q.(driver.Canceller).Cancel(ctx, []string{taskID})
@@ -287,7 +287,7 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 			return fmt.Errorf("%w: set When to make it due again, or schedule a new one", ErrJobEnded)
 		}
 		if e.Unreadable != nil {
-			renew(e, now)
+			resetUnreadable(e, now)
 		}
 		err := s.apply(&change, e)
 		if err == nil {
@@ -301,13 +301,13 @@ func (s *Service) Modify(ctx context.Context, id JobID, change Change) error {
 		}
 		e.UpdatedAt = now
 		if change.When.IsZero() {
-			rearm(e)
+			resetWake(e)
 			return nil
 		}
 		if change.declared {
 			return s.redeclare(e, change.When, now)
 		}
-		return s.retime(e, change.When, now)
+		return s.reschedule(e, change.When, now)
 	})
 	if err != nil {
 		return fmt.Errorf("modify: %w", err)
@@ -368,7 +368,7 @@ func (s *Service) pause(ctx context.Context, id JobID, paused bool) error {
 			return fmt.Errorf("it cannot be paused or resumed: %w", ErrJobEnded)
 		}
 		e.Paused, e.UpdatedAt = paused, now
-		rearm(e)
+		resetWake(e)
 		return nil
 	})
 }

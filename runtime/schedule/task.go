@@ -58,8 +58,8 @@ func (s *Service) check(e *Entry) error {
 		return bad("unknown overlap %q (allow or skip)", e.Overlap)
 	case e.Missed != FireOnce && e.Missed != FireAll && e.Missed != FireNone:
 		return bad("unknown way to deal with missed firings %q (once, all or skip)", e.Missed)
-	case e.MaxMissed < 0 || e.MaxMissed > maxLook:
-		return bad("it would make up for %d missed firings (0 to %d)", e.MaxMissed, maxLook)
+	case e.MaxMissed < 0 || e.MaxMissed > maxChecked:
+		return bad("it would make up for %d missed firings (0 to %d)", e.MaxMissed, maxChecked)
 	case e.Jitter < 0:
 		return bad("a negative jitter")
 	}

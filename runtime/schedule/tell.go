@@ -9,11 +9,11 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// tellPage is how many jobs are read at a time.
-const tellPage = 256
+// lookupPageSize is how many jobs are read at a time.
+const lookupPageSize = 256
 
-// told maps states of jobs to states of tasks.
-var told = map[State]driver.State{
+// taskStates maps states of jobs to states of tasks.
+var taskStates = map[State]driver.State{
 	Enqueued: driver.Ready, Running: driver.Leased, Failed: driver.Scheduled, Succeeded: driver.Done, Dead: driver.Dead,
 }
 
@@ -36,7 +36,7 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 		return st, ok, nil
 	}
 	for after := JobID(""); ; {
-		es, err := s.store.List(ctx, "", after, tellPage)
+		es, err := s.store.List(ctx, "", after, lookupPageSize)
 		if err != nil {
 			return runtime.TaskStatus{}, false, fmt.Errorf("list jobs: %w", err)
 		}
@@ -46,7 +46,7 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 			}
 			after = e.ID
 		}
-		if len(es) < tellPage {
+		if len(es) < lookupPageSize {
 			return runtime.TaskStatus{}, false, nil
 		}
 	}
@@ -55,7 +55,7 @@ func (s *Service) Tell(ctx context.Context, id string, task *runtime.Task) (runt
 // tell returns what is known about the job's last task, if that has the ID.
 func tell(e *Entry, id string) (runtime.TaskStatus, bool) {
 	last := statusOf(e).Last
-	state, ok := told[last.State]
+	state, ok := taskStates[last.State]
 	if !ok || last.TaskID != id {
 		return runtime.TaskStatus{}, false
 	}

@@ -30,7 +30,7 @@ func Cron(expr, zone string) When { return When{Cron: expr, Zone: zone} }
 const minEvery = time.Millisecond
 
 // fixed returns w with a delay turned into a time, or an error wrapping ErrInvalidJob.
-func fixed(w When, now time.Time) (When, error) {
+func resolveWhen(w When, now time.Time) (When, error) {
 	switch {
 	case w.IsZero():
 		return w, fmt.Errorf("%w: it has no When: give it At, In, Every or Cron", ErrInvalidJob)
