@@ -121,8 +121,8 @@ func pause(over <-chan struct{}, d time.Duration) {
 	}
 }
 
-// storeAndComplete stores tasks and then takes them off the queue. It is not cancelled half way; the
-// length of the lease bounds it.
+// storeAndComplete stores tasks and then takes them off the queue. It is not cancelled
+// half way; the length of the lease bounds it.
 func (p *Processor) storeAndComplete(ctx context.Context, ds []*driver.Delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.queue.Config().Visibility)
 	defer cancel()

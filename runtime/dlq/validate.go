@@ -45,8 +45,8 @@ func validate(v any, policy *runtime.Policy) error {
 	return fmt.Errorf("%w: %s", ErrInvalidPayload, describeMismatch(err, v, secretpath.Parse(policy.Secrets)))
 }
 
-// describeMismatch says where a payload with secrets does not fit its schema, and which keyword it
-// violates. The library's own text, and its error, contain values.
+// describeMismatch says where a payload with secrets does not fit its schema, and which
+// keyword it violates. The library's own text, and its error, contain values.
 func describeMismatch(err error, payload any, secret secretpath.Set) string {
 	var failed *jsonschema.ValidationError
 	if !errors.As(err, &failed) {

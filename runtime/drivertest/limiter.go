@@ -19,8 +19,9 @@ const (
 	wakeupsPerSlot = 4
 )
 
-// A testLimiter limits the tests of all suites of the process that run now. It grows while
-// the process is woken in time. A late wake-up shrinks it, though not below the minimum.
+// A testLimiter limits the tests of all suites of the process that run now. It grows
+// while the process is woken in time. A late wake-up shrinks it, though not below the
+// minimum.
 type testLimiter struct {
 	wakeups wakeups
 

@@ -86,7 +86,8 @@ func (h *Harness) mayLack(n requirement) bool {
 	return optional[n]
 }
 
-// missingRequirements finds out what the provider of h lacks for tests, with the reason for each.
+// missingRequirements finds out what the provider of h lacks for tests, with the reason
+// for each.
 func (h *Harness) missingRequirements(tb testing.TB) map[requirement]string {
 	missing := make(map[requirement]string)
 	no := func(n requirement, when bool, why string) {

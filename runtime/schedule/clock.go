@@ -51,8 +51,9 @@ const (
 // clock.
 type clockReading struct{ store, local time.Time }
 
-// detectStepBack compares the store's clock with the time that has passed since the last reading.
-// If the clock has gone back, it corrects the entries written while it was ahead.
+// detectStepBack compares the store's clock with the time that has passed since the last
+// reading. If the clock has gone back, it corrects the entries written while it was
+// ahead.
 func (s *Service) detectStepBack(ctx context.Context, now time.Time) {
 	last := s.lastReading.Swap(&clockReading{now, time.Now()})
 	if last != nil && now.Sub(last.store)-time.Since(last.local) < -minStepBack {

@@ -286,7 +286,8 @@ func (r *reconciler) revive(ctx context.Context, job Job) error {
 	return r.scheduler.Modify(ctx, job.ID, c)
 }
 
-// A handoverScheduler is a Scheduler that can continue a job under another ID, such as a Service.
+// A handoverScheduler is a Scheduler that can continue a job under another ID, such as a
+// Service.
 type handoverScheduler interface {
 	handOver(ctx context.Context, from JobID, job Job) error
 	retire(ctx context.Context, id, to JobID) (*Entry, error)
