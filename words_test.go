@@ -46,6 +46,12 @@ var retired = map[string]map[string]string{
 		"station": "queueState", "tap": "receiver", "sip": "consumer", "drink": "receive", "passer": "delayedMessage",
 		"census": "presence", "roll": "presenceQueue", "pen": "emptyQueue", "corpse": "deadTask", "kick": "signal", "ring": "signalShares",
 	},
+	"runtime/redis": {
+		"lane": "keyspace", "lanes": "keyspaces", "grave": "deadKeyspace", "corpse": "deadTask", "look": "poll", "salvage": "buryUndecodable",
+		"standIn": "undecodableTask", "errUndead": "errNoDLQ", "lobby": "waitQueue", "nudge": "signalOthers", "poke": "interrupt", "baton": "signal",
+		"ward": "connMonitor", "wire": "monitoredConn", "unheard": "abandonedError", "hasty": "contextTimeout", "misfit": "rejectedMark",
+		"strangers": "readInbox", "wary": "checkSizes", "chunk": "maxScriptTasks", "bulk": "maxScriptBytes", "mend": "remedy",
+	},
 }
 
 func TestRetiredNamesStayAway(t *testing.T) {

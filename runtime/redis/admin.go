@@ -19,35 +19,35 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	}
 	defer q.p.calls.Done()
 	removed := make(map[string]bool)
-	err := q.each(ctx, func(l *lane) error {
+	err := q.each(ctx, func(ks *keyspace) error {
 		names := ids
-		if l.dead {
+		if ks.dead {
 			var err error
-			if names, err = l.find(ctx, ids); err != nil {
+			if names, err = ks.find(ctx, ids); err != nil {
 				return err
 			}
 		}
-		return l.cancel(ctx, names, removed)
+		return ks.cancel(ctx, names, removed)
 	})
 	return inOrder(ids, removed), err
 }
 
-// cancel removes waiting tasks by their names in the lane, and records the IDs of those
-// that it removed.
-func (l *lane) cancel(ctx context.Context, names []string, removed map[string]bool) error {
+// cancel removes waiting tasks by their names in the keyspace, and records the IDs of
+// those that it removed.
+func (ks *keyspace) cancel(ctx context.Context, names []string, removed map[string]bool) error {
 	for len(names) > 0 {
-		part := names[:min(chunk, len(names))]
-		c := l.newCall(opCancel, len(part))
+		part := names[:min(maxScriptTasks, len(names))]
+		c := ks.newCall(opCancel, len(part))
 		for i := range part {
 			c.args = append(c.args, &part[i])
 		}
-		reply, err := l.run(ctx, c)
+		reply, err := ks.run(ctx, c)
 		if err != nil {
 			return err
 		}
 		codes, err := codesOf(reply, len(part))
 		if err != nil || len(codes) == 0 {
-			return l.failed(c, errReply)
+			return ks.failed(c, errReply)
 		}
 		for i, code := range codes {
 			if code == 1 {
@@ -81,16 +81,16 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	}
 	defer q.p.calls.Done()
 	moved := false
-	err := q.each(ctx, func(l *lane) error {
+	err := q.each(ctx, func(ks *keyspace) error {
 		names := []string{id}
-		if l.dead {
+		if ks.dead {
 			var err error
-			if names, err = l.find(ctx, names); err != nil {
+			if names, err = ks.find(ctx, names); err != nil {
 				return err
 			}
 		}
 		for _, name := range names {
-			ok, err := l.reschedule(ctx, name, at)
+			ok, err := ks.reschedule(ctx, name, at)
 			if err != nil {
 				return err
 			}
@@ -104,29 +104,29 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	return err
 }
 
-// reschedule moves one task of the lane. It keeps concurrent changes of the task: it
+// reschedule moves one task of the keyspace. It keeps concurrent changes of the task: it
 // reads the task again then.
-func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool, error) {
+func (ks *keyspace) reschedule(ctx context.Context, name string, at time.Time) (bool, error) {
 	for ctx.Err() == nil {
-		held, err := l.p.fields(ctx, l.key(keyBody), name)
+		held, err := ks.p.fields(ctx, ks.key(keyBody), name)
 		if err != nil {
-			return false, fmt.Errorf("redis: read task %s of %s: %w", idOf(name), l, err)
+			return false, fmt.Errorf("redis: read task %s of %s: %w", idOf(name), ks, err)
 		}
 		if held[0] == nil {
 			return false, nil
 		}
 		was := text(held[0])
 		envelope := was
-		if task, err := decodeTask(was, idOf(name), l.queue); err == nil {
+		if task, err := decodeTask(was, idOf(name), ks.queue); err == nil {
 			task.ScheduledFor = at
-			if l.dead {
+			if ks.dead {
 				envelope = string(driver.AppendEnvelope(nil, task))
 			} else {
-				envelope = string(l.p.appendTask(nil, task))
+				envelope = string(ks.p.appendTask(nil, task))
 			}
 		}
-		c := l.newCall(opReschedule, 4).add(name, sumOf(was), envelope, max(millis(at), 0))
-		reply, err := l.run(ctx, c)
+		c := ks.newCall(opReschedule, 4).add(name, sumOf(was), envelope, max(unixMillis(at), 0))
+		reply, err := ks.run(ctx, c)
 		switch {
 		case err != nil:
 			return false, err
@@ -135,7 +135,7 @@ func (l *lane) reschedule(ctx context.Context, name string, at time.Time) (bool,
 		case reply == int64(1):
 			return false, nil
 		case reply != int64(2):
-			return false, l.failed(c, errReply)
+			return false, ks.failed(c, errReply)
 		}
 	}
 	return false, ctx.Err()
@@ -155,17 +155,17 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 	}
 	defer q.p.calls.Done()
 	total := 0
-	err := q.each(ctx, func(l *lane) error {
-		s, _, err := l.stats(ctx)
+	err := q.each(ctx, func(ks *keyspace) error {
+		s, _, err := ks.stats(ctx)
 		for left := s.Ready + s.Scheduled; err == nil && left > 0; {
 			var reply any
-			c := l.newCall(opPurge, 1).add(min(left, chunk))
-			if reply, err = l.run(ctx, c); err != nil {
+			c := ks.newCall(opPurge, 1).add(min(left, maxScriptTasks))
+			if reply, err = ks.run(ctx, c); err != nil {
 				break
 			}
 			n, ok := reply.(int64)
 			if !ok {
-				return l.failed(c, errReply)
+				return ks.failed(c, errReply)
 			}
 			if n == 0 {
 				break
@@ -189,15 +189,15 @@ func (q *queue) pause(ctx context.Context, paused bool) error {
 		return err
 	}
 	defer q.p.calls.Done()
-	return q.each(ctx, func(l *lane) error { return l.pause(ctx, paused) })
+	return q.each(ctx, func(ks *keyspace) error { return ks.pause(ctx, paused) })
 }
 
-func (l *lane) pause(ctx context.Context, paused bool) error {
+func (ks *keyspace) pause(ctx context.Context, paused bool) error {
 	state := 0
 	if paused {
 		state = 1
 	}
-	_, err := l.run(ctx, l.newCall(opPause, 1).add(state))
+	_, err := ks.run(ctx, ks.newCall(opPause, 1).add(state))
 	return err
 }
 
@@ -208,10 +208,10 @@ func (q *queue) Paused(ctx context.Context) (bool, error) {
 	}
 	defer q.p.calls.Done()
 	paused, err := request(ctx, q.p, func(ctx context.Context) (bool, error) {
-		return q.p.client.HExists(ctx, q.lane.key(keyMeta), "paused").Result()
+		return q.p.client.HExists(ctx, q.keyspace.key(keyMeta), "paused").Result()
 	})
 	if err != nil {
-		return false, fmt.Errorf("redis: check whether %s is paused: %w", q.lane, err)
+		return false, fmt.Errorf("redis: check whether %s is paused: %w", q.keyspace, err)
 	}
 	return paused, nil
 }

@@ -28,22 +28,22 @@ func bounded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 // boundedOr is bounded, and also returns when quit is closed, after grace. Later results
 // of f go to late.
 func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Duration, f func(context.Context) (T, error), late func(T)) (T, error) {
-	if _, kept := ctx.(inside); kept || ctx.Done() == nil && quit == nil {
+	if _, is := ctx.(boundedContext); is || ctx.Done() == nil && quit == nil {
 		return f(ctx)
 	}
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("%w: %w", errUnsent, err)
 	}
-	b := &answer[T]{done: make(chan struct{})}
-	hand(func() {
-		value, err := f(inside{ctx})
+	b := &boundedCall[T]{done: make(chan struct{})}
+	goReusing(func() {
+		value, err := f(boundedContext{ctx})
 		b.mu.Lock()
 		b.value, b.err = value, err
-		left := b.left
+		abandoned := b.abandoned
 		close(b.done)
 		b.mu.Unlock()
-		if left && late != nil {
+		if abandoned && late != nil {
 			late(value)
 		}
 	})
@@ -69,34 +69,34 @@ func boundedOr[T any](ctx context.Context, quit <-chan struct{}, grace time.Dura
 		return b.value, ended(ctx, b.err)
 	default:
 	}
-	b.left = true
-	return none, &unheard{cmp.Or(ctx.Err(), driver.ErrClosed)}
+	b.abandoned = true
+	return none, &abandonedError{cmp.Or(ctx.Err(), driver.ErrClosed)}
 }
 
 // errUnsent is in the error of a call whose context had ended before it began.
 var errUnsent = errors.New("nothing was sent")
 
-// inside marks the context of a call that is already bounded.
-type inside struct{ context.Context }
+// boundedContext marks the context of a call that is already bounded.
+type boundedContext struct{ context.Context }
 
-// An answer is the result of a bounded call.
-type answer[T any] struct {
+// A boundedCall is the result of a bounded call.
+type boundedCall[T any] struct {
 	done chan struct{} // closed when the rest is set
 
-	mu    sync.Mutex
-	value T
-	err   error
-	left  bool // the caller no longer waits
+	mu        sync.Mutex
+	value     T
+	err       error
+	abandoned bool // the caller no longer waits
 }
 
-// unheard is the error of an abandoned call.
-type unheard struct{ cause error }
+// abandonedError is the error of an abandoned call.
+type abandonedError struct{ cause error }
 
-func (e *unheard) Error() string {
+func (e *abandonedError) Error() string {
 	return "the server has not answered in time, so the outcome is unknown: " + e.cause.Error()
 }
 
-func (e *unheard) Unwrap() error { return e.cause }
+func (e *abandonedError) Unwrap() error { return e.cause }
 
 // ended adds the error of a context to that of a call that failed because the context
 // ended: the client itself reports a timeout.
@@ -108,29 +108,29 @@ func ended(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
-// hands passes functions to idle goroutines. A goroutine that has run a function waits a
-// while for another: its stack has grown to the size that the client needs, which costs
-// more than the goroutine itself.
-var hands = make(chan func())
+// idleGoroutines passes functions to idle goroutines. A goroutine that has run a function
+// waits a while for another: its stack has grown to the size that the client needs, which
+// costs more than the goroutine itself.
+var idleGoroutines = make(chan func())
 
-// idleHand is how long it waits.
-const idleHand = 200 * time.Millisecond
+// idleTime is how long it waits.
+const idleTime = 200 * time.Millisecond
 
-// hand runs f in another goroutine.
-func hand(f func()) {
+// goReusing runs f in another goroutine.
+func goReusing(f func()) {
 	select {
-	case hands <- f:
+	case idleGoroutines <- f:
 		return
 	default:
 	}
 	go func() {
-		t := time.NewTimer(idleHand)
+		t := time.NewTimer(idleTime)
 		defer t.Stop()
 		for {
 			f()
-			t.Reset(idleHand)
+			t.Reset(idleTime)
 			select {
-			case f = <-hands:
+			case f = <-idleGoroutines:
 			case <-t.C:
 				return
 			}

@@ -180,7 +180,7 @@ func TestCloseReturnsThoughTheServerIsFrozen(t *testing.T) {
 	go func() { _, err := q.Dequeue(context.Background(), 1, time.Minute); ends <- err }()
 	go func() { _, err := p.Results().Await(context.Background(), "a"); ends <- err }()
 	go func() { _, err := q.Stats(context.Background()); ends <- err }()
-	require.Eventually(t, func() bool { return q.lane.waiters() == 0 && p.client.PoolStats().TotalConns >= 2 }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return q.keyspace.waiters() == 0 && p.client.PoolStats().TotalConns >= 2 }, soon, time.Millisecond)
 	began := time.Now()
 	require.NoError(t, p.Close())
 	assert.Less(t, time.Since(began), 2*closeLimit)
@@ -303,7 +303,7 @@ func TestAClientThatWaitsForEverDoesNotStopAWorker(t *testing.T) {
 	proxy.Swallow()
 	proxy.Heal()
 	enqueue(t, other, task("a"))
-	ctx, cancel := context.WithTimeout(context.Background(), 4*lookLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*pollTimeout)
 	defer cancel()
 	for {
 		ds, err := q.Dequeue(ctx, 1, time.Minute)

@@ -47,11 +47,11 @@ func (q *queue) Browse(ctx context.Context, state driver.State, from string, lim
 		}
 		for more := true; more; {
 			var found listing
-			if found, err = st.lane.browse(ctx, st.state, at, min(limit-len(tasks)+1, chunk)); err != nil {
+			if found, err = st.keyspace.browse(ctx, st.state, at, min(limit-len(tasks)+1, maxScriptTasks)); err != nil {
 				return nil, "", err
 			}
 			for k, task := range found.tasks {
-				if len(tasks) == limit || len(tasks) > 0 && bytes > maxPage {
+				if len(tasks) == limit || len(tasks) > 0 && bytes > maxPageBytes {
 					return tasks, last.String(), nil
 				}
 				tasks, last = append(tasks, task), found.ends[k]
@@ -70,13 +70,13 @@ func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 		return nil, err
 	}
 	defer q.p.calls.Done()
-	lanes, err := q.lanes(ctx)
+	keyspaces, err := q.keyspaces(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []driver.Found
-	for _, l := range lanes {
-		some, err := l.lookup(ctx, id)
+	for _, ks := range keyspaces {
+		some, err := ks.lookup(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -85,34 +85,34 @@ func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 	if q.isDLQ {
 		return all, nil
 	}
-	dead, err := q.grave.lookup(ctx, id)
+	dead, err := q.deadKeyspace.lookup(ctx, id)
 	for i := range dead {
 		dead[i].State, dead[i].DueAt = driver.Dead, time.Time{}
 	}
 	return append(all, dead...), err
 }
 
-// lookup returns what the lane has under an ID.
-func (l *lane) lookup(ctx context.Context, id string) ([]driver.Found, error) {
-	c := l.newCall(opFind, 1).add(id)
-	reply, err := l.run(ctx, c)
+// lookup returns what the keyspace has under an ID.
+func (ks *keyspace) lookup(ctx context.Context, id string) ([]driver.Found, error) {
+	c := ks.newCall(opFind, 1).add(id)
+	reply, err := ks.run(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	r, ok := reply.([]any)
 	if !ok || len(r)%4 != 1 {
-		return nil, l.failed(c, errReply)
+		return nil, ks.failed(c, errReply)
 	}
 	now, err := strconv.ParseFloat(text(r[0]), 64)
 	if err != nil {
-		return nil, l.failed(c, errReply)
+		return nil, ks.failed(c, errReply)
 	}
 	var all []driver.Found
 	for r = r[1:]; len(r) > 0; r = r[4:] {
 		name, envelope := text(r[0]), text(r[1])
-		task, err := decodeTask(envelope, name, l.queue)
+		task, err := decodeTask(envelope, name, ks.queue)
 		if err != nil {
-			task = standIn(name, l.queue, envelope, err)
+			task = undecodableTask(name, ks.queue, envelope, err)
 		}
 		f := driver.Found{Task: task, State: driver.Ready, DueAt: task.DueAt()}
 		due, err := strconv.ParseFloat(text(r[2]), 64)
@@ -129,25 +129,25 @@ func (l *lane) lookup(ctx context.Context, id string) ([]driver.Found, error) {
 	return all, nil
 }
 
-// A stage is one lane and state that a listing goes through.
+// A stage is one keyspace and state that a listing goes through.
 type stage struct {
-	lane  *lane
-	state driver.State
+	keyspace *keyspace
+	state    driver.State
 }
 
 // stages are what a listing of a state goes through, in its order.
 func (q *queue) stages(ctx context.Context, state driver.State) ([]stage, error) {
 	switch state {
 	case driver.Dead:
-		return []stage{{q.grave, driver.Ready}, {q.grave, driver.Scheduled}, {q.grave, driver.Leased}}, nil
+		return []stage{{q.deadKeyspace, driver.Ready}, {q.deadKeyspace, driver.Scheduled}, {q.deadKeyspace, driver.Leased}}, nil
 	case driver.Ready, driver.Scheduled, driver.Leased:
-		lanes, err := q.lanes(ctx)
+		keyspaces, err := q.keyspaces(ctx)
 		if err != nil {
 			return nil, err
 		}
-		all := make([]stage, len(lanes))
-		for i, l := range lanes {
-			all[i] = stage{l, state}
+		all := make([]stage, len(keyspaces))
+		for i, ks := range keyspaces {
+			all[i] = stage{ks, state}
 		}
 		return all, nil
 	}
@@ -189,22 +189,22 @@ type listing struct {
 
 // browse lists up to n tasks of one state after a cursor: fewer where there are no
 // more, or no room for them in one script.
-func (l *lane) browse(ctx context.Context, state driver.State, at cursor, n int) (listing, error) {
+func (ks *keyspace) browse(ctx context.Context, state driver.State, at cursor, n int) (listing, error) {
 	var found listing
-	c := l.newCall(opBrowse, 5).add(string(state), at.a, at.b, n, bulk)
-	reply, err := l.run(ctx, c)
+	c := ks.newCall(opBrowse, 5).add(string(state), at.a, at.b, n, maxScriptBytes)
+	reply, err := ks.run(ctx, c)
 	if err != nil {
 		return found, err
 	}
 	r, ok := reply.([]any)
 	if !ok || len(r) != 4 {
-		return found, l.failed(c, errReply)
+		return found, ks.failed(c, errReply)
 	}
 	names, _ := r[0].([]any)
 	envelopes, _ := r[1].([]any)
 	places, _ := r[2].([]any)
 	if len(envelopes) != len(names) || len(places) != len(names) {
-		return found, l.failed(c, errReply)
+		return found, ks.failed(c, errReply)
 	}
 	place := func(value any) cursor {
 		a, b, _ := strings.Cut(text(value), " ")
@@ -212,9 +212,9 @@ func (l *lane) browse(ctx context.Context, state driver.State, at cursor, n int)
 	}
 	for i := range names {
 		envelope := text(envelopes[i])
-		task, err := decodeTask(envelope, text(names[i]), l.queue)
+		task, err := decodeTask(envelope, text(names[i]), ks.queue)
 		if err != nil {
-			task = standIn(text(names[i]), l.queue, envelope, err)
+			task = undecodableTask(text(names[i]), ks.queue, envelope, err)
 		}
 		found.tasks, found.ends, found.sizes = append(found.tasks, task), append(found.ends, place(places[i])), append(found.sizes, len(envelope))
 	}

@@ -20,86 +20,86 @@ import (
 // required commands, delete tasks to save memory, and keep them on disk.
 func (p *Provider) check(ctx context.Context) error {
 	_, err := bounded(ctx, func(ctx context.Context) (none struct{}, _ error) {
-		p.checked.Lock()
-		defer p.checked.Unlock()
-		if p.fit {
+		p.checking.Lock()
+		defer p.checking.Unlock()
+		if p.usable {
 			return none, nil
 		}
-		err := p.look(ctx)
-		p.fit = err == nil
+		err := p.checkNow(ctx)
+		p.usable = err == nil
 		return none, err
 	})
-	var left *unheard
-	if errors.As(err, &left) {
-		return p.unavailable(fmt.Errorf("redis: check the server: it has not answered in time: %w", left.cause))
+	var abandoned *abandonedError
+	if errors.As(err, &abandoned) {
+		return p.unavailable(fmt.Errorf("redis: check the server: it has not answered in time: %w", abandoned.cause))
 	}
 	return err
 }
 
-// look is check without its memory.
-func (p *Provider) look(ctx context.Context) error {
+// checkNow is check without its memory.
+func (p *Provider) checkNow(ctx context.Context) error {
 	single, _ := p.client.(*redis.Client)
 	if single != nil {
-		if err := reach(ctx, single.Options()); err != nil {
+		if err := probe(ctx, single.Options()); err != nil {
 			return fmt.Errorf("redis: %w", err)
 		}
 	}
 	// It is alive: its answer may take longer on a busy machine.
 	began := time.Now()
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		err := p.ask(limited)
-		again := (errors.Is(err, errForNow) || forNow(err)) && time.Since(began) < reachLimit
+		err := p.checkAll(limited)
+		again := (errors.Is(err, errTransient) || isTransient(err)) && time.Since(began) < probeTimeout
 		if errors.Is(err, errReplica) && single != nil && single.Options().Addr == failover {
 			again = true // Sentinels name the next primary before it is one
 		}
 		if !again || !sleep(limited, pause) {
-			return explained(err, p.client)
+			return withRemedy(err, p.client)
 		}
 	}
 }
 
-// ask checks all servers once. The client of a Cluster says late, and only in general,
-// that nodes are unreachable: ask contacts them directly as well.
-func (p *Provider) ask(ctx context.Context) error {
-	looked := make(chan error, 1)
+// checkAll checks all servers once. The client of a Cluster says late, and only in
+// general, that nodes are unreachable: checkAll contacts them directly as well.
+func (p *Provider) checkAll(ctx context.Context) error {
+	result := make(chan error, 1)
 	go func() {
 		_, err := request(ctx, p, func(ctx context.Context) (none struct{}, _ error) { return none, p.checkServers(ctx) })
-		looked <- err
+		result <- err
 	}()
 	cluster, _ := p.client.(*redis.ClusterClient)
 	if cluster == nil {
-		return <-looked
+		return <-result
 	}
-	slow := time.NewTimer(hearing)
+	slow := time.NewTimer(tlsProbeDelay)
 	defer slow.Stop()
 	var err error
 	select {
-	case err = <-looked:
+	case err = <-result:
 		var answered redis.Error
-		if err == nil || errors.Is(err, errUnfit) || errors.As(err, &answered) {
+		if err == nil || errors.Is(err, errUnusable) || errors.As(err, &answered) {
 			return err
 		}
 	case <-slow.C:
 	}
-	if away := reachAny(ctx, cluster.Options()); away != nil {
+	if away := probeAny(ctx, cluster.Options()); away != nil {
 		return away
 	}
 	if err == nil {
-		err = <-looked
+		err = <-result
 	}
 	return err
 }
 
-// reachAny is reach for the nodes of an address. One reachable node is enough.
-func reachAny(ctx context.Context, o *redis.ClusterOptions) (err error) {
+// probeAny is probe for the nodes of an address. One reachable node is enough.
+func probeAny(ctx context.Context, o *redis.ClusterOptions) (err error) {
 	for _, addr := range o.Addrs {
 		one := &redis.Options{Network: "tcp", Addr: addr, TLSConfig: o.TLSConfig, Dialer: o.Dialer}
 		if one.Dialer == nil {
 			one.Dialer = redis.NewDialer(one)
 		}
-		if err = reach(ctx, one); err == nil {
+		if err = probe(ctx, one); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("redis: %w", err)
@@ -125,7 +125,7 @@ func (p *Provider) checkServer(ctx context.Context, node server) error {
 	if redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command") {
 		p.logger().WarnContext(ctx, "redis: INFO is not permitted, so neither the version nor maxmemory-policy was checked: they must be 6.2 or later and noeviction",
 			slog.Any("error", err))
-		return p.judge(ctx, hello(ctx, node))
+		return p.judgeInfo(ctx, hello(ctx, node))
 	}
 	if err != nil {
 		return fmt.Errorf("redis: check the server: %w", err)
@@ -136,7 +136,7 @@ func (p *Provider) checkServer(ctx context.Context, node server) error {
 			info[field] = value
 		}
 	}
-	return p.judge(ctx, info)
+	return p.judgeInfo(ctx, info)
 }
 
 // A server is a server to check.
@@ -172,37 +172,37 @@ func hello(ctx context.Context, node server) map[string]string {
 }
 
 var (
-	// errUnfit marks a server that answers, and cannot be used.
-	errUnfit   = errors.New("the server cannot be used")
-	errReplica = errors.New("it is a replica")
-	errForNow  = fmt.Errorf("%w: the server cannot be used yet", driver.ErrUnavailable)
+	// errUnusable marks a server that answers, and cannot be used.
+	errUnusable  = errors.New("the server cannot be used")
+	errReplica   = errors.New("it is a replica")
+	errTransient = fmt.Errorf("%w: the server cannot be used yet", driver.ErrUnavailable)
 )
 
-// unfit is an error of a server that cannot be used as it is.
-type unfit struct {
+// unusableError is an error of a server that cannot be used as it is.
+type unusableError struct {
 	text string
 	as   error
 }
 
-func (e *unfit) Error() string        { return "redis: " + e.text }
-func (e *unfit) Unwrap() error        { return e.as }
-func (e *unfit) Is(target error) bool { return target == errUnfit }
+func (e *unusableError) Error() string        { return "redis: " + e.text }
+func (e *unusableError) Unwrap() error        { return e.as }
+func (e *unusableError) Is(target error) bool { return target == errUnusable }
 
-// judge decides by the reply to INFO whether a server may be used.
-func (p *Provider) judge(ctx context.Context, info map[string]string) error {
+// judgeInfo decides by the reply to INFO whether a server may be used.
+func (p *Provider) judgeInfo(ctx context.Context, info map[string]string) error {
 	_, cluster := p.client.(*redis.ClusterClient)
 	switch {
 	case info["redis_mode"] == "sentinel":
-		return &unfit{isSentinel, nil}
+		return &unusableError{isSentinel, nil}
 	case info["redis_mode"] == "cluster" && !cluster:
-		return &unfit{isCluster, nil}
+		return &unusableError{isCluster, nil}
 	case info["role"] == "slave":
-		return &unfit{isReplica, errReplica}
+		return &unusableError{isReplica, errReplica}
 	case info["loading"] == "1":
-		return &unfit{fmt.Sprintf("the server is still loading its data, for about %s s more: open again when it is done", cmp.Or(info["loading_eta_seconds"], "some")), errForNow}
+		return &unusableError{fmt.Sprintf("the server is still loading its data, for about %s s more: open again when it is done", cmp.Or(info["loading_eta_seconds"], "some")), errTransient}
 	}
 	if version := info["redis_version"]; version != "" && !atLeast(version, 6, 2) {
-		return &unfit{fmt.Sprintf("the server is version %s: 6.2 or later is needed, or any Valkey", version), nil}
+		return &unusableError{fmt.Sprintf("the server is version %s: 6.2 or later is needed, or any Valkey", version), nil}
 	}
 	// The volatile policies delete keys with a time to live: results, but no part of a
 	// queue.
@@ -211,7 +211,7 @@ func (p *Provider) judge(ctx context.Context, info map[string]string) error {
 		p.logger().WarnContext(ctx, "redis: the server may delete results of tasks early when its memory is full; it keeps tasks", slog.String("maxmemory-policy", policy))
 	} else if policy != "" && policy != "noeviction" {
 		if !p.eviction {
-			return &unfit{fmt.Sprintf("maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss with WithEviction()", policy), nil}
+			return &unusableError{fmt.Sprintf("maxmemory-policy is %s, with which the server may delete tasks when its memory is full: run CONFIG SET maxmemory-policy noeviction and put it into redis.conf (on a managed service: into the parameter group), or accept the loss with WithEviction()", policy), nil}
 		}
 		p.logger().WarnContext(ctx, "redis: the server may delete tasks when its memory is full", slog.String("maxmemory-policy", policy))
 	}

@@ -101,7 +101,7 @@ func openWeb(addr string, _ driver.Clock) (driver.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.adopt()
+	p.own()
 	opened.Store(p, addr)
 	return p, nil
 }

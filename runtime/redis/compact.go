@@ -86,7 +86,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	if t.UniqueKey != "" {
 		text(t.UniqueKey)
 	}
-	number(hasUniqueFor, min(span(t.UniqueFor), maxMilliseconds))
+	number(hasUniqueFor, min(durationMillis(t.UniqueFor), maxMilliseconds))
 	if len(t.Metadata) > 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(t.Metadata)))
 		for _, key := range slices.Sorted(maps.Keys(t.Metadata)) {
@@ -101,7 +101,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	}
 	number(hasMaxRetries, int64(t.MaxRetries))
 	number(hasRetryCount, int64(t.RetryCount))
-	number(hasTimeout, min(span(t.Timeout), maxMilliseconds))
+	number(hasTimeout, min(durationMillis(t.Timeout), maxMilliseconds))
 	number(hasSchemaVersion, int64(t.SchemaVersion))
 	if t.Encoding == "" {
 		return append(dst, bytes.Trim(t.Payload, " \t\r\n")...)

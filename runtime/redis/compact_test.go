@@ -84,7 +84,7 @@ func TestCompactTasksAndEnvelopesStandOnOneQueue(t *testing.T) {
 			usual, compact := openQueue(t, open(t, url), cfg), openQueue(t, open(t, url, WithCompactTasks()), cfg)
 			enqueue(t, usual, fitting(cfg, "usual", 2)...)
 			enqueue(t, compact, fitting(cfg, "compact", 2)...)
-			body, err := usual.p.client.HGetAll(within(t), usual.lane.key(keyBody)).Result()
+			body, err := usual.p.client.HGetAll(within(t), usual.keyspace.key(keyBody)).Result()
 			require.NoError(t, err)
 			marks := 0
 			for _, value := range body {

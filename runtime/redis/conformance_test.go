@@ -86,7 +86,7 @@ func spoil(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 	require.NoError(tb, err)
 	one := fitting(q.Config(), fmt.Sprint("raw-", spoilt.Add(1)), 1)
 	enqueue(tb, own.(*queue), one...)
-	require.NoError(tb, p.client.HSet(within(tb), own.(*queue).lane.key(keyBody), one[0].ID, body).Err())
+	require.NoError(tb, p.client.HSet(within(tb), own.(*queue).keyspace.key(keyBody), one[0].ID, body).Err())
 	return true
 }
 

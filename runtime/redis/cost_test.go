@@ -59,7 +59,7 @@ func TestATaskTakesAFractionOfARoundTripAndOfACommand(t *testing.T) {
 	p.client.AddHook(&count)
 	q := openQueue(t, p, driver.QueueConfig{})
 	// The server has the scripts, and the client connections of both its kinds.
-	enqueue(t, q, fitting(q.cfg, "gone", 2*chunk)...)
+	enqueue(t, q, fitting(q.cfg, "gone", 2*maxScriptTasks)...)
 	_, err := q.Purge(within(t))
 	require.NoError(t, err)
 	enqueue(t, q, task("warm"))

@@ -10,18 +10,18 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A corpse is a dead task that is not leased.
-type corpse struct {
+// A deadTask is a dead task that is not leased.
+type deadTask struct {
 	name     string // its name among the dead: the ID, with a suffix if the ID died before
 	envelope string
 	task     *driver.Task // the decoded envelope, if it has been read
 }
 
-// read returns the task of a corpse, or the task that represents an undecodable one.
-func (q *queue) read(dead corpse) *driver.Task {
+// read returns the task of a dead one, or the task that represents an undecodable one.
+func (q *queue) read(dead deadTask) *driver.Task {
 	task, err := driver.DecodeEnvelope([]byte(dead.envelope))
 	if err != nil {
-		task = standIn(dead.name, q.cfg.Name, dead.envelope, err)
+		task = undecodableTask(dead.name, q.cfg.Name, dead.envelope, err)
 	}
 	return task
 }
@@ -44,16 +44,16 @@ func namesIn(reply any) []string {
 
 // find returns the names of the dead tasks with the given IDs, in their order: an ID may
 // have several.
-func (l *lane) find(ctx context.Context, ids []string) ([]string, error) {
+func (ks *keyspace) find(ctx context.Context, ids []string) ([]string, error) {
 	var all []string
 	for len(ids) > 0 {
-		part := ids[:min(chunk, len(ids))]
+		part := ids[:min(maxScriptTasks, len(ids))]
 		ids = ids[len(part):]
-		c := l.newCall(opDeadFind, len(part))
+		c := ks.newCall(opDeadFind, len(part))
 		for i := range part {
 			c.args = append(c.args, &part[i])
 		}
-		reply, err := l.run(ctx, c)
+		reply, err := ks.run(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -64,15 +64,15 @@ func (l *lane) find(ctx context.Context, ids []string) ([]string, error) {
 
 // page returns the names of dead tasks in the order of their deaths, up to the time
 // last, and that time; 0 means now.
-func (l *lane) page(ctx context.Context, last int64, skip int) (int64, []string, error) {
-	c := l.newCall(opDeadPage, 3).add(last, skip, chunk)
-	reply, err := l.run(ctx, c)
+func (ks *keyspace) page(ctx context.Context, last int64, skip int) (int64, []string, error) {
+	c := ks.newCall(opDeadPage, 3).add(last, skip, maxScriptTasks)
+	reply, err := ks.run(ctx, c)
 	if err != nil {
 		return 0, nil, err
 	}
 	r, ok := reply.([]any)
 	if !ok || len(r) != 2 {
-		return 0, nil, l.failed(c, errReply)
+		return 0, nil, ks.failed(c, errReply)
 	}
 	if last == 0 {
 		last, _ = r[0].(int64)
@@ -93,7 +93,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 		return nil, err
 	}
 	defer q.p.calls.Done()
-	back := redriven{q: q}
+	back := redrive{q: q}
 	if ids == nil {
 		err := back.all(ctx)
 		if err != nil {
@@ -101,7 +101,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 		}
 		return back.ids, back.failed.OrNil()
 	}
-	found, err := q.grave.find(ctx, ids)
+	found, err := q.deadKeyspace.find(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -111,21 +111,21 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	return back.ids, back.failed.OrNil()
 }
 
-// redriven collects the results of a redrive.
-type redriven struct {
-	q      *queue
-	ids    []string
-	failed driver.BatchError
-	looked int
-	stayed int // of the checked tasks
+// redrive collects the results of a redrive.
+type redrive struct {
+	q       *queue
+	ids     []string
+	failed  driver.BatchError
+	checked int
+	stayed  int // of the checked tasks
 }
 
-func (b *redriven) all(ctx context.Context) error {
+func (b *redrive) all(ctx context.Context) error {
 	last := int64(0)
 	for {
 		var found []string
 		var err error
-		if last, found, err = b.q.grave.page(ctx, last, b.stayed); err != nil || len(found) == 0 {
+		if last, found, err = b.q.deadKeyspace.page(ctx, last, b.stayed); err != nil || len(found) == 0 {
 			return err
 		}
 		if err := b.move(ctx, found); err != nil {
@@ -144,19 +144,19 @@ const (
 
 // move redrives dead tasks by name, one script's reading at a time. It reads tasks
 // again that have changed since they were read.
-func (b *redriven) move(ctx context.Context, names []string) error {
+func (b *redrive) move(ctx context.Context, names []string) error {
 	index := make(map[string]int, len(names))
 	for i, name := range names {
-		index[name] = b.looked + i
+		index[name] = b.checked + i
 	}
-	b.looked += len(names)
+	b.checked += len(names)
 	for len(names) > 0 {
-		found, err := b.q.grave.reread(ctx, names[:min(chunk, len(names))])
+		found, err := b.q.deadKeyspace.readDead(ctx, names[:min(maxScriptTasks, len(names))])
 		if err != nil {
 			return err
 		}
 		names = names[len(found):]
-		codes, err := b.reviveAround(ctx, found)
+		codes, err := b.reviveInHook(ctx, found)
 		if codes == nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 				b.ids = append(b.ids, idOf(c.name))
 			case onQueue:
 				b.stayed++
-				b.failed.Add(index[c.name], idOf(c.name), b.q.again(c))
+				b.failed.Add(index[c.name], idOf(c.name), b.q.errOnQueue(c))
 			case changed:
 				names = append(names, c.name)
 			}
@@ -179,16 +179,16 @@ func (b *redriven) move(ctx context.Context, names []string) error {
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(redriveHook driver.Revival) { q.redriveHook = redriveHook }
 
-// reviveAround is revive inside q.around, whose error may come together with codes.
-func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []int64, err error) {
+// reviveInHook is revive inside q.redriveHook, whose error may come together with codes.
+func (b *redrive) reviveInHook(ctx context.Context, found []deadTask) (codes []int64, err error) {
 	ids := make([]string, len(found))
 	for i, c := range found {
 		ids[i] = idOf(c.name)
 	}
 	var failed error
-	err = b.q.around.Around(ctx, ids, func() (back []string) {
+	err = b.q.redriveHook.Around(ctx, ids, func() (back []string) {
 		codes, failed = b.q.revive(ctx, found)
 		for i, code := range codes {
 			if code == moved {
@@ -200,36 +200,36 @@ func (b *redriven) reviveAround(ctx context.Context, found []corpse) (codes []in
 	return codes, errors.Join(failed, err)
 }
 
-// reread reads dead tasks by name: the first ones, as many as fit in one script.
-func (l *lane) reread(ctx context.Context, names []string) ([]corpse, error) {
-	c := l.newCall(opDeadRead, 1+len(names)).add(bulk)
+// readDead reads dead tasks by name: the first ones, as many as fit in one script.
+func (ks *keyspace) readDead(ctx context.Context, names []string) ([]deadTask, error) {
+	c := ks.newCall(opDeadRead, 1+len(names)).add(maxScriptBytes)
 	for i := range names {
 		c.args = append(c.args, &names[i])
 	}
-	reply, err := l.run(ctx, c)
+	reply, err := ks.run(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	envelopes, ok := reply.([]any)
 	if !ok || len(envelopes) == 0 || len(envelopes) > len(names) {
-		return nil, l.failed(c, errReply)
+		return nil, ks.failed(c, errReply)
 	}
-	all := make([]corpse, len(envelopes))
+	all := make([]deadTask, len(envelopes))
 	for i := range envelopes {
-		all[i] = corpse{name: names[i], envelope: text(envelopes[i])}
+		all[i] = deadTask{name: names[i], envelope: text(envelopes[i])}
 	}
 	return all, nil
 }
 
-// again is the reason why a dead task stays.
-func (q *queue) again(dead corpse) error {
+// errOnQueue is the reason why a dead task stays.
+func (q *queue) errOnQueue(dead deadTask) error {
 	return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, idOf(dead.name), q.cfg.Name)
 }
 
 // revive redrives dead tasks that were read, and returns a code for each.
-func (q *queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
-	l := q.lane
-	c := l.newCall(opRedrive, 5*len(found))
+func (q *queue) revive(ctx context.Context, found []deadTask) ([]int64, error) {
+	ks := q.keyspace
+	c := ks.newCall(opRedrive, 5*len(found))
 	now := time.Now()
 	for _, dead := range found {
 		task := dead.task
@@ -238,15 +238,15 @@ func (q *queue) revive(ctx context.Context, found []corpse) ([]int64, error) {
 		}
 		driver.Unbury(task, q.cfg.DLQ)
 		task.Queue, task.ID, task.ScheduledFor = q.cfg.Name, idOf(dead.name), now
-		c.add(dead.name, task.ID, sumOf(dead.envelope), driver.AppendEnvelope(nil, task), l.place(task))
+		c.add(dead.name, task.ID, sumOf(dead.envelope), driver.AppendEnvelope(nil, task), ks.levelOrGroup(task))
 	}
-	reply, err := l.run(ctx, c)
+	reply, err := ks.run(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	codes, err := codesOf(reply, len(found))
 	if err != nil || len(codes) != len(found) {
-		return nil, l.failed(c, errReply)
+		return nil, ks.failed(c, errReply)
 	}
 	return codes, nil
 }
@@ -261,11 +261,11 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 		return nil, err
 	}
 	defer q.p.calls.Done()
-	found, err := q.grave.find(ctx, ids)
+	found, err := q.deadKeyspace.find(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	removed := make(map[string]bool)
-	err = q.grave.cancel(ctx, found, removed)
+	err = q.deadKeyspace.cancel(ctx, found, removed)
 	return inOrder(ids, removed), err
 }

@@ -31,9 +31,9 @@ func TestADeadLetterQueueShowsTheDeadOfAllQueuesThatNameIt(t *testing.T) {
 	s, err := sharedCluster()
 	require.NoError(t, err)
 	p := open(t, withPrefix(s.URL, newPrefix()))
-	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
-	assert.True(t, graves.Capabilities().Redrive, "nobody has named it yet")
-	enqueue(t, graves, func() *driver.Task { d := task("its own"); d.Queue = "graves"; return d }())
+	deadKeyspaces := openQueue(t, p, driver.QueueConfig{Name: "graves"})
+	assert.True(t, deadKeyspaces.Capabilities().Redrive, "nobody has named it yet")
+	enqueue(t, deadKeyspaces, func() *driver.Task { d := task("its own"); d.Queue = "graves"; return d }())
 	want := []string{"its own"}
 	var queues []*queue
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
@@ -42,22 +42,22 @@ func TestADeadLetterQueueShowsTheDeadOfAllQueuesThatNameIt(t *testing.T) {
 		want = append(want, "dead of "+name)
 		queues = append(queues, q)
 	}
-	assert.EqualValues(t, 6, stats(t, graves).Ready)
-	listed, next, err := graves.Browse(within(t), driver.Ready, "", 4)
+	assert.EqualValues(t, 6, stats(t, deadKeyspaces).Ready)
+	listed, next, err := deadKeyspaces.Browse(within(t), driver.Ready, "", 4)
 	require.NoError(t, err)
-	rest, end, err := graves.Browse(within(t), driver.Ready, next, 4)
+	rest, end, err := deadKeyspaces.Browse(within(t), driver.Ready, next, 4)
 	require.NoError(t, err)
 	assert.Empty(t, end)
 	assert.Len(t, append(listed, rest...), 6)
-	ds := take(t, graves, 6)
+	ds := take(t, deadKeyspaces, 6)
 	assert.ElementsMatch(t, want, idsOf(ds))
-	assert.EqualValues(t, 6, stats(t, graves).Leased)
+	assert.EqualValues(t, 6, stats(t, deadKeyspaces).Leased)
 	for _, q := range queues {
 		assert.EqualValues(t, 1, stats(t, q).Dead)
 	}
 	// Receipts of several nodes in one call, one of them stale.
-	require.NoError(t, graves.Complete(within(t), ds[1:2]))
-	err = graves.Complete(within(t), ds)
+	require.NoError(t, deadKeyspaces.Complete(within(t), ds[1:2]))
+	err = deadKeyspaces.Complete(within(t), ds)
 	for i := range ds {
 		if i == 1 {
 			assert.ErrorIs(t, driver.ErrorAt(err, i), driver.ErrLeaseLost)
@@ -65,43 +65,47 @@ func TestADeadLetterQueueShowsTheDeadOfAllQueuesThatNameIt(t *testing.T) {
 			assert.NoError(t, driver.ErrorAt(err, i))
 		}
 	}
-	assert.Zero(t, stats(t, graves).Leased)
-	require.ErrorIs(t, graves.DeadLetter(within(t), ds[1:2]), driver.ErrUnsupported)
+	assert.Zero(t, stats(t, deadKeyspaces).Leased)
+	require.ErrorIs(t, deadKeyspaces.DeadLetter(within(t), ds[1:2]), driver.ErrUnsupported)
 }
 
 func TestAWorkerOfADeadLetterQueueIsWokenByADeath(t *testing.T) {
 	url := sharedURL(t)
 	p := open(t, url)
 	q := openQueue(t, open(t, url), driver.QueueConfig{DLQ: "graves"})
-	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
+	deadKeyspaces := openQueue(t, p, driver.QueueConfig{Name: "graves"})
 	got := make(chan []*driver.Delivery, 1)
 	go func() {
-		ds, err := graves.Dequeue(within(t), 1, time.Minute)
+		ds, err := deadKeyspaces.Dequeue(within(t), 1, time.Minute)
 		assert.NoError(t, err)
 		got <- ds
 	}()
-	grave := p.known(laneName{"q", true}, dead)
-	require.Eventually(t, func() bool { l := p.known(laneName{"q", true}, dead); grave = l; return l != nil && l.waiters() == 1 }, soon, time.Millisecond)
+	deadKeyspace := p.known(keyspaceName{"q", true}, dead)
+	require.Eventually(t, func() bool {
+		ks := p.known(keyspaceName{"q", true}, dead)
+		deadKeyspace = ks
+		return ks != nil && ks.waiters() == 1
+	}, soon, time.Millisecond)
 	dies(t, q, "a")
 	assert.Equal(t, []string{"a"}, idsOf(<-got))
-	assert.Zero(t, grave.waiters())
+	assert.Zero(t, deadKeyspace.waiters())
 }
 
 func TestAPausedDeadLetterQueueHandsOutNoDead(t *testing.T) {
 	p := open(t, sharedURL(t))
 	q := openQueue(t, p, driver.QueueConfig{DLQ: "graves"})
-	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
-	require.NoError(t, graves.Pause(within(t)))
+	deadKeyspaces := openQueue(t, p, driver.QueueConfig{Name: "graves"})
+	require.NoError(t, deadKeyspaces.Pause(within(t)))
 	late := openQueue(t, p, driver.QueueConfig{Name: "late", DLQ: "graves"})
 	dies(t, q, "a")
 	dies(t, late, "b")
-	for _, l := range []*lane{q.grave, late.grave} {
-		c, err := l.dequeue(within(t), 1, time.Minute)
+	for _, ks := range []*keyspace{q.deadKeyspace, late.deadKeyspace} {
+		c, err := ks.dequeue(within(t), 1, time.Minute)
 		require.NoError(t, err)
 		require.Empty(t, c[0].ids)
 	}
-	require.NoError(t, graves.Resume(within(t)))
-	assert.Len(t, take(t, graves, 2), 2)
+	require.NoError(t, deadKeyspaces.Resume(within(t)))
+	assert.Len(t, take(t, deadKeyspaces, 2), 2)
 }
 
 func TestADeadLetterQueueThatIsRenamedTakesTheDeadWithIt(t *testing.T) {
@@ -128,7 +132,7 @@ func TestAValueThatCannotBeDecodedDiesAndIsShown(t *testing.T) {
 			p := open(t, sharedURL(t))
 			q := openQueue(t, p, cfg)
 			enqueue(t, q, fitting(cfg, "t", 2)...)
-			require.NoError(t, p.client.HSet(within(t), q.lane.key(keyBody), "t-000", "\x00{spoilt").Err())
+			require.NoError(t, p.client.HSet(within(t), q.keyspace.key(keyBody), "t-000", "\x00{spoilt").Err())
 			listed, _, err := q.Browse(within(t), driver.Ready, "", 10)
 			require.NoError(t, err)
 			require.Len(t, listed, 2)
@@ -161,14 +165,14 @@ func TestAnIDWhoseValueWasDeletedByHandIsSkipped(t *testing.T) {
 			q := openQueue(t, p, cfg)
 			all := fitting(cfg, "t", 9)
 			enqueue(t, q, all...)
-			require.NoError(t, p.client.HDel(within(t), q.lane.key(keyBody), "t-000", "t-001", "t-008").Err())
+			require.NoError(t, p.client.HDel(within(t), q.keyspace.key(keyBody), "t-000", "t-001", "t-008").Err())
 			got := make(map[string]bool)
 			for len(got) < 6 {
 				ds := take(t, q, 1)
 				got[ds[0].Task.ID] = true
 				require.NoError(t, q.Complete(within(t), ds))
 			}
-			c, err := q.lane.dequeue(within(t), 10, time.Minute)
+			c, err := q.keyspace.dequeue(within(t), 10, time.Minute)
 			require.NoError(t, err)
 			require.Empty(t, c[0].ids)
 			assert.Zero(t, stats(t, q).Ready)

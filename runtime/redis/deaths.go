@@ -12,7 +12,7 @@ import (
 // reply was lost and the client repeated the request, the tasks that the first request
 // moved are on the queue but not in the result.
 func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
+	return q.redriveHook.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
@@ -22,8 +22,8 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
 	var failed driver.BatchError
-	moved, err := q.eachDeath(ctx, deaths, func(found []corpse, at []int) ([]int64, error) {
-		var fit []corpse
+	moved, err := q.eachDeath(ctx, deaths, func(found []deadTask, at []int) ([]int64, error) {
+		var fit []deadTask
 		var place []int // in found
 		codes := make([]int64, len(found))
 		for i, dead := range found {
@@ -43,7 +43,7 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		for k, code := range some {
 			codes[place[k]] = code
 			if code == onQueue {
-				failed.Add(at[place[k]], idOf(fit[k].name), q.again(fit[k]))
+				failed.Add(at[place[k]], idOf(fit[k].name), q.errOnQueue(fit[k]))
 			}
 		}
 		return codes, err
@@ -75,19 +75,19 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 	if q.isDLQ {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
-	return q.eachDeath(ctx, deaths, func(found []corpse, _ []int) ([]int64, error) {
-		l := q.grave
-		c := l.newCall(opDeadDiscard, 2*len(found))
+	return q.eachDeath(ctx, deaths, func(found []deadTask, _ []int) ([]int64, error) {
+		ks := q.deadKeyspace
+		c := ks.newCall(opDeadDiscard, 2*len(found))
 		for _, dead := range found {
 			c.add(dead.name, sumOf(dead.envelope))
 		}
-		reply, err := l.run(ctx, c)
+		reply, err := ks.run(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		codes, err := codesOf(reply, len(found))
 		if err != nil || len(codes) != len(found) {
-			return nil, l.failed(c, errReply)
+			return nil, ks.failed(c, errReply)
 		}
 		return codes, nil
 	})
@@ -97,7 +97,7 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 // script reads, and returns the deaths of those for which do returns the code moved. at
 // are their positions in deaths. Tasks that have changed since they were read are read
 // again.
-func (q *queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(found []corpse, at []int) ([]int64, error)) (done []driver.Death, err error) {
+func (q *queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(found []deadTask, at []int) ([]int64, error)) (done []driver.Death, err error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -110,17 +110,17 @@ func (q *queue) eachDeath(ctx context.Context, deaths []driver.Death, do func(fo
 			seen[d.ID], ids = true, append(ids, d.ID)
 		}
 	}
-	names, err := q.grave.find(ctx, ids)
+	names, err := q.deadKeyspace.find(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	for len(names) > 0 {
-		read, err := q.grave.reread(ctx, names[:min(chunk, len(names))])
+		read, err := q.deadKeyspace.readDead(ctx, names[:min(maxScriptTasks, len(names))])
 		if err != nil {
 			return done, err
 		}
 		names = names[len(read):]
-		var found []corpse
+		var found []deadTask
 		var at []int
 		for _, dead := range read {
 			if dead.envelope == "" {

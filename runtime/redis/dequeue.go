@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// settleEvery is how often a lane with work checks for due tasks and expired leases.
-	// An empty lane checks each time.
-	settleEvery = 5 * time.Millisecond
+	// promoteEvery is how often a keyspace with work checks for due tasks and expired
+	// leases. An empty keyspace checks each time.
+	promoteEvery = 5 * time.Millisecond
 	// recheck is the longest time between two checks of a waiting process. It is woken
 	// when there are tasks, but a process that dies at the moment it is woken takes the
 	// wake-up with it.
@@ -37,7 +37,7 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	w := &waiter{q: q}
 	defer w.leave()
 	for ctx.Err() == nil {
-		found, err := q.look(ctx, limit, lease)
+		found, err := q.poll(ctx, limit, lease)
 		switch {
 		case len(found.ds) > 0:
 			return found.ds, nil
@@ -57,42 +57,42 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	return nil, driver.ErrNoTasks
 }
 
-// A look is the result of one check of a queue's lanes.
-type look struct {
-	ds     []*driver.Delivery
-	again  bool // there are tasks that could not be handed out: check again
-	lanes  []*lane
-	events []time.Time // when each lane may have tasks; zero: unknown
+// A pollResult is the result of one poll of a queue's keyspaces.
+type pollResult struct {
+	ds        []*driver.Delivery
+	again     bool // there are tasks that could not be handed out: check again
+	keyspaces []*keyspace
+	events    []time.Time // when each keyspace may have tasks; zero: unknown
 }
 
 const (
-	// lookGrace is how long a look may continue when its Dequeue's context ends: the
+	// pollGrace is how long a poll may continue when its Dequeue's context ends: the
 	// tasks that it has leased would have to be put back.
-	lookGrace = 200 * time.Millisecond
-	// lookLimit bounds a look with the program's client, which may wait for a reply for
+	pollGrace = 200 * time.Millisecond
+	// pollTimeout bounds a poll with the program's client, which may wait for a reply for
 	// ever.
-	lookLimit = 2 * recheck
+	pollTimeout = 2 * recheck
 	// putBackLimit bounds putting tasks back.
 	putBackLimit = 5 * time.Second
 )
 
-// look leases tasks of the queue's lanes. If the context ends and the server does not
+// poll leases tasks of the queue's keyspaces. If the context ends and the server does not
 // answer, it continues without its caller, and puts back the tasks that it gets.
-func (q *queue) look(ctx context.Context, limit int, lease time.Duration) (look, error) {
-	if !q.p.owned {
-		limited, cancel := context.WithTimeout(ctx, lookLimit)
+func (q *queue) poll(ctx context.Context, limit int, lease time.Duration) (pollResult, error) {
+	if !q.p.ownsClient {
+		limited, cancel := context.WithTimeout(ctx, pollTimeout)
 		defer cancel()
 		ctx = limited
 	}
 	q.p.calls.Add(1) // in addition to that of the Dequeue
-	found, err := boundedOr(ctx, q.ended, lookGrace,
-		func(ctx context.Context) (look, error) { return q.lookNow(ctx, limit, lease) },
-		func(l look) {
+	found, err := boundedOr(ctx, q.ended, pollGrace,
+		func(ctx context.Context) (pollResult, error) { return q.pollNow(ctx, limit, lease) },
+		func(late pollResult) {
 			defer q.p.calls.Done()
-			q.putBack(l.ds)
+			q.putBack(late.ds)
 		})
-	var left *unheard
-	if !errors.As(err, &left) {
+	var abandoned *abandonedError
+	if !errors.As(err, &abandoned) {
 		q.p.calls.Done()
 	}
 	return found, q.p.unavailable(err)
@@ -111,22 +111,22 @@ func (q *queue) putBack(ds []*driver.Delivery) {
 	}
 }
 
-// lookNow is look to its end. Its calls are not abandoned half way, as a hasty client
-// would do: a lease whose reply is lost would stay.
-func (q *queue) lookNow(ctx context.Context, limit int, lease time.Duration) (look, error) {
-	if q.p.hasty {
+// pollNow is poll to its end. Its calls are not abandoned half way, as a client with
+// context timeouts would do: a lease whose reply is lost would stay.
+func (q *queue) pollNow(ctx context.Context, limit int, lease time.Duration) (pollResult, error) {
+	if q.p.contextTimeout {
 		ctx = context.WithoutCancel(ctx)
 	}
 	q.mu.Lock()
-	lanes := append(make([]*lane, 0, 1+len(q.graves)), q.lane)
-	for _, l := range q.graves {
-		lanes = append(lanes, l)
+	keyspaces := append(make([]*keyspace, 0, 1+len(q.deadKeyspaces)), q.keyspace)
+	for _, ks := range q.deadKeyspaces {
+		keyspaces = append(keyspaces, ks)
 	}
 	q.mu.Unlock()
-	q.adopt(ctx)
-	found := look{lanes: lanes, events: make([]time.Time, len(lanes))}
-	for i, l := range lanes {
-		claims, err := l.dequeue(ctx, limit, lease)
+	q.drainInbox(ctx)
+	found := pollResult{keyspaces: keyspaces, events: make([]time.Time, len(keyspaces))}
+	for i, ks := range keyspaces {
+		claims, err := ks.dequeue(ctx, limit, lease)
 		if err != nil {
 			return found, err
 		}
@@ -134,15 +134,15 @@ func (q *queue) lookNow(ctx context.Context, limit int, lease time.Duration) (lo
 		if len(got.ids) > 0 {
 			for _, c := range claims {
 				var part []*driver.Delivery
-				part, err = q.deliver(ctx, l, c, err)
+				part, err = q.deliver(ctx, ks, c, err)
 				found.ds = append(found.ds, part...)
 			}
 			found.again = true
 			return found, err
 		}
-		if l == q.lane && int(got.sources) != len(lanes)-1 {
+		if ks == q.keyspace && int(got.sources) != len(keyspaces)-1 {
 			// The set of queues with this dead letter queue has changed.
-			_, err = q.lanes(ctx)
+			_, err = q.keyspaces(ctx)
 			found.again = err == nil
 		}
 		if err != nil {
@@ -162,56 +162,56 @@ type claim struct {
 	crashes   []any     // nil: none
 	event     time.Time // when there may be tasks, if there were none; zero: unknown
 	sources   int64     // how many queues have this one for their dead letters
-	levels    int       // the lane has more than it knew; nothing was leased
+	levels    int       // the keyspace has more than it knew; nothing was leased
 }
 
-// dequeue leases up to limit tasks of the lane: 256, and the rest in a second round trip.
-// Large tasks are fewer.
-func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]claim, error) {
+// dequeue leases up to limit tasks of the keyspace: 256, and the rest in a second round
+// trip. Large tasks are fewer.
+func (ks *keyspace) dequeue(ctx context.Context, limit int, lease time.Duration) ([]claim, error) {
 	now := time.Now()
-	settle := 0
-	if last := l.settled.Load(); now.UnixNano()-last > int64(settleEvery) && l.settled.CompareAndSwap(last, now.UnixNano()) {
-		settle = 1
+	promote := 0
+	if last := ks.promotedAt.Load(); now.UnixNano()-last > int64(promoteEvery) && ks.promotedAt.CompareAndSwap(last, now.UnixNano()) {
+		promote = 1
 	}
-	room := l.room.Load()
-	first := l.newCall(opDequeue, 5).add(min(limit, chunk), span(lease), settle, room, l.wary())
-	reply, err := l.run(ctx, first)
+	limitBytes := ks.readLimit.Load()
+	first := ks.newCall(opDequeue, 5).add(min(limit, maxScriptTasks), durationMillis(lease), promote, limitBytes, ks.checkSizes())
+	reply, err := ks.run(ctx, first)
 	if err != nil {
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() && ctx.Err() == nil {
 			// The network may be slow: make the next reply shorter.
-			l.room.CompareAndSwap(room, max(room/4, 1))
-			l.large.Store(true)
+			ks.readLimit.CompareAndSwap(limitBytes, max(limitBytes/4, 1))
+			ks.unmarkedLarge.Store(true)
 		}
 		return nil, err
 	}
-	if room < bulk {
-		l.room.CompareAndSwap(room, min(2*room, bulk))
+	if limitBytes < maxScriptBytes {
+		ks.readLimit.CompareAndSwap(limitBytes, min(2*limitBytes, maxScriptBytes))
 	}
 	c, err := readClaim(reply, now.Add(lease))
 	if err != nil {
-		return nil, l.failed(first, err)
+		return nil, ks.failed(first, err)
 	}
 	if c.levels > 0 {
-		l.setLevels(c.levels)
-		return l.dequeue(ctx, limit, lease)
+		ks.setLevels(c.levels)
+		return ks.dequeue(ctx, limit, lease)
 	}
 	claims := []claim{c}
 	bytes := c.bytes()
 	if len(c.ids) == 0 {
-		l.large.Store(false)
-	} else if bytes > maxTrip {
-		l.large.Store(true)
+		ks.unmarkedLarge.Store(false)
+	} else if bytes > maxTripBytes {
+		ks.unmarkedLarge.Store(true)
 	}
-	if limit -= chunk; limit <= 0 || len(c.ids) < chunk || room < bulk {
+	if limit -= maxScriptTasks; limit <= 0 || len(c.ids) < maxScriptTasks || limitBytes < maxScriptBytes {
 		return claims, nil
 	}
 	var calls []*call
-	for ; limit > 0 && (len(calls)+1)*bytes <= maxTrip; limit -= chunk {
-		calls = append(calls, l.newCall(opDequeue, 5).add(min(limit, chunk), span(lease), 0, room, 0))
+	for ; limit > 0 && (len(calls)+1)*bytes <= maxTripBytes; limit -= maxScriptTasks {
+		calls = append(calls, ks.newCall(opDequeue, 5).add(min(limit, maxScriptTasks), durationMillis(lease), 0, limitBytes, 0))
 	}
 	now = time.Now()
-	replies, errs := l.p.runAll(ctx, calls)
+	replies, errs := ks.p.runAll(ctx, calls)
 	for i := range calls {
 		if errs[i] != nil {
 			break // the next call gets the error; the leased tasks are handed out
@@ -225,10 +225,10 @@ func (l *lane) dequeue(ctx context.Context, limit int, lease time.Duration) ([]c
 	return claims, nil
 }
 
-// wary is 1 if the lane has returned more than it should, or a reply was too long. A
-// process of an older version does not mark a queue on which it puts large tasks.
-func (l *lane) wary() int {
-	if l.large.Load() {
+// checkSizes is 1 if the keyspace has returned more than it should, or a reply was too
+// long. A process of an older version does not mark a queue on which it puts large tasks.
+func (ks *keyspace) checkSizes() int {
+	if ks.unmarkedLarge.Load() {
 		return 1
 	}
 	return 0
@@ -277,23 +277,23 @@ func readClaim(reply any, until time.Time) (claim, error) {
 
 // deliver decodes the leased tasks. A value that cannot be decoded goes to the dead
 // letter queue; if that fails the error is added to failed.
-func (q *queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]*driver.Delivery, error) {
+func (q *queue) deliver(ctx context.Context, ks *keyspace, c claim, failed error) ([]*driver.Delivery, error) {
 	var (
-		room   = make([]driver.Delivery, 0, len(c.ids))
-		ds     = make([]*driver.Delivery, 0, len(c.ids))
-		b      strings.Builder
-		ends   = make([]int, 0, len(c.ids))
-		origin string
+		backing = make([]driver.Delivery, 0, len(c.ids))
+		ds      = make([]*driver.Delivery, 0, len(c.ids))
+		b       strings.Builder
+		ends    = make([]int, 0, len(c.ids))
+		origin  string
 	)
-	if l != q.lane {
-		origin = l.queue + originEnd
+	if ks != q.keyspace {
+		origin = ks.queue + originEnd
 	}
 	b.Grow(len(c.ids) * (len(origin) + len(c.token) + 1 + len(text(c.ids[0]))))
 	for i := range c.ids {
 		id, envelope := text(c.ids[i]), text(c.envelopes[i])
-		task, err := decodeTask(envelope, id, l.queue)
+		task, err := decodeTask(envelope, id, ks.queue)
 		if err != nil {
-			if task, err = q.salvage(ctx, l, c.token+"."+id, envelope, err); task == nil {
+			if task, err = q.buryUndecodable(ctx, ks, c.token+"."+id, envelope, err); task == nil {
 				// Buried, or else it comes back when its lease ends.
 				failed = errors.Join(failed, err)
 				continue
@@ -308,8 +308,8 @@ func (q *queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 		if c.crashes != nil {
 			d.Crashes = number(c.crashes[i])
 		}
-		room = append(room, d)
-		ds = append(ds, &room[len(room)-1])
+		backing = append(backing, d)
+		ds = append(ds, &backing[len(backing)-1])
 	}
 	if len(ds) == 0 {
 		return nil, failed
@@ -323,39 +323,39 @@ func (q *queue) deliver(ctx context.Context, l *lane, c claim, failed error) ([]
 	return ds, nil
 }
 
-// salvageWait bounds the call that buries one.
-const salvageWait = 5 * time.Second
+// buryTimeout bounds the call that buries one.
+const buryTimeout = 5 * time.Second
 
-// salvage buries a leased task whose envelope cannot be decoded. On a dead letter queue
-// it returns the task that now represents it, elsewhere nil.
+// buryUndecodable buries a leased task whose envelope cannot be decoded. On a dead letter
+// queue it returns the task that now represents it, elsewhere nil.
 //
 // It continues when the wait of Dequeue is over: otherwise the value would come back
 // after each lease.
-func (q *queue) salvage(ctx context.Context, l *lane, receipt, envelope string, cause error) (*driver.Task, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageWait)
+func (q *queue) buryUndecodable(ctx context.Context, ks *keyspace, receipt, envelope string, cause error) (*driver.Task, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), buryTimeout)
 	defer cancel()
 	_, id, _ := strings.Cut(receipt, ".")
-	if raw, why, ok := refused(envelope); ok {
+	if raw, why, ok := parseRejected(envelope); ok {
 		envelope, cause = raw, why
 	}
-	stand := standIn(id, l.queue, envelope, cause)
-	text := string(driver.AppendEnvelope(nil, stand))
-	if l.dead || q.isDLQ {
-		if _, err := l.run(ctx, l.newCall(opRewrite, 3).add(receipt, id, text)); err != nil {
+	task := undecodableTask(id, ks.queue, envelope, cause)
+	text := string(driver.AppendEnvelope(nil, task))
+	if ks.dead || q.isDLQ {
+		if _, err := ks.run(ctx, ks.newCall(opRewrite, 3).add(receipt, id, text)); err != nil {
 			return nil, err
 		}
-		return stand, nil
+		return task, nil
 	}
-	c := l.newCall(opBury, 5).add(1).again().add(receipt, id, text)
-	_, err := l.run(ctx, c)
+	c := ks.newCall(opBury, 5).add(1).withSendCount().add(receipt, id, text)
+	_, err := ks.run(ctx, c)
 	if err == nil {
-		driver.Buried(ctx, stand)
+		driver.Buried(ctx, task)
 	}
 	return nil, err
 }
 
-// standIn is a valid task that represents an undecodable value.
-func standIn(id, queue, envelope string, cause error) *driver.Task {
+// undecodableTask is a valid task that represents an undecodable value.
+func undecodableTask(id, queue, envelope string, cause error) *driver.Task {
 	id, _, _ = strings.Cut(id, originEnd)
 	now := time.Now()
 	task := driver.Undecodable(id, queue, []byte(envelope), now)

@@ -23,7 +23,7 @@ func overdue(t *testing.T, q *queue) {
 	late[overdueTasks-1].GroupKey = "h"
 	enqueue(t, q, late...)
 	const hoursPass = `for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZINCRBY', KEYS[1], -7200000, id) end`
-	err := q.p.client.Eval(within(t), hoursPass, []string{q.lane.key(keyDue)}).Err()
+	err := q.p.client.Eval(within(t), hoursPass, []string{q.keyspace.key(keyDue)}).Err()
 	require.ErrorIs(t, err, goredis.Nil) // it returns nothing
 }
 
@@ -31,7 +31,7 @@ const overdueTasks = 3000
 
 func waiting(t *testing.T, q *queue) int {
 	t.Helper()
-	n, err := q.p.client.ZCard(within(t), q.lane.key(keyDue)).Result()
+	n, err := q.p.client.ZCard(within(t), q.keyspace.key(keyDue)).Result()
 	require.NoError(t, err)
 	return int(n)
 }
@@ -45,8 +45,8 @@ func TestNoScriptPutsMoreThanAFewTasksInLine(t *testing.T) {
 	var failed driver.BatchError
 	part, _ := q.encode([]*driver.Task{fresh}, 0, time.Now(), &failed)
 	for name, c := range map[string]*call{
-		"enqueue": q.lane.enqueue(part, 0),
-		"browse":  q.lane.newCall(opBrowse, 5).add(string(driver.Ready), "0", "", 10, bulk),
+		"enqueue": q.keyspace.enqueue(part, 0),
+		"browse":  q.keyspace.newCall(opBrowse, 5).add(string(driver.Ready), "0", "", 10, maxScriptBytes),
 	} {
 		before := waiting(t, q)
 		require.NotZero(t, before, "so that there is something to do for %s", name)

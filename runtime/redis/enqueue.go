@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// chunk is how many tasks one script takes. It then blocks the server's one thread
-	// for about a millisecond at most.
-	chunk = 256
-	// bulk is how many bytes of envelopes one script takes or reads, or one larger
-	// task, for the same reason: 1 MB takes Redis 4 ms.
-	bulk = 512 << 10
+	// maxScriptTasks is how many tasks one script takes. It then blocks the server's one
+	// thread for about a millisecond at most.
+	maxScriptTasks = 256
+	// maxScriptBytes is how many bytes of envelopes one script takes or reads, or one
+	// larger task, for the same reason: 1 MB takes Redis 4 ms.
+	maxScriptBytes = 512 << 10
 	// large is the envelope size from which a queue is marked as having large tasks.
 	// The scripts contain the number too. 256 smaller envelopes are at most 4 MB.
 	large = 16 << 10
-	// maxTrip is how many bytes of envelopes one round trip sends, or one larger task,
-	// so that a slow network delivers it before the client gives up.
-	maxTrip = 2 * bulk
-	// maxPage is how many bytes of envelopes one page of Browse has.
-	maxPage = 16 << 20
+	// maxTripBytes is how many bytes of envelopes one round trip sends, or one larger
+	// task, so that a slow network delivers it before the client gives up.
+	maxTripBytes = 2 * maxScriptBytes
+	// maxPageBytes is how many bytes of envelopes one page of Browse has.
+	maxPageBytes = 16 << 20
 	// maxEnvelope is what fits a reply and an argument of Redis: 512 MB, with the
 	// default proto-max-bulk-len.
 	maxEnvelope = 512 << 20
@@ -49,10 +49,10 @@ type entry struct {
 // encode checks tasks and encodes the valid ones, from an index on, up to the size of a
 // round trip. It returns the index of the first task left over.
 func (q *queue) encode(tasks []*driver.Task, from int, now time.Time, failed *driver.BatchError) (entries []entry, next int) {
-	entries = make([]entry, 0, min(len(tasks)-from, maxTrip/envelopeRoom))
+	entries = make([]entry, 0, min(len(tasks)-from, maxTripBytes/envelopeOverhead))
 	var buffer []byte
 	for i, size := from, 0; i < len(tasks); i++ {
-		if size > 0 && size+len(tasks[i].Payload) > maxTrip {
+		if size > 0 && size+len(tasks[i].Payload) > maxTripBytes {
 			return entries, i
 		}
 		t := tasks[i]
@@ -78,15 +78,15 @@ func (q *queue) encode(tasks []*driver.Task, from int, now time.Time, failed *dr
 	return entries, len(tasks)
 }
 
-// envelopeRoom is an estimate of the size of a task's envelope.
-const envelopeRoom = 256
+// envelopeOverhead is an estimate of the size of a task's envelope.
+const envelopeOverhead = 256
 
 // script returns how many of the entries one script takes, and whether it is the script
 // for plain entries.
 func (q *queue) script(entries []entry) (n int, plain bool) {
-	plain = q.lane.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
-	for size := 0; n < min(chunk, len(entries)); n++ {
-		if size += len(entries[n].envelope); n > 0 && size > bulk {
+	plain = q.keyspace.kind == lists && q.cfg.Levels == 1 && q.cfg.Capacity == 0
+	for size := 0; n < min(maxScriptTasks, len(entries)); n++ {
+		if size += len(entries[n].envelope); n > 0 && size > maxScriptBytes {
 			break
 		}
 		plain = plain && entries[n].plain
@@ -140,14 +140,14 @@ func (q *queue) send(ctx context.Context, entries []entry, now time.Time, answer
 		part := rest[:n]
 		rest = rest[n:]
 		if plain {
-			calls = append(calls, q.lane.enqueuePlain(part))
+			calls = append(calls, q.keyspace.enqueuePlain(part))
 		} else {
-			calls = append(calls, q.lane.enqueue(part, q.cfg.Capacity))
+			calls = append(calls, q.keyspace.enqueue(part, q.cfg.Capacity))
 		}
 		parts = append(parts, part)
 	}
 	run := q.p.runAll
-	if q.lane.kind == fifo {
+	if q.keyspace.kind == fifo {
 		run = q.p.runEach
 	}
 	var broken error
@@ -160,7 +160,7 @@ func (q *queue) send(ctx context.Context, entries []entry, now time.Time, answer
 		if err == nil {
 			continue
 		}
-		if err = q.lane.failed(calls[i], err); noRoom(err) {
+		if err = q.keyspace.failed(calls[i], err); isFull(err) {
 			err = fmt.Errorf("%w: %w", driver.ErrQueueFull, err)
 		}
 		n, broken = n+len(part), err
@@ -186,8 +186,8 @@ func distinct(part []entry) bool {
 // Arguments are pointers if possible: a string in an interface is an allocation of its
 // own.
 
-func (l *lane) enqueuePlain(part []entry) *call {
-	c := l.newCall(opEnqueuePlain, 2+3*len(part)).add(len(part)).again()
+func (ks *keyspace) enqueuePlain(part []entry) *call {
+	c := ks.newCall(opEnqueuePlain, 2+3*len(part)).add(len(part)).withSendCount()
 	for i := range part {
 		c.args = append(c.args, &part[i].id)
 	}
@@ -197,15 +197,15 @@ func (l *lane) enqueuePlain(part []entry) *call {
 	return c
 }
 
-func (l *lane) enqueue(part []entry, capacity int) *call {
-	c := l.newCall(opEnqueue, 3+6*len(part)).add(len(part)).again().add(capacity)
+func (ks *keyspace) enqueue(part []entry, capacity int) *call {
+	c := ks.newCall(opEnqueue, 3+6*len(part)).add(len(part)).withSendCount().add(capacity)
 	for i := range part {
 		t := part[i].task
 		due := int64(0)
 		if !t.ScheduledFor.IsZero() {
-			due = max(millis(t.ScheduledFor), 0)
+			due = max(unixMillis(t.ScheduledFor), 0)
 		}
-		c.add(&part[i].id, &part[i].envelope, due, l.place(t), &part[i].key, span(t.UniqueFor))
+		c.add(&part[i].id, &part[i].envelope, due, ks.levelOrGroup(t), &part[i].key, durationMillis(t.UniqueFor))
 	}
 	return c
 }
@@ -237,7 +237,7 @@ func (q *queue) answer(part []entry, reply any, now time.Time, answers []driver.
 				case 2:
 					err = fmt.Errorf("%w: %q has reached its capacity of %d: enqueue again once workers have caught up", driver.ErrQueueFull, q.cfg.Name, q.cfg.Capacity)
 				case 3:
-					err = fmt.Errorf("%w: redis: enqueue of %s: the server's memory is full (maxmemory), and its policy deletes nothing: enqueue again once workers have caught up", driver.ErrQueueFull, q.lane)
+					err = fmt.Errorf("%w: redis: enqueue of %s: the server's memory is full (maxmemory), and its policy deletes nothing: enqueue again once workers have caught up", driver.ErrQueueFull, q.keyspace)
 				default:
 					return errReply
 				}

@@ -69,7 +69,7 @@ func TestAnEnqueueWhoseReplyIsLostIsNoDuplicateOfItself(t *testing.T) {
 					assert.False(t, a.Duplicate, "task %d", i)
 				}
 				return err
-			}, func() bool { return c.HLen(within(t), q.lane.key(keyBody)).Val() == int64(len(all)) })
+			}, func() bool { return c.HLen(within(t), q.keyspace.key(keyBody)).Val() == int64(len(all)) })
 			st := stats(t, q)
 			require.EqualValues(t, len(all), st.Ready+st.Scheduled)
 			_, err := q.Enqueue(within(t), all[:1])
@@ -99,9 +99,9 @@ func TestASettlingWhoseReplyIsLostIsNoLostLease(t *testing.T) {
 			warm := take(t, q, 1)
 			require.NoError(t, settle(q, warm))
 			ds := take(t, q, 10)
-			leases := func() int64 { return c.ZCard(within(t), q.lane.key(keyLease)).Val() }
+			leases := func() int64 { return c.ZCard(within(t), q.keyspace.key(keyLease)).Val() }
 			before := leases()
-			end := func() float64 { return c.ZScore(within(t), q.lane.key(keyLease), string(ds[0].Receipt)).Val() }
+			end := func() float64 { return c.ZScore(within(t), q.keyspace.key(keyLease), string(ds[0].Receipt)).Val() }
 			was := end()
 			lostReply(t, proxy, func() error { return settle(q, ds) }, func() bool {
 				return leases() == before-10 || name == "extend" && end() > was
@@ -185,8 +185,8 @@ func worked(t *testing.T, q *queue, n int, disturb func(context.Context)) {
 		}
 		return nil
 	}))
-	quiet := slog.New(slog.DiscardHandler)
-	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 8, Logger: quiet})
+	moveToShared := slog.New(slog.DiscardHandler)
+	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 8, Logger: moveToShared})
 	require.NoError(t, err)
 	require.NoError(t, pool.Start(context.Background()))
 	ctx, stop := context.WithCancel(context.Background())

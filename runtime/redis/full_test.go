@@ -47,8 +47,8 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			ctx := within(t)
 			enqueue(t, q, apart(cfg, "here", 30)...)
 			later := apart(cfg, "later", 2)
-			for _, l := range later {
-				l.ScheduledFor = time.Now().Add(time.Hour)
+			for _, ks := range later {
+				ks.ScheduledFor = time.Now().Add(time.Hour)
 			}
 			enqueue(t, q, later...)
 			held := take(t, q, 2)
@@ -65,8 +65,8 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			require.NoError(t, q.Extend(ctx, held[:1], time.Hour))
 			require.NoError(t, q.Pause(ctx))
 			require.NoError(t, q.Resume(ctx))
-			q.lane.nudge()
-			_, err = p.run(ctx, q.lane.newCall(opNudge, 0))
+			q.keyspace.signalOthers()
+			_, err = p.run(ctx, q.keyspace.newCall(opSignal, 0))
 			require.NoError(t, err)
 			require.NoError(t, q.Reschedule(ctx, later[0].ID, time.Now().Add(2*time.Hour)))
 			gone, err := q.Cancel(ctx, []string{later[1].ID})
@@ -203,7 +203,7 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 				for _, d := range ds {
 					bytes += len(d.Task.Payload)
 				}
-				assert.LessOrEqual(t, bytes, bulk, what)
+				assert.LessOrEqual(t, bytes, maxScriptBytes, what)
 			}
 			var held []*driver.Delivery
 			var ids []string

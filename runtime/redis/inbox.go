@@ -17,45 +17,45 @@ import (
 // if they had come by Enqueue.
 
 const (
-	// inboxEvery is how often a process looks into an inbox that was empty: once for
-	// many round trips. One that waits looks every recheck.
+	// inboxEvery is how often a process reads an inbox that was empty: once for
+	// many round trips. One that waits reads it every recheck.
 	inboxEvery = time.Second
-	// inboxWait bounds a look into it.
-	inboxWait = 5 * time.Second
-	// misfit begins the value that stands on a queue for an envelope that the queue
+	// inboxTimeout bounds reading it.
+	inboxTimeout = 5 * time.Second
+	// rejectedMark begins the value that stands on a queue for an envelope that the queue
 	// does not take, until it is buried: why, the same character, the envelope. No
 	// envelope begins so.
-	misfit = "\x00"
-	// maxWhy clips the reason.
-	maxWhy = 1000
+	rejectedMark = "\x00"
+	// maxReason clips the reason.
+	maxReason = 1000
 )
 
-// adopt takes envelopes out of the inbox, as many as one script takes. Failures are
+// drainInbox takes envelopes out of the inbox, as many as one script takes. Failures are
 // logged and retried: they block nothing.
-func (q *queue) adopt(ctx context.Context) {
-	l := q.lane
-	last := l.adopted.Load()
-	if now := time.Now().UnixNano(); now-last < int64(inboxEvery) || !l.adopted.CompareAndSwap(last, now) {
+func (q *queue) drainInbox(ctx context.Context) {
+	ks := q.keyspace
+	last := ks.inboxReadAt.Load()
+	if now := time.Now().UnixNano(); now-last < int64(inboxEvery) || !ks.inboxReadAt.CompareAndSwap(last, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, inboxWait)
+	ctx, cancel := context.WithTimeout(ctx, inboxTimeout)
 	defer cancel()
 	var more bool
-	values, err := q.strangers(ctx)
+	values, err := q.readInbox(ctx)
 	if err == nil && len(values) > 0 {
-		more, err = q.admit(ctx, values)
+		more, err = q.enqueueFromInbox(ctx, values)
 	}
 	if more {
-		l.adopted.Store(0) // the next look takes what is left
+		ks.inboxReadAt.Store(0) // the next poll takes what is left
 	}
 	if err != nil && ctx.Err() == nil && q.p.ctx.Err() == nil {
-		q.p.logger().WarnContext(ctx, "redis: envelopes stay in the inbox for now", slog.String("queue", q.cfg.Name), slog.String("key", l.key(keyInbox)), slog.Any("error", err))
+		q.p.logger().WarnContext(ctx, "redis: envelopes stay in the inbox for now", slog.String("queue", q.cfg.Name), slog.String("key", ks.key(keyInbox)), slog.Any("error", err))
 	}
 }
 
-// strangers reads the first values of the inbox.
-func (q *queue) strangers(ctx context.Context) ([]any, error) {
-	reply, err := q.lane.run(ctx, q.lane.newCall(opInbox, 2).add(chunk, bulk))
+// readInbox reads the first values of the inbox.
+func (q *queue) readInbox(ctx context.Context) ([]any, error) {
+	reply, err := q.keyspace.run(ctx, q.keyspace.newCall(opInbox, 2).add(maxScriptTasks, maxScriptBytes))
 	if err != nil {
 		return nil, err
 	}
@@ -66,20 +66,20 @@ func (q *queue) strangers(ctx context.Context) ([]any, error) {
 	return values, nil
 }
 
-// admit takes values that are still in the inbox, and puts their tasks on the queue.
-// more is true if all of them fitted: there may be others.
-func (q *queue) admit(ctx context.Context, values []any) (more bool, _ error) {
-	l := q.lane
-	c := l.newCall(opAdopt, 2+7*len(values)).add(len(values), q.cfg.Capacity)
+// enqueueFromInbox takes values that are still in the inbox, and puts their tasks on the
+// queue. more is true if all of them fitted: there may be others.
+func (q *queue) enqueueFromInbox(ctx context.Context, values []any) (more bool, _ error) {
+	ks := q.keyspace
+	c := ks.newCall(opAdopt, 2+7*len(values)).add(len(values), q.cfg.Capacity)
 	for _, v := range values {
-		e := q.entry(text(v))
+		e := q.inboxEntry(text(v))
 		due := int64(0)
 		if !e.task.ScheduledFor.IsZero() {
-			due = max(millis(e.task.ScheduledFor), 0)
+			due = max(unixMillis(e.task.ScheduledFor), 0)
 		}
-		c.add(v, e.id, e.envelope, due, l.place(e.task), e.key, span(e.task.UniqueFor))
+		c.add(v, e.id, e.envelope, due, ks.levelOrGroup(e.task), e.key, durationMillis(e.task.UniqueFor))
 	}
-	reply, err := l.run(ctx, c)
+	reply, err := ks.run(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -91,9 +91,9 @@ func (q *queue) admit(ctx context.Context, values []any) (more bool, _ error) {
 	return last != int64(2) && last != int64(3), nil // else there is no room for now
 }
 
-// entry is the queue entry for a value of the inbox. A value that is no envelope, or
+// inboxEntry is the queue entry for a value of the inbox. A value that is no envelope, or
 // none for this queue, also goes on the queue: the worker that gets it buries it.
-func (q *queue) entry(value string) entry {
+func (q *queue) inboxEntry(value string) entry {
 	task, err := driver.DecodeEnvelope(bytesOf(value))
 	if err != nil {
 		return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: value}
@@ -102,17 +102,17 @@ func (q *queue) entry(value string) entry {
 	if entries, _ := q.encode([]*driver.Task{task}, 0, time.Now(), &failed); len(entries) == 1 {
 		return entries[0]
 	}
-	why := strings.ReplaceAll(failed.Items[0].Err.Error(), misfit, "")
-	why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
-	return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: misfit + why + misfit + value}
+	why := strings.ReplaceAll(failed.Items[0].Err.Error(), rejectedMark, "")
+	why = strings.ToValidUTF8(why[:min(len(why), maxReason)], "")
+	return entry{task: new(driver.Task), id: "inbox-" + uuid.NewString(), envelope: rejectedMark + why + rejectedMark + value}
 }
 
-// refused marks the value that represents an envelope which its queue does not take.
-func refused(value string) (envelope string, why error, ok bool) {
-	rest, ok := strings.CutPrefix(value, misfit)
+// parseRejected reads a value that represents an envelope which its queue does not take.
+func parseRejected(value string) (envelope string, why error, ok bool) {
+	rest, ok := strings.CutPrefix(value, rejectedMark)
 	if !ok {
 		return "", nil, false
 	}
-	text, envelope, ok := strings.Cut(rest, misfit)
+	text, envelope, ok := strings.Cut(rest, rejectedMark)
 	return envelope, errors.New(text), ok
 }

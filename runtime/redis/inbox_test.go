@@ -29,7 +29,7 @@ func envelope(id, more string) string {
 // inbox is how many values are in the inbox.
 func inbox(t testing.TB, q *queue) int64 {
 	t.Helper()
-	n, err := admin(t, sharedURL(t)).LLen(within(t), q.lane.key(keyInbox)).Result()
+	n, err := admin(t, sharedURL(t)).LLen(within(t), q.keyspace.key(keyInbox)).Result()
 	require.NoError(t, err)
 	return n
 }
@@ -135,14 +135,14 @@ func TestAnEnvelopeThatTwoHaveReadIsTakenOnce(t *testing.T) {
 	p := open(t, sharedURL(t))
 	q := openQueue(t, p, driver.QueueConfig{})
 	push(t, q, envelope("a", ""), envelope("b", ""))
-	late, err := q.strangers(within(t))
+	late, err := q.readInbox(within(t))
 	require.NoError(t, err)
 	require.Len(t, late, 2)
 	push(t, q, envelope("c", ""))
 	ds := take(t, q, 3)
 	assert.Equal(t, []string{"a", "b", "c"}, ids(ds))
 	require.NoError(t, q.Complete(within(t), ds))
-	more, err := q.admit(within(t), late)
+	more, err := q.enqueueFromInbox(within(t), late)
 	require.NoError(t, err)
 	assert.True(t, more)
 	assert.Zero(t, stats(t, q).Ready, "tasks came back")
@@ -156,7 +156,7 @@ func TestABacklogInTheInboxIsTakenInOrder(t *testing.T) {
 		want   []string
 		values []any
 	)
-	for i := range 2*chunk + 10 {
+	for i := range 2*maxScriptTasks + 10 {
 		want = append(want, fmt.Sprintf("t%04d", i))
 		values = append(values, envelope(want[i], `,"metadata":{"m":"`+strings.Repeat("x", 4000)+`"}`))
 	}

@@ -24,13 +24,13 @@ import (
 type jobs struct {
 	p    *Provider
 	keys [jobKeyCount]string
-	id   string // of this process, on batons
+	id   string // of this process, on signals
 
-	mu      sync.Mutex
-	waiting map[chan struct{}]bool // waiters to be notified
-	untold  bool                   // there was news, and no waiter
-	heard   string                 // the baton of the last news: "1" or those who have had it; "" once it was handled
-	watched bool
+	mu       sync.Mutex
+	waiting  map[chan struct{}]bool // waiters to be notified
+	pending  bool                   // there was news, and no waiter
+	received string                 // the signal of the last news: "1" or those who have had it; "" once it was handled
+	watched  bool
 }
 
 var _ jobstore.Store = (*jobs)(nil)
@@ -48,23 +48,23 @@ func (s *jobs) run(ctx context.Context, script *script, args ...any) (any, error
 	return s.p.runKeys(ctx, script, s.keys[:], args...)
 }
 
-// A keptJob is the content of its entry, below a line with its owner.
-type keptJob struct {
+// A storedJob is the content of its entry, below a line with its owner.
+type storedJob struct {
 	Wake   time.Time       `json:"wake,omitzero"`
 	Forget time.Time       `json:"forget,omitzero"`
 	Body   json.RawMessage `json:"body"`
 }
 
-// moment is a time in milliseconds, rounded up; 0 for none.
-func moment(t time.Time) int64 {
+// jobMillis is a time in milliseconds, rounded up; 0 for none.
+func jobMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return max(t.Add(time.Millisecond-1).UnixMilli(), 1)
 }
 
-// putChunk is how many jobs or kept letters one script writes.
-const putChunk = 100
+// maxScriptPuts is how many jobs or stored letters one script writes.
+const maxScriptPuts = 100
 
 // Put implements jobstore.Store.
 func (s *jobs) Put(ctx context.Context, e *jobstore.Entry) error {
@@ -75,7 +75,7 @@ func (s *jobs) Put(ctx context.Context, e *jobstore.Entry) error {
 func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 	var failed driver.BatchError
 	for from := 0; from < len(es); {
-		part, texts, err := oneScript(es[from:])
+		part, texts, err := scriptPart(es[from:])
 		var codes []int64
 		if err == nil {
 			codes, err = s.put(ctx, part, texts)
@@ -92,16 +92,16 @@ func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 	return failed.OrNil()
 }
 
-// oneScript returns the first entries, as many as one script writes, with their texts.
+// scriptPart returns the first entries, as many as one script writes, with their texts.
 // An error is that of all of these.
-func oneScript(es []*jobstore.Entry) (part []*jobstore.Entry, texts []string, err error) {
+func scriptPart(es []*jobstore.Entry) (part []*jobstore.Entry, texts []string, err error) {
 	size := 0
-	for i, e := range es[:min(putChunk, len(es))] {
-		text, bad := entryText(e)
+	for i, e := range es[:min(maxScriptPuts, len(es))] {
+		text, bad := encodeEntry(e)
 		if bad == nil && strings.ContainsAny(e.Owner, "\x00\x01\n") {
 			bad = fmt.Errorf("%w: the owner %q has control characters in it", jobstore.ErrInvalidJob, e.Owner)
 		}
-		if size += len(text); i > 0 && (bad != nil || size > bulk) {
+		if size += len(text); i > 0 && (bad != nil || size > maxScriptBytes) {
 			return es[:i], texts, nil
 		}
 		texts = append(texts, text)
@@ -144,12 +144,12 @@ func (s *jobs) outcome(ctx context.Context, e *jobstore.Entry, code int64) error
 }
 
 func (s *jobs) same(a, b *jobstore.Entry) bool {
-	x, err1 := entryText(a)
-	y, err2 := entryText(b)
+	x, err1 := encodeEntry(a)
+	y, err2 := encodeEntry(b)
 	return err1 == nil && err2 == nil && x == y
 }
 
-func entryText(e *jobstore.Entry) (string, error) {
+func encodeEntry(e *jobstore.Entry) (string, error) {
 	body, err := e.BodyData()
 	if err != nil {
 		return "", err
@@ -159,14 +159,14 @@ func entryText(e *jobstore.Entry) (string, error) {
 			return "", err
 		}
 	}
-	text, err := json.Marshal(keptJob{e.Wake.UTC(), e.Forget.UTC(), body})
+	text, err := json.Marshal(storedJob{e.Wake.UTC(), e.Forget.UTC(), body})
 	return e.Owner + "\n" + string(text), err
 }
 
 func (s *jobs) put(ctx context.Context, es []*jobstore.Entry, texts []string) ([]int64, error) {
 	args := make([]any, 0, 7*len(es))
 	for i, e := range es {
-		args = append(args, string(e.ID), e.Version, e.Owner, max(moment(e.Wake), moment(e.Leased)), moment(e.Forget), e.Needs().Key(), texts[i])
+		args = append(args, string(e.ID), e.Version, e.Owner, max(jobMillis(e.Wake), jobMillis(e.Leased)), jobMillis(e.Forget), e.Needs().Key(), texts[i])
 	}
 	reply, err := s.run(ctx, jobsPut, args...)
 	if err != nil {
@@ -185,8 +185,8 @@ func (s *jobs) put(ctx context.Context, es []*jobstore.Entry, texts []string) ([
 	return codes, nil
 }
 
-// entries reads ID, version, entry, note and next time of each job.
-func entries(list []any) ([]*jobstore.Entry, error) {
+// parseEntries reads ID, version, entry, note and next time of each job.
+func parseEntries(list []any) ([]*jobstore.Entry, error) {
 	if len(list)%5 != 0 {
 		return nil, errReply
 	}
@@ -204,8 +204,8 @@ func entries(list []any) ([]*jobstore.Entry, error) {
 		if err != nil {
 			return nil, errReply
 		}
-		es[i] = readEntry(jobstore.JobID(id), version, text)
-		if ms := int64(at); ms > moment(es[i].Wake) {
+		es[i] = parseEntry(jobstore.JobID(id), version, text)
+		if ms := int64(at); ms > jobMillis(es[i].Wake) {
 			es[i].Leased = time.UnixMilli(ms)
 		}
 		if len(noted) > noteDigits && json.Unmarshal([]byte(noted[noteDigits:]), &es[i].Noted) != nil {
@@ -215,16 +215,16 @@ func entries(list []any) ([]*jobstore.Entry, error) {
 	return es, nil
 }
 
-// readEntry reads what entryText made. For anything else the time is unknown: it is
+// parseEntry reads what encodeEntry made. For anything else the time is unknown: it is
 // long overdue.
-func readEntry(id jobstore.JobID, version int64, text string) *jobstore.Entry {
+func parseEntry(id jobstore.JobID, version int64, text string) *jobstore.Entry {
 	owner, rest, ok := strings.Cut(text, "\n")
-	var kept keptJob
-	if !ok || json.Unmarshal([]byte(rest), &kept) != nil {
-		kept = keptJob{Wake: time.Unix(0, 1), Body: []byte(text)}
+	var stored storedJob
+	if !ok || json.Unmarshal([]byte(rest), &stored) != nil {
+		stored = storedJob{Wake: time.Unix(0, 1), Body: []byte(text)}
 	}
-	e := &jobstore.Entry{ID: id, Version: version, Owner: owner, Wake: kept.Wake, Forget: kept.Forget}
-	e.SetBody(kept.Body)
+	e := &jobstore.Entry{ID: id, Version: version, Owner: owner, Wake: stored.Wake, Forget: stored.Forget}
+	e.SetBody(stored.Body)
 	return e
 }
 
@@ -244,7 +244,7 @@ func (s *jobs) Get(ctx context.Context, id jobstore.JobID) (*jobstore.Entry, err
 func (s *jobs) List(ctx context.Context, owner string, after jobstore.JobID, limit int) ([]*jobstore.Entry, error) {
 	var all []*jobstore.Entry
 	for len(all) < limit {
-		es, err := s.read(ctx, jobsList, owner, string(after), min(limit-len(all), chunk), bulk)
+		es, err := s.read(ctx, jobsList, owner, string(after), min(limit-len(all), maxScriptTasks), maxScriptBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -265,7 +265,7 @@ func (s *jobs) read(ctx context.Context, script *script, args ...any) ([]*jobsto
 	if !ok {
 		return nil, errReply
 	}
-	return entries(list)
+	return parseEntries(list)
 }
 
 // Now implements jobstore.Store.
@@ -286,13 +286,13 @@ const headPage = 256
 
 // Claim implements jobstore.Store.
 func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit int, lease time.Duration) (due []*jobstore.Entry, now time.Time, wait time.Duration, err error) {
-	found, err := s.look(ctx, can, min(limit, chunk))
+	found, err := s.findDue(ctx, can, min(limit, maxScriptTasks))
 	if err != nil || len(found.due) == 0 {
-		s.pass(ctx, found)
+		s.passOn(ctx, found)
 		return nil, found.now, found.wait, err
 	}
 	args := make([]any, 0, 3+len(found.due))
-	args = append(args, min(limit, chunk), span(lease), bulk)
+	args = append(args, min(limit, maxScriptTasks), durationMillis(lease), maxScriptBytes)
 	for _, needs := range found.due {
 		args = append(args, needs)
 	}
@@ -307,72 +307,72 @@ func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit i
 	if now, err = serverTime(list); err != nil {
 		return nil, now, 0, err
 	}
-	due, err = entries(list[2:])
+	due, err = parseEntries(list[2:])
 	return due, now, 0, err // there may be more
 }
 
-// An outlook is the result of a check for due jobs.
-type outlook struct {
+// dueJobs is the result of a check for due jobs.
+type dueJobs struct {
 	now     time.Time
 	due     []string      // the needs of due jobs that can be fired, the most overdue first
 	wait    time.Duration // until the first that can be fired; negative: never
 	foreign bool          // others can fire something earlier
 }
 
-// look reads the needs of jobs and when they are due, as far as they matter to a
+// findDue reads the needs of jobs and when they are due, as far as they matter to a
 // scheduler that can fire some of them, and takes up to limit.
-func (s *jobs) look(ctx context.Context, can func(jobstore.Needs) bool, limit int) (l outlook, err error) {
-	l.wait = -1
+func (s *jobs) findDue(ctx context.Context, can func(jobstore.Needs) bool, limit int) (found dueJobs, err error) {
+	found.wait = -1
 	for from := 0; ; from += headPage {
 		reply, err := s.run(ctx, jobsHeads, from, headPage)
 		if err != nil {
-			return outlook{}, err
+			return dueJobs{}, err
 		}
 		list, ok := reply.([]any)
 		if !ok || len(list) < 2 || len(list)%2 != 0 {
-			return outlook{}, errReply
+			return dueJobs{}, errReply
 		}
 		if from == 0 {
-			if l.now, err = serverTime(list); err != nil {
-				return outlook{}, err
+			if found.now, err = serverTime(list); err != nil {
+				return dueJobs{}, err
 			}
 		}
 		for rest := list[2:]; len(rest) > 0; rest = rest[2:] {
 			needs, ok := rest[0].(string)
 			ms, err := strconv.ParseFloat(fmt.Sprint(rest[1]), 64)
 			if !ok || err != nil {
-				return outlook{}, errReply
+				return dueJobs{}, errReply
 			}
 			if !can(jobstore.ParseNeeds(needs)) {
-				l.foreign = true
+				found.foreign = true
 				continue
 			}
 			at := time.UnixMilli(int64(ms))
-			if at.After(l.now) || len(l.due) == limit {
-				if len(l.due) == 0 {
-					l.wait = at.Sub(l.now)
+			if at.After(found.now) || len(found.due) == limit {
+				if len(found.due) == 0 {
+					found.wait = at.Sub(found.now)
 				}
-				return l, nil
+				return found, nil
 			}
-			l.due, l.wait = append(l.due, needs), 0
+			found.due, found.wait = append(found.due, needs), 0
 		}
 		if len(list) < 2+2*headPage {
-			return l, nil
+			return found, nil
 		}
 	}
 }
 
-// pass hands a baton on if its news cannot be fired here, unless it has been here before:
-// each waiting scheduler gets the news once.
-func (s *jobs) pass(ctx context.Context, l outlook) {
+// passOn hands a signal on if its news cannot be fired here, unless it has been here
+// before: each waiting scheduler gets the news once.
+func (s *jobs) passOn(ctx context.Context, found dueJobs) {
 	s.mu.Lock()
-	heard := s.heard
-	s.heard = ""
+	received := s.received
+	s.received = ""
 	s.mu.Unlock()
-	if heard == "" || !l.foreign || strings.Contains(heard, s.id) {
+	if received == "" || !found.foreign || strings.Contains(received, s.id) {
 		return
 	}
-	_, _ = s.run(ctx, jobsPass, heard+" "+s.id) // else the others look by themselves in time
+	_, _ = s.run(ctx, jobsPass, received+" "+s.id) // else the others check by themselves in time
 }
 
 // serverTime reads the seconds and microseconds at the head of a reply.
@@ -416,8 +416,8 @@ func (s *jobs) Wait(ctx context.Context, _ func(jobstore.Needs) bool, d time.Dur
 	news := make(chan struct{}, 1)
 	s.mu.Lock()
 	s.waiting[news] = true
-	if s.untold { // something came before
-		s.untold = false
+	if s.pending { // something came before
+		s.pending = false
 		waiters.Tell(news)
 	}
 	if !s.watched {
@@ -437,49 +437,49 @@ func (s *jobs) Wait(ctx context.Context, _ func(jobstore.Needs) bool, d time.Dur
 	s.mu.Unlock()
 }
 
-// watch blocks a connection until the store has a baton, while there are waiters.
+// watch blocks a connection until the store has a signal, while there are waiters.
 func (s *jobs) watch() {
 	pause := firstPause
-	for s.goOn() {
-		switch _, baton, err := s.p.block(func(string) { s.tell("") }, s.keys[jobWake]); {
+	for s.keepWatching() {
+		switch _, signal, err := s.p.block(func(string) { s.notify("") }, s.keys[jobWake]); {
 		case err == nil:
-			s.tell(baton)
+			s.notify(signal)
 			fallthrough
 		case errors.Is(err, redis.Nil):
 			pause = firstPause
 		default:
-			s.tell("") // a waiter that looks now will meet the error
+			s.notify("") // a waiter that checks now will meet the error
 			sleep(s.p.ctx, pause)
 			pause = min(2*pause, maxPause)
 		}
 	}
 }
 
-// tell wakes all waiters, or the next one, and keeps their baton.
-func (s *jobs) tell(baton string) {
+// notify wakes all waiters, or the next one, and keeps their signal.
+func (s *jobs) notify(signal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if baton != "" {
-		s.heard = baton
+	if signal != "" {
+		s.received = signal
 	}
-	s.untold = len(s.waiting) == 0
+	s.pending = len(s.waiting) == 0
 	for news := range s.waiting {
 		waiters.Tell(news)
 	}
 }
 
-// goOn reports whether there are still waiters. A watch that ends with unheard news hands
-// the baton to another process.
-func (s *jobs) goOn() bool {
+// keepWatching reports whether there are still waiters. A watch that ends with a signal
+// that no waiter got hands the signal to another process.
+func (s *jobs) keepWatching() bool {
 	s.mu.Lock()
 	s.watched = len(s.waiting) > 0 && s.p.ctx.Err() == nil
-	goOn, unheard := s.watched, !s.watched && s.untold
-	s.untold = s.untold && s.watched
+	keepWatching, missed := s.watched, !s.watched && s.pending
+	s.pending = s.pending && s.watched
 	s.mu.Unlock()
-	if unheard { // not under the lock: the server may not answer
+	if missed { // not under the lock: the server may not answer
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.p.ctx), time.Second)
 		defer cancel()
-		_, _ = bounded(ctx, func(ctx context.Context) (any, error) { return s.run(ctx, jobsPass, "1") }) // else the others look by themselves in time
+		_, _ = bounded(ctx, func(ctx context.Context) (any, error) { return s.run(ctx, jobsPass, "1") }) // else the others check by themselves in time
 	}
-	return goOn
+	return keepWatching
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/taskgen/taskgen/internal/escape"
 )
 
-// A keyID names one key of a lane, as the scripts call it.
+// A keyID names one key of a keyspace, as the scripts call it.
 type keyID int
 
 const (
@@ -15,7 +15,7 @@ const (
 	keyDue                   // sorted set: ID of what is not due yet, by time; of the dead all that wait
 	keyLease                 // sorted set: "token.ID", by the end of the lease
 	keyCrash                 // hash: ID → how many leases ended with nothing said; absent: none
-	keyWake                  // list: one baton for one blocked process, or nothing
+	keyWake                  // list: one signal for one blocked process, or nothing
 	keyUID                   // hash: ID → unique key it gives back when it is done
 	keyUniq                  // hash: unique key → "due until ID" of its holder
 	keyWins                  // sorted set: unique keys with a window, by its end
@@ -51,7 +51,7 @@ const (
 	jobForget               // sorted set: IDs by when they are removed
 	jobIDs                  // sorted set: IDs in their order
 	jobOwned                // sorted set: "owner NUL ID" in that order
-	jobWake                 // list: one baton for one scheduler, or nothing
+	jobWake                 // list: one signal for one scheduler, or nothing
 	jobTurn                 // sorted set: "needs NUL when NUL ID" in that order
 	jobPlace                // hash: ID → what a scheduler must have to fire it, of those in jobAlarm
 	jobHead                 // sorted set: needs by when their first job is due
@@ -94,9 +94,9 @@ func tag(prefix, queue string) string {
 	return "{" + prefix + ":" + escape.Text(queue, '%', escape.But("{}:")) + "}"
 }
 
-// laneKeys builds the keys of a queue, or of its dead, by keyID. All have the
+// queueKeys builds the keys of a queue, or of its dead, by keyID. All have the
 // hash tag of the queue, and its hash meta.
-func laneKeys(prefix, queue string, dead bool) [keyCount]string {
+func queueKeys(prefix, queue string, dead bool) [keyCount]string {
 	base := tag(prefix, queue) + ":"
 	if dead {
 		base += "dead:"

@@ -28,7 +28,7 @@ func TestKeysOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 		for _, name := range texts {
 			queue := "the queue " + name + " of " + prefix
 			for _, dead := range []bool{false, true} {
-				for _, key := range laneKeys(prefix, name, dead) {
+				for _, key := range queueKeys(prefix, name, dead) {
 					add(key, queue)
 				}
 			}

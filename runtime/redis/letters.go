@@ -30,9 +30,9 @@ func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 		}
 	}
 	for len(tasks) > 0 {
-		args := make([]any, 0, 2*min(putChunk, len(tasks)))
-		for size := 0; len(tasks) > 0 && len(args) < 2*putChunk; tasks = tasks[1:] {
-			if size > 0 && size+len(tasks[0].Payload) > bulk {
+		args := make([]any, 0, 2*min(maxScriptPuts, len(tasks)))
+		for size := 0; len(tasks) > 0 && len(args) < 2*maxScriptPuts; tasks = tasks[1:] {
+			if size > 0 && size+len(tasks[0].Payload) > maxScriptBytes {
 				break
 			}
 			envelope := driver.AppendEnvelope(nil, tasks[0])
@@ -73,7 +73,7 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 		}
 	}
 	for place, bytes := strconv.FormatInt(after, 10), 0; ; {
-		reply, err := ls.p.runKeys(ctx, lettersList, ls.keys[:], place, min(limit-len(tasks)+1, chunk), bulk)
+		reply, err := ls.p.runKeys(ctx, lettersList, ls.keys[:], place, min(limit-len(tasks)+1, maxScriptTasks), maxScriptBytes)
 		list, ok := reply.([]any)
 		if err == nil && (!ok || len(list)%2 != 0) {
 			err = errReply
@@ -85,7 +85,7 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 			return tasks, "", nil
 		}
 		for i := 0; i < len(list); i += 2 {
-			if len(tasks) == limit || bytes > maxPage {
+			if len(tasks) == limit || bytes > maxPageBytes {
 				return tasks, place, nil
 			}
 			place = text(list[i])
@@ -104,8 +104,8 @@ func (ls *Letters) List(ctx context.Context, cursor string, limit int) (tasks []
 // before the others. If the server's reply was lost and the client repeated the request,
 // tasks that the first request removed are gone but not in the result.
 func (ls *Letters) Delete(ctx context.Context, ids []string) (deleted []string, err error) {
-	for from := 0; from < len(ids); from += putChunk {
-		part := ids[from:min(from+putChunk, len(ids))]
+	for from := 0; from < len(ids); from += maxScriptPuts {
+		part := ids[from:min(from+maxScriptPuts, len(ids))]
 		args := make([]any, len(part))
 		for i, id := range part {
 			args[i] = id
@@ -137,7 +137,7 @@ func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.
 		left[i] = i
 	}
 	for len(left) > 0 {
-		part := left[:min(putChunk, len(left))]
+		part := left[:min(maxScriptPuts, len(left))]
 		n, done, again, err := ls.swap(ctx, part, was, with)
 		if err != nil {
 			return swapped, fmt.Errorf("replace dead tasks: %w", err)
@@ -154,7 +154,7 @@ func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.
 // the places of those that it has replaced, and of those that changed meanwhile.
 func (ls *Letters) swap(ctx context.Context, some []int, was []driver.Death, with []*driver.Task) (n int, done, again []int, err error) {
 	args := make([]any, 1, 1+len(some))
-	args[0] = bulk
+	args[0] = maxScriptBytes
 	for _, i := range some {
 		args = append(args, was[i].ID)
 	}

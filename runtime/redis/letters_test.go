@@ -25,12 +25,12 @@ func workLetters(t *testing.T, p *Provider) {
 		tasks []*driver.Task
 		ids   []string
 	)
-	for i := range 2*putChunk + 1 {
+	for i := range 2*maxScriptPuts + 1 {
 		tasks = append(tasks, task(fmt.Sprintf("letter-%d", i)))
 		ids = append(ids, tasks[i].ID)
 	}
 	require.NoError(t, ls.Put(ctx, tasks))
-	_, err := ls.Get(ctx, ids[putChunk])
+	_, err := ls.Get(ctx, ids[maxScriptPuts])
 	require.NoError(t, err)
 	page, next, err := ls.List(ctx, "", len(ids))
 	require.NoError(t, err)
@@ -40,9 +40,9 @@ func workLetters(t *testing.T, p *Provider) {
 		listed = append(listed, t.ID)
 	}
 	require.Equal(t, ids, listed)
-	changed := tasks[putChunk].Clone()
+	changed := tasks[maxScriptPuts].Clone()
 	changed.Metadata = map[string]string{driver.MetaRedriveCount: "1"}
-	was := []driver.Death{driver.DeathOf(tasks[putChunk])}
+	was := []driver.Death{driver.DeathOf(tasks[maxScriptPuts])}
 	swapped, err := ls.Swap(ctx, was, []*driver.Task{changed})
 	require.NoError(t, err)
 	require.Equal(t, was, swapped)

@@ -38,15 +38,15 @@ func BenchmarkManyQueues(b *testing.B) {
 	}
 }
 
-// resting reports whether so many lanes are waited for, all of them over connections
+// resting reports whether so many keyspaces are waited for, all of them over connections
 // that are shared.
-func (ws *watchers) resting(lanes int) bool {
+func (ws *watchers) resting(queues int) bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for i := range ws.shared {
-		lanes -= len(ws.shared[i].lanes)
+		queues -= len(ws.shared[i].queues)
 	}
-	return lanes == 0 && !slices.ContainsFunc(ws.own, func(w watcher) bool { return w.running })
+	return queues == 0 && !slices.ContainsFunc(ws.own, func(w watcher) bool { return w.running })
 }
 
 func manyQueues(b *testing.B, queues int) {

@@ -28,7 +28,7 @@ func WithPrefix(prefix string) Option { return func(p *Provider) { p.prefix = pr
 // WithLogger sets the logger for warnings about the server, such as missing persistence.
 // The default, also for nil, is slog.Default at the time of the record.
 // slog.New(slog.DiscardHandler) is silent.
-func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
+func WithLogger(log *slog.Logger) Option { return func(p *Provider) { p.log = log } }
 
 // WithEviction accepts a server whose maxmemory-policy deletes any key (such as
 // allkeys-lru), and logs a warning instead of refusing it. Such a server deletes tasks
@@ -46,31 +46,31 @@ func WithCompactTasks() Option { return func(p *Provider) { p.compact = true } }
 // Cluster. It is safe for concurrent use, and any number of processes may use the same
 // keys.
 type Provider struct {
-	client   redis.UniversalClient
-	blocking redis.UniversalClient // its connections wait for wake-ups
-	owned    bool                  // the client ends with the provider
-	hasty    bool                  // the client gives up on replies when a context ends
-	ward     ward                  // of the connections of its own clients
-	prefix   string
-	log      *slog.Logger
-	eviction bool
-	compact  bool
-	results  *results
-	jobs     *jobs
-	watchers *watchers
+	client         redis.UniversalClient
+	blocking       redis.UniversalClient // its connections wait for wake-ups
+	ownsClient     bool                  // the client ends with the provider
+	contextTimeout bool                  // the client gives up on replies when a context ends
+	monitor        connMonitor           // of the connections of its own clients
+	prefix         string
+	log            *slog.Logger
+	eviction       bool
+	compact        bool
+	results        *results
+	jobs           *jobs
+	watchers       *watchers
 
-	checked sync.Mutex // held while the server is checked
-	fit     bool       // it was checked and may be used
+	checking sync.Mutex // held while the server is checked
+	usable   bool       // it was checked and may be used
 
 	ctx    context.Context // ends with the provider
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	lanes   map[laneKey]*lane
-	queues  []*queue
-	closed  bool
-	calls   sync.WaitGroup // in progress
-	watches sync.WaitGroup // goroutines
+	mu        sync.Mutex
+	keyspaces map[keyspaceID]*keyspace
+	queues    []*queue
+	closed    bool
+	calls     sync.WaitGroup // in progress
+	watches   sync.WaitGroup // goroutines
 }
 
 var _ driver.Provider = (*Provider)(nil)
@@ -87,7 +87,7 @@ var errClosed = fmt.Errorf("redis: %w", driver.ErrClosed)
 // second client with the same options for the connections that wait, one for each queue
 // that a worker waits for.
 func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
-	p := &Provider{client: client, prefix: "taskgen", lanes: make(map[laneKey]*lane)}
+	p := &Provider{client: client, prefix: "taskgen", keyspaces: make(map[keyspaceID]*keyspace)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -95,10 +95,10 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 		return nil, fmt.Errorf("redis: the prefix %q is empty or holds braces", p.prefix)
 	}
 	var err error
-	if p.blocking, p.hasty, err = twin(client); err != nil {
+	if p.blocking, p.contextTimeout, err = cloneClient(client); err != nil {
 		return nil, err
 	}
-	p.ward.watch(p.blocking, recheck+silence)
+	p.monitor.watch(p.blocking, recheck+silence)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.results = newResults(p)
 	p.jobs = newJobs(p)
@@ -106,20 +106,20 @@ func New(client redis.UniversalClient, opts ...Option) (*Provider, error) {
 	return p, nil
 }
 
-// adopt makes the client the provider's own.
-func (p *Provider) adopt() {
-	p.owned = true
-	p.ward.watch(p.client, silence)
+// own makes the client the provider's own.
+func (p *Provider) own() {
+	p.ownsClient = true
+	p.monitor.watch(p.client, silence)
 }
 
 // connections bounds the waiting connections to each server. There are fewer unless a
 // server does not answer.
 const connections = 4 * (ownWatchers + sharedWatchers)
 
-// twin makes a client with the options of another one. Its connections may be closed
-// while they wait, unlike those of a shared client. twin also reports whether the
-// client gives up on replies when a context ends.
-func twin(client redis.UniversalClient) (_ redis.UniversalClient, hasty bool, _ error) {
+// cloneClient makes a client with the options of another one. Its connections may be
+// closed while they wait, unlike those of a shared client. cloneClient also reports
+// whether the client gives up on replies when a context ends.
+func cloneClient(client redis.UniversalClient) (_ redis.UniversalClient, contextTimeout bool, _ error) {
 	switch c := client.(type) {
 	case *redis.Client:
 		o := *c.Options()
@@ -156,7 +156,7 @@ func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	p.adopt()
+	p.own()
 	if err := p.check(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -248,7 +248,7 @@ func (p *Provider) Close() error {
 	case <-over:
 	case <-limit.C: // the server does not answer
 	}
-	if p.owned {
+	if p.ownsClient {
 		err = errors.Join(err, p.client.Close())
 	}
 	return err

@@ -112,7 +112,7 @@ func permissions(t *testing.T) []string {
 func TestVersionsBeforeTheCommandsThatAreNeededAreRefused(t *testing.T) {
 	p := &Provider{log: slog.New(slog.DiscardHandler)}
 	for version, fit := range map[string]bool{"6.0.16": false, "5.0.14": false, "6.2.0": true, "6.2": true, "7.0.15": true, "8.0.6": true, "10.1.0": true, "unknown": true} {
-		err := p.judge(context.Background(), map[string]string{"redis_version": version, "maxmemory_policy": "noeviction", "aof_enabled": "1"})
+		err := p.judgeInfo(context.Background(), map[string]string{"redis_version": version, "maxmemory_policy": "noeviction", "aof_enabled": "1"})
 		if fit {
 			assert.NoError(t, err, version)
 		} else {
@@ -127,7 +127,7 @@ func TestProviderWithoutALoggerSpeaksToTheDefaultOne(t *testing.T) {
 	for name, p := range map[string]*Provider{"without": {}, "with nil": func() *Provider { p := new(Provider); WithLogger(nil)(p); return p }()} {
 		var said strings.Builder
 		slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil))) // after the provider was made
-		require.NoError(t, p.judge(t.Context(), map[string]string{"redis_version": "7.0.15", "aof_enabled": "0"}))
+		require.NoError(t, p.judgeInfo(t.Context(), map[string]string{"redis_version": "7.0.15", "aof_enabled": "0"}))
 		assert.Contains(t, said.String(), "appendonly is off", name)
 	}
 }

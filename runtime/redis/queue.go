@@ -16,20 +16,20 @@ import (
 
 // A queue is one open queue of a Provider.
 type queue struct {
-	p     *Provider
-	cfg   driver.QueueConfig
-	lane  *lane // its own tasks
-	grave *lane // its own dead
-	isDLQ bool  // it was a dead letter queue of some queue when it was opened
+	p            *Provider
+	cfg          driver.QueueConfig
+	keyspace     *keyspace // its own tasks
+	deadKeyspace *keyspace // its own dead
+	isDLQ        bool      // it was a dead letter queue of some queue when it was opened
 
-	around driver.Revival // of what Redrive moves
+	redriveHook driver.Revival // of what Redrive moves
 
 	ended    chan struct{} // closed by Close
 	endOnce  sync.Once
 	isClosed atomic.Bool
 
-	mu     sync.Mutex
-	graves map[string]*lane // the dead that this queue shows, by their queue of origin
+	mu            sync.Mutex
+	deadKeyspaces map[string]*keyspace // the dead that this queue shows, by their queue of origin
 }
 
 var _ interface {
@@ -82,26 +82,26 @@ func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*queue,
 	if cfg.Type == driver.FIFO {
 		k = fifo
 	}
-	q := &queue{p: p, cfg: cfg, ended: make(chan struct{}), graves: make(map[string]*lane)}
-	own := laneName{queue: cfg.Name}
+	q := &queue{p: p, cfg: cfg, ended: make(chan struct{}), deadKeyspaces: make(map[string]*keyspace)}
+	own := keyspaceName{queue: cfg.Name}
 	var err error
-	if q.lane, err = p.lane(own, k, cfg.Levels); err != nil {
+	if q.keyspace, err = p.keyspace(own, k, cfg.Levels); err != nil {
 		return nil, err
 	}
-	was, err := q.lane.declare(ctx, cfg)
+	was, err := q.keyspace.declare(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if was.kind != cfg.Type {
 		return nil, fmt.Errorf("%w: it is of type %s on the server, and %s is asked for", driver.ErrQueueMismatch, was.kind, cfg.Type)
 	}
-	q.lane.setLevels(was.levels)
+	q.keyspace.setLevels(was.levels)
 	if q.isDLQ = was.sources > 0; q.isDLQ {
 		if err := cfg.AsDead(); err != nil {
-			return nil, fmt.Errorf("%w; the set %q lists the queues that name it", err, q.lane.key(keySources))
+			return nil, fmt.Errorf("%w; the set %q lists the queues that name it", err, q.keyspace.key(keySources))
 		}
 	}
-	if q.grave, err = p.lane(laneName{cfg.Name, true}, dead, 1); err != nil || q.isDLQ {
+	if q.deadKeyspace, err = p.keyspace(keyspaceName{cfg.Name, true}, dead, 1); err != nil || q.isDLQ {
 		return q, err // the dead stay where they are: no dead letter queue of its own
 	}
 	return q, q.register(ctx, was.dlq)
@@ -116,8 +116,8 @@ type declaration struct {
 	paused  bool
 }
 
-func (l *lane) declare(ctx context.Context, cfg driver.QueueConfig) (d declaration, err error) {
-	reply, err := l.run(ctx, l.newCall(opDeclare, 3).add(string(cfg.Type), cfg.Levels, cfg.DLQ))
+func (ks *keyspace) declare(ctx context.Context, cfg driver.QueueConfig) (d declaration, err error) {
+	reply, err := ks.run(ctx, ks.newCall(opDeclare, 3).add(string(cfg.Type), cfg.Levels, cfg.DLQ))
 	if err != nil {
 		return d, err
 	}
@@ -137,7 +137,7 @@ func (l *lane) declare(ctx context.Context, cfg driver.QueueConfig) (d declarati
 // server of the Cluster: each step may be repeated.
 func (q *queue) register(ctx context.Context, was string) error {
 	p := q.p
-	dlq, err := p.lane(laneName{queue: q.cfg.DLQ}, lists, 1)
+	dlq, err := p.keyspace(keyspaceName{queue: q.cfg.DLQ}, lists, 1)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (q *queue) register(ctx context.Context, was string) error {
 		return fmt.Errorf("%w: its dead letter queue %q is a queue with one of its own, %q: name another or, if nothing works on %q, delete the field dlq of the hash %q", driver.ErrQueueMismatch, q.cfg.DLQ, own, q.cfg.DLQ, dlq.key(keyMeta))
 	}
 	if was != "" && was != q.cfg.DLQ {
-		old := laneKeys(p.prefix, was, false)
+		old := queueKeys(p.prefix, was, false)
 		_, err := request(ctx, p, func(ctx context.Context) (int64, error) {
 			return p.client.SRem(ctx, old[keySources], q.cfg.Name).Result()
 		})
@@ -172,7 +172,7 @@ func (q *queue) register(ctx context.Context, was string) error {
 		}
 	}
 	if text(held[2]) != "" {
-		return q.grave.pause(ctx, true)
+		return q.deadKeyspace.pause(ctx, true)
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		MaxDelay:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
 		MaxPayload:      maxPayload,
-		MaxBatch:        chunk,
+		MaxBatch:        maxScriptTasks,
 		DedupWindow:     driver.Unlimited,
 		UniqueUntilDone: true,
 		Ordered:         q.cfg.Type == driver.FIFO,
@@ -260,53 +260,53 @@ func (q *queue) begin() error {
 	return nil
 }
 
-// lanes returns the lanes of the queue: its own first, then the dead of the queues that
-// name it, which the server knows.
-func (q *queue) lanes(ctx context.Context) ([]*lane, error) {
+// keyspaces returns the keyspaces of the queue: its own first, then the dead of the
+// queues that name it, which the server knows.
+func (q *queue) keyspaces(ctx context.Context) ([]*keyspace, error) {
 	sources, err := request(ctx, q.p, func(ctx context.Context) ([]string, error) {
-		return q.p.client.SMembers(ctx, q.lane.key(keySources)).Result()
+		return q.p.client.SMembers(ctx, q.keyspace.key(keySources)).Result()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("redis: list the queues whose dead tasks %s has: %w", q.lane, err)
+		return nil, fmt.Errorf("redis: list the queues whose dead tasks %s has: %w", q.keyspace, err)
 	}
 	slices.Sort(sources)
-	lanes, graves := []*lane{q.lane}, make(map[string]*lane, len(sources))
+	keyspaces, deadKeyspaces := []*keyspace{q.keyspace}, make(map[string]*keyspace, len(sources))
 	for _, name := range sources {
-		l, err := q.p.lane(laneName{name, true}, dead, 1)
+		ks, err := q.p.keyspace(keyspaceName{name, true}, dead, 1)
 		if err != nil {
 			return nil, err
 		}
-		lanes, graves[name] = append(lanes, l), l
+		keyspaces, deadKeyspaces[name] = append(keyspaces, ks), ks
 	}
 	q.mu.Lock()
-	q.graves = graves
+	q.deadKeyspaces = deadKeyspaces
 	q.mu.Unlock()
-	return lanes, nil
+	return keyspaces, nil
 }
 
-// each runs f for the lanes of the queue, one after another.
-func (q *queue) each(ctx context.Context, f func(*lane) error) error {
-	lanes, err := q.lanes(ctx)
+// each runs f for the keyspaces of the queue, one after another.
+func (q *queue) each(ctx context.Context, f func(*keyspace) error) error {
+	keyspaces, err := q.keyspaces(ctx)
 	if err != nil {
 		return err
 	}
-	for _, l := range lanes {
-		err = errors.Join(err, f(l))
+	for _, ks := range keyspaces {
+		err = errors.Join(err, f(ks))
 	}
 	return err
 }
 
-// Receipts of tasks from the queue's own lane are "token.ID"; those of dead
+// Receipts of tasks from the queue's own keyspace are "token.ID"; those of dead
 // tasks have the name of their queue of origin before that, and a byte that is
 // in no name or ID.
 const originEnd = "\xff"
 
-// laneOf returns the lane that issued a receipt, and the receipt in the lane's form;
-// nil if no lane of this process can have issued it.
-func (q *queue) laneOf(r driver.Receipt) (*lane, string) {
+// keyspaceOf returns the keyspace that issued a receipt, and the receipt in the
+// keyspace's form; nil if no keyspace of this process can have issued it.
+func (q *queue) keyspaceOf(r driver.Receipt) (*keyspace, string) {
 	origin, rest, foreign := strings.Cut(string(r), originEnd)
 	if !foreign {
-		return q.lane, string(r)
+		return q.keyspace, string(r)
 	}
-	return q.p.known(laneName{origin, true}, dead), rest
+	return q.p.known(keyspaceName{origin, true}, dead), rest
 }

@@ -25,7 +25,7 @@ type results struct {
 	pubsub  *redis.PubSub // nil until a caller waits
 	waiting waiters.Board // by the name of the channel
 	changed []string      // channels that got or lost waiters; nothing is sent under mu
-	tended  bool          // the goroutine that subscribes is running
+	syncing bool          // the goroutine that subscribes is running
 	closed  bool
 }
 
@@ -84,16 +84,16 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 	_, err := request(ctx, rs.p, func(ctx context.Context) ([]redis.Cmder, error) {
 		return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			// First: a result with another result's mark is never forgotten.
-			pipe.Do(ctx, "SET", markKey(key), mark, "PX", max(span(ttl), 1))
-			pipe.Do(ctx, "SET", key, value, "PX", max(span(ttl), 1))
+			pipe.Do(ctx, "SET", markKey(key), mark, "PX", max(durationMillis(ttl), 1))
+			pipe.Do(ctx, "SET", key, value, "PX", max(durationMillis(ttl), 1))
 			pipe.Publish(ctx, key, "")
 			return nil
 		})
 	})
-	if err != nil && noRoom(err) {
+	if err != nil && isFull(err) {
 		// The memory is full, but as a rule a finished task frees more than its result
 		// takes: the script may write nevertheless.
-		c := &call{script: resultPut, args: []any{"evalsha", resultPut.sha, 2, key, markKey(key), value, mark, max(span(ttl), 1)}}
+		c := &call{script: resultPut, args: []any{"evalsha", resultPut.sha, 2, key, markKey(key), value, mark, max(durationMillis(ttl), 1)}}
 		_, err = rs.p.run(ctx, c)
 	}
 	if err != nil {
@@ -106,8 +106,8 @@ func (rs *results) PutResult(ctx context.Context, id string, result []byte, fail
 func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 	key := resultKey(rs.p.prefix, id)
 	// Most results are already there.
-	look := time.NewTicker(recheck)
-	defer look.Stop()
+	tick := time.NewTicker(recheck)
+	defer tick.Stop()
 	if value, found, err := rs.get(ctx, id, key); found || err != nil {
 		return value, err
 	}
@@ -120,7 +120,7 @@ func (rs *results) Await(ctx context.Context, id string) ([]byte, error) {
 		// The first news is that the subscription stands: nothing is missed in between.
 		// The connection may die silently, so every waiter also checks now and then.
 		select {
-		case <-look.C:
+		case <-tick.C:
 		case _, open := <-news:
 			if !open {
 				return nil, errClosed
@@ -175,7 +175,7 @@ func (rs *results) Peek(ctx context.Context, ids []string) ([]driver.StoredResul
 	}
 	defer rs.p.calls.Done()
 	found := make([]driver.StoredResult, 0, len(ids))
-	for part := range slices.Chunk(ids, chunk) {
+	for part := range slices.Chunk(ids, maxScriptTasks) {
 		cmds := make([]*redis.SliceCmd, len(part))
 		_, err := request(ctx, rs.p, func(ctx context.Context) ([]redis.Cmder, error) {
 			return rs.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -210,7 +210,7 @@ func (rs *results) Forget(ctx context.Context, old []driver.StoredResult) error 
 		return err
 	}
 	defer rs.p.calls.Done()
-	for part := range slices.Chunk(old, chunk) {
+	for part := range slices.Chunk(old, maxScriptTasks) {
 		calls := make([]*call, len(part))
 		for i, r := range part {
 			mark, value, _ := strings.Cut(r.Version, ":")
@@ -252,19 +252,19 @@ func (rs *results) leave(channel string, news chan struct{}) {
 // change makes the subscriptions follow the waiters. rs.mu is held.
 func (rs *results) change(channel string) {
 	rs.changed = append(rs.changed, channel)
-	if !rs.tended {
-		rs.tended = true
-		go rs.tend()
+	if !rs.syncing {
+		rs.syncing = true
+		go rs.syncSubscriptions()
 	}
 }
 
-// tend subscribes and unsubscribes until nothing is left to do. It runs in a goroutine
-// because the connection may wait for a server that does not answer.
-func (rs *results) tend() {
+// syncSubscriptions subscribes and unsubscribes until nothing is left to do. It runs in a
+// goroutine because the connection may wait for a server that does not answer.
+func (rs *results) syncSubscriptions() {
 	for {
 		rs.mu.Lock()
 		if len(rs.changed) == 0 || rs.closed {
-			rs.tended = false
+			rs.syncing = false
 			rs.mu.Unlock()
 			return
 		}

@@ -13,16 +13,16 @@ import (
 )
 
 // An awaited is what an Await that runs in the background returns.
-type awaited struct {
+type hasWaiters struct {
 	result []byte
 	err    error
 }
 
-func await(ctx context.Context, rs driver.Results, id string) <-chan awaited {
-	c := make(chan awaited, 1)
+func await(ctx context.Context, rs driver.Results, id string) <-chan hasWaiters {
+	c := make(chan hasWaiters, 1)
 	go func() {
 		result, err := rs.Await(ctx, id)
-		c <- awaited{result, err}
+		c <- hasWaiters{result, err}
 	}()
 	return c
 }
@@ -50,7 +50,7 @@ func TestAResultIsThereForWhoeverAwaitsIt(t *testing.T) {
 	a, b, c := await(ctx, here.Results(), "late"), await(ctx, there.Results(), "late"), await(ctx, there.Results(), "late")
 	subscribed(t, here, "late", 2)
 	require.NoError(t, here.Results().PutResult(ctx, "late", []byte(`2`), "", time.Minute))
-	for _, w := range []<-chan awaited{a, b, c} {
+	for _, w := range []<-chan hasWaiters{a, b, c} {
 		got := <-w
 		require.NoError(t, got.err)
 		assert.Equal(t, `2`, string(got.result))

@@ -18,7 +18,7 @@ import (
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// A kind says how the ready tasks of a lane are ordered. Each has its own file of Lua
+// A kind says how the ready tasks of a keyspace are ordered. Each has its own file of Lua
 // functions, with the same names, from which the scripts are composed.
 type kind string
 
@@ -28,7 +28,7 @@ const (
 	dead  kind = "dead" // the dead of a queue
 )
 
-// A script is one operation on one kind of lane. Its header has the names of its keys
+// A script is one operation on one kind of keyspace. Its header has the names of its keys
 // and of the files that it uses.
 type script struct {
 	name   string
@@ -38,7 +38,7 @@ type script struct {
 	lists  bool // the keys of the lists follow the others
 }
 
-// An operation is a script in the variants for the kinds of lane that it works
+// An operation is a script in the variants for the kinds of keyspace that it works
 // on.
 type operation map[kind]*script
 
@@ -54,7 +54,7 @@ var (
 	opRelease      = load("release")
 	opBury         = load("bury")
 	opStats        = load("stats")
-	opNudge        = load("nudge")
+	opSignal       = load("signal")
 	opPause        = load("pause")
 	opCancel       = load("cancel")
 	opReschedule   = load("reschedule")
@@ -81,7 +81,7 @@ var (
 	resultPut    = loadFor([]string{"result", "mark"}, "result_put")
 	resultForget = loadFor([]string{"result", "mark"}, "result_forget")
 
-	poke = loadFor([]string{"poke"}, "poke")
+	interrupt = loadFor([]string{"list"}, "interrupt")
 
 	lettersPut    = loadFor(letterKeyNames[:], "letters_put")
 	lettersGet    = loadFor(letterKeyNames[:], "letters_get")
@@ -91,8 +91,8 @@ var (
 	lettersSwap   = loadFor(letterKeyNames[:], "letters_swap")
 )
 
-// load composes an operation for every kind of lane that its header names, or once for
-// all.
+// load composes an operation for every kind of keyspace that its header names, or once
+// for all.
 func load(name string) operation {
 	text := read(name)
 	uses := header(text, "USES")
@@ -111,7 +111,7 @@ func load(name string) operation {
 	return op
 }
 
-// loadFor composes a script that works not on a lane, but on keys with known names.
+// loadFor composes a script that works not on a keyspace, but on keys with known names.
 func loadFor(known []string, name string) *script {
 	text := read(name)
 	return compose(name, text, header(text, "USES"), lists, known)
@@ -189,23 +189,23 @@ type call struct {
 	script *script
 	args   []any // of the command: evalsha, sha, number of keys, keys, arguments
 	first  int   // index of the first argument
-	sent   *sendings
+	sent   *sendCount
 }
 
 // newCall begins a call with room for n arguments.
-func (l *lane) newCall(op operation, n int) *call {
-	s := op[l.kind]
+func (ks *keyspace) newCall(op operation, n int) *call {
+	s := op[ks.kind]
 	if s == nil {
 		panic("redis: no script for a queue of this kind") // a mistake in this package
 	}
 	var levels []any
 	if s.lists {
-		levels = *l.lists.Load()
+		levels = *ks.lists.Load()
 	}
 	c := &call{script: s, args: make([]any, 0, 3+len(s.keys)+len(levels)+n)}
 	c.args = append(c.args, "evalsha", s.sha, len(s.keys)+len(levels))
 	for _, id := range s.keys {
-		c.args = append(c.args, l.keys[id])
+		c.args = append(c.args, ks.keys[id])
 	}
 	c.args = append(c.args, levels...)
 	c.first = len(c.args)
@@ -217,19 +217,19 @@ func (c *call) add(args ...any) *call {
 	return c
 }
 
-// again adds the argument that says how often the call was sent before.
-func (c *call) again() *call {
-	c.sent = new(sendings)
+// withSendCount adds the argument that says how often the call was sent before.
+func (c *call) withSendCount() *call {
+	c.sent = new(sendCount)
 	return c.add(c.sent)
 }
 
-// sendings counts how often a command was written to a connection. Clients repeat a
+// sendCount counts how often a command was written to a connection. Clients repeat a
 // command whose reply was lost; the script gets the count, so that it can distinguish
 // the call's own changes from those of others.
-type sendings struct{ n int }
+type sendCount struct{ n int }
 
 // MarshalBinary is called each time that the client writes the command.
-func (s *sendings) MarshalBinary() ([]byte, error) {
+func (s *sendCount) MarshalBinary() ([]byte, error) {
 	n := s.n
 	s.n++
 	return strconv.AppendInt(nil, int64(n), 10), nil
@@ -246,34 +246,34 @@ func (c *call) command(ctx context.Context) *redis.Cmd {
 // not have it.
 func (c *call) withSource() {
 	c.args[0], c.args[1] = "eval", c.script.source
-	c.unsent()
+	c.resetSendCount()
 }
 
-// unsent forgets the only sending of a call, which the server has refused without an
-// effect.
-func (c *call) unsent() {
+// resetSendCount forgets the only sending of a call, which the server has refused without
+// an effect.
+func (c *call) resetSendCount() {
 	if c.sent != nil && c.sent.n == 1 {
 		c.sent.n = 0
 	}
 }
 
 // moreDue is the error of a script that has put due tasks in line, has not done its own
-// work, and must be sent again: see settle.lua.
+// work, and must be sent again: see promote_and_reap.lua.
 func moreDue(err error) bool { return redis.HasErrorPrefix(err, "MOREDUE") }
 
-// patience bounds how long a call is repeated that the server cannot take now, because
-// it is loading or changing its role. Redis does that in seconds.
-const patience = 15 * time.Second
+// retryTimeout bounds how long a call is repeated that the server cannot take now,
+// because it is loading or changing its role. Redis does that in seconds.
+const retryTimeout = 15 * time.Second
 
 // run sends a call and returns the reply. If the server says that it cannot take it for
 // now, which means that nothing was done, the call is repeated until ctx ends, the
-// provider is closed, or patience is over.
+// provider is closed, or retryTimeout is over.
 func (p *Provider) run(ctx context.Context, c *call) (any, error) {
 	return request(ctx, p, func(ctx context.Context) (any, error) { return p.send(ctx, c) })
 }
 
 func (p *Provider) send(ctx context.Context, c *call) (any, error) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(retryTimeout)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		cmd := c.command(ctx)
 		err := p.client.Process(ctx, cmd)
@@ -284,15 +284,15 @@ func (p *Provider) send(ctx context.Context, c *call) (any, error) {
 			c.withSource()
 			continue
 		case moreDue(err) && ctx.Err() == nil:
-			c.unsent()
+			c.resetSendCount()
 			continue
-		case !p.forNow(err) || time.Now().After(deadline) || p.ctx.Err() != nil || !sleep(ctx, pause):
+		case !p.isTransient(err) || time.Now().After(deadline) || p.ctx.Err() != nil || !sleep(ctx, pause):
 			return nil, err
 		}
 	}
 }
 
-// runKeys sends one call of a script that works on no lane. keys are those that the
+// runKeys sends one call of a script that works on no keyspace. keys are those that the
 // script's keyIDs count.
 func (p *Provider) runKeys(ctx context.Context, s *script, keys []string, args ...any) (any, error) {
 	if err := p.begin(); err != nil {
@@ -347,7 +347,7 @@ func (p *Provider) sendAll(ctx context.Context, calls []*call) ([]any, []error) 
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, cmd := range cmds {
 		replies[i], errs[i] = cmd.Val(), cmd.Err()
-		if err := errs[i]; err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || p.forNow(err)) {
+		if err := errs[i]; err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || p.isTransient(err)) {
 			replies[i], errs[i] = p.send(ctx, calls[i])
 		}
 	}
@@ -375,16 +375,16 @@ const (
 	maxPause   = 250 * time.Millisecond
 )
 
-// forNow is forNow for the provider's client: one of a single server does not go
-// where a Cluster sends it.
-func (p *Provider) forNow(err error) bool {
+// isTransient is the function isTransient for the provider's client: one of a single
+// server does not go where a Cluster sends it.
+func (p *Provider) isTransient(err error) bool {
 	_, cluster := p.client.(*redis.ClusterClient)
-	return forNow(err) && (cluster || !redis.HasErrorPrefix(err, "MOVED") && !redis.HasErrorPrefix(err, "ASK"))
+	return isTransient(err) && (cluster || !redis.HasErrorPrefix(err, "MOVED") && !redis.HasErrorPrefix(err, "ASK"))
 }
 
-// forNow reports whether the server has refused a command for a reason that
+// isTransient reports whether the server has refused a command for a reason that
 // will pass. It has done nothing then.
-func forNow(err error) bool {
+func isTransient(err error) bool {
 	for _, prefix := range [...]string{"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
@@ -393,10 +393,10 @@ func forNow(err error) bool {
 	return false
 }
 
-// noRoom reports whether the server takes no new tasks for now: its memory or its disk
+// isFull reports whether the server takes no new tasks for now: its memory or its disk
 // is full, or a replica is missing that its configuration requires for writes. A script
 // that was refused for that has done nothing.
-func noRoom(err error) bool {
+func isFull(err error) bool {
 	var told redis.Error
 	if !errors.As(err, &told) {
 		return false

@@ -14,14 +14,14 @@ import (
 func every() map[string]*script {
 	all := make(map[string]*script)
 	for _, op := range []operation{
-		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opNudge, opPause, opCancel,
+		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opSignal, opPause, opCancel,
 		opReschedule, opPurge, opBrowse, opFind, opRewrite, opDeadFind, opDeadPage, opDeadRead, opDeadDiscard, opRedrive, opRegister,
 	} {
 		for k, s := range op {
 			all[fmt.Sprintf("%s (%s)", s.name, k)] = s
 		}
 	}
-	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsHeads, jobsPass, jobsNow, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, poke} {
+	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsHeads, jobsPass, jobsNow, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, interrupt} {
 		all[s.name] = s
 	}
 	return all

@@ -10,49 +10,49 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A held task is one task of a batch that is being settled.
-type held struct {
+// A settleItem is one task of a batch that is being settled.
+type settleItem struct {
 	index   int // in the batch
 	d       *driver.Delivery
-	receipt string // in its lane's form
-	id      string // its name in the lane
+	receipt string // in its keyspace's form
+	id      string // its name in the keyspace
 }
 
-// settle runs one script for each lane and 256 deliveries, or fewer if their envelopes
-// are large, and sends 1 MB of these in one round trip. build makes the call for a
-// part, and judge turns the code of one task into its error. size is the size of the
-// call for a delivery; nil: small.
-func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
+// settle runs one script for each keyspace and 256 deliveries, or fewer if their
+// envelopes are large, and sends 1 MB of these in one round trip. build makes the call
+// for a part, and toError turns the code of one task into its error. size is the size of
+// the call for a delivery; nil: small.
+func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, size func(settleItem) int, build func(*keyspace, []settleItem) *call, toError func(*call, settleItem, int64) error) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
-	return q.settleNow(ctx, ds, size, build, judge)
+	return q.settleNow(ctx, ds, size, build, toError)
 }
 
 // settleNow is settle, on a queue that may have been closed.
-func (q *queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(held) int, build func(*lane, []held) *call, judge func(*call, held, int64) error) error {
-	s := settling{q: q, n: len(ds), judge: judge}
-	for l, all := range q.byLane(ds, &s.failed) {
+func (q *queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(settleItem) int, build func(*keyspace, []settleItem) *call, toError func(*call, settleItem, int64) error) error {
+	s := settleBatch{q: q, n: len(ds), toError: toError}
+	for ks, all := range q.byKeyspace(ds, &s.failed) {
 		for len(all) > 0 {
 			n, bytes := 1, 0
 			if size == nil {
-				n = min(chunk, len(all))
+				n = min(maxScriptTasks, len(all))
 			} else {
 				bytes = size(all[0])
-				for n < min(chunk, len(all)) && bytes+size(all[n]) <= bulk {
+				for n < min(maxScriptTasks, len(all)) && bytes+size(all[n]) <= maxScriptBytes {
 					bytes += size(all[n])
 					n++
 				}
 			}
-			if s.bytes > 0 && s.bytes+bytes > maxTrip {
+			if s.bytes > 0 && s.bytes+bytes > maxTripBytes {
 				if err := s.send(ctx); err != nil {
 					return err
 				}
 			}
-			s.parts = append(s.parts, settled{l, all[:n], nil})
-			if s.broken == nil {
-				s.parts[len(s.parts)-1].call = build(l, all[:n])
+			s.parts = append(s.parts, settlePart{ks, all[:n], nil})
+			if s.failure == nil {
+				s.parts[len(s.parts)-1].call = build(ks, all[:n])
 			}
 			s.bytes += bytes
 			all = all[n:]
@@ -64,26 +64,26 @@ func (q *queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(
 	return sorted(&s.failed)
 }
 
-// A settling is a batch that is being settled.
-type settling struct {
-	q      *queue
-	n      int // deliveries in the batch
-	judge  func(*call, held, int64) error
-	failed driver.BatchError
-	broken error     // of a call without an answer; later ones are not sent
-	parts  []settled // of the next round trip
-	bytes  int       // of these
+// A settleBatch is a batch that is being settled.
+type settleBatch struct {
+	q       *queue
+	n       int // deliveries in the batch
+	toError func(*call, settleItem, int64) error
+	failed  driver.BatchError
+	failure error        // of a call without an answer; later ones are not sent
+	parts   []settlePart // of the next round trip
+	bytes   int          // of these
 }
 
-// A settled part is one call and the deliveries in it.
-type settled struct {
-	lane *lane
-	held []held
-	call *call
+// A settlePart is one call and the deliveries in it.
+type settlePart struct {
+	keyspace *keyspace
+	items    []settleItem
+	call     *call
 }
 
 // send sends the parts. An error applies to the whole batch.
-func (s *settling) send(ctx context.Context) error {
+func (s *settleBatch) send(ctx context.Context) error {
 	calls := make([]*call, len(s.parts))
 	for i := range s.parts {
 		calls[i] = s.parts[i].call
@@ -92,13 +92,13 @@ func (s *settling) send(ctx context.Context) error {
 		replies = make([]any, len(calls))
 		errs    = make([]error, len(calls))
 	)
-	if s.broken == nil {
+	if s.failure == nil {
 		replies, errs = s.q.p.runAll(ctx, calls)
 	}
 	for i, part := range s.parts {
-		if s.broken != nil && calls[i] == nil {
-			for _, h := range part.held {
-				s.failed.Add(h.index, taskID(h.d), s.broken)
+		if s.failure != nil && calls[i] == nil {
+			for _, h := range part.items {
+				s.failed.Add(h.index, taskID(h.d), s.failure)
 			}
 			continue
 		}
@@ -106,25 +106,25 @@ func (s *settling) send(ctx context.Context) error {
 		err := errs[i]
 		if err == nil {
 			if replies[i] == int64(-1) {
-				return s.q.errUndead()
+				return s.q.errNoDLQ()
 			}
-			codes, err = codesOf(replies[i], len(part.held))
+			codes, err = codesOf(replies[i], len(part.items))
 		}
-		if err == nil && len(codes) != len(part.held) {
+		if err == nil && len(codes) != len(part.items) {
 			err = errReply
 		}
 		if err != nil {
-			err = part.lane.failed(calls[i], err)
-			if len(part.held) == s.n {
+			err = part.keyspace.failed(calls[i], err)
+			if len(part.items) == s.n {
 				return err
 			}
-			s.broken = err
+			s.failure = err
 		}
-		for k, h := range part.held {
+		for k, h := range part.items {
 			if err != nil {
 				s.failed.Add(h.index, taskID(h.d), err)
 			} else if codes[k] != 0 {
-				s.failed.Add(h.index, taskID(h.d), s.judge(calls[i], h, codes[k]))
+				s.failed.Add(h.index, taskID(h.d), s.toError(calls[i], h, codes[k]))
 			}
 		}
 	}
@@ -133,26 +133,26 @@ func (s *settling) send(ctx context.Context) error {
 }
 
 // envelopeSize is the approximate size of a delivery's task in a call.
-func envelopeSize(h held) int {
+func envelopeSize(h settleItem) int {
 	n := len(h.d.Task.Payload)
 	if h.d.Task.Encoding != "" {
 		n += n / 3 // base64
 	}
-	return n + envelopeRoom
+	return n + envelopeOverhead
 }
 
-// byLane sorts deliveries by the lane that issued them. The lease of a receipt that no
-// lane can have issued is lost.
-func (q *queue) byLane(ds []*driver.Delivery, failed *driver.BatchError) map[*lane][]held {
-	all := make(map[*lane][]held, 1)
+// byKeyspace sorts deliveries by the keyspace that issued them. The lease of a receipt
+// that no keyspace can have issued is lost.
+func (q *queue) byKeyspace(ds []*driver.Delivery, failed *driver.BatchError) map[*keyspace][]settleItem {
+	all := make(map[*keyspace][]settleItem, 1)
 	for i, d := range ds {
-		l, receipt := q.laneOf(d.Receipt)
+		ks, receipt := q.keyspaceOf(d.Receipt)
 		token, id, ok := strings.Cut(receipt, ".")
-		if l == nil || !ok || token == "" {
+		if ks == nil || !ok || token == "" {
 			failed.Add(i, taskID(d), q.errLost(d))
 			continue
 		}
-		all[l] = append(all[l], held{i, d, receipt, id})
+		all[ks] = append(all[ks], settleItem{i, d, receipt, id})
 	}
 	return all
 }
@@ -168,15 +168,15 @@ func (q *queue) errLost(d *driver.Delivery) error {
 	return fmt.Errorf("%w: task %s of queue %q", driver.ErrLeaseLost, taskID(d), q.cfg.Name)
 }
 
-func (q *queue) lost(_ *call, h held, _ int64) error { return q.errLost(h.d) }
+func (q *queue) lost(_ *call, h settleItem, _ int64) error { return q.errLost(h.d) }
 
 // gone is the code of complete for a task that no longer exists.
 const gone = 2
 
 // Complete implements [driver.Queue].
 func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
-	build := func(l *lane, part []held) *call {
-		c := l.newCall(opComplete, 2+2*len(part)).add(len(part)).again()
+	build := func(ks *keyspace, part []settleItem) *call {
+		c := ks.newCall(opComplete, 2+2*len(part)).add(len(part)).withSendCount()
 		for i := range part {
 			c.args = append(c.args, &part[i].receipt)
 		}
@@ -185,7 +185,7 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 		}
 		return c
 	}
-	judge := func(c *call, h held, code int64) error {
+	toError := func(c *call, h settleItem, code int64) error {
 		if code == gone && c.sent.n > 1 && time.Now().Before(h.d.LeaseUntil) {
 			// The call was sent more than once, and no other worker had the task: the
 			// first sending has completed it.
@@ -193,7 +193,7 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 		}
 		return q.errLost(h.d)
 	}
-	return q.settle(ctx, ds, nil, build, judge)
+	return q.settle(ctx, ds, nil, build, toError)
 }
 
 // Extend implements [driver.Queue].
@@ -202,8 +202,8 @@ func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
 	}
 	until := time.Now().Add(lease)
-	build := func(l *lane, part []held) *call {
-		c := l.newCall(opExtend, 2+len(part)).add(len(part), span(lease))
+	build := func(ks *keyspace, part []settleItem) *call {
+		c := ks.newCall(opExtend, 2+len(part)).add(len(part), durationMillis(lease))
 		for i := range part {
 			c.args = append(c.args, &part[i].receipt)
 		}
@@ -224,8 +224,8 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, envelopeSize, buildRelease, q.lost)
 }
 
-func buildRelease(l *lane, part []held) *call {
-	c := l.newCall(opRelease, 2+4*len(part)).add(len(part)).again()
+func buildRelease(ks *keyspace, part []settleItem) *call {
+	c := ks.newCall(opRelease, 2+4*len(part)).add(len(part)).withSendCount()
 	for i := range part {
 		h := &part[i]
 		task := *h.d.Task
@@ -233,7 +233,7 @@ func buildRelease(l *lane, part []held) *call {
 		if delay > 0 {
 			task.ScheduledFor = time.Now().Add(delay)
 		}
-		c.add(&h.receipt, &h.id, driver.AppendEnvelope(nil, &task), span(delay))
+		c.add(&h.receipt, &h.id, driver.AppendEnvelope(nil, &task), durationMillis(delay))
 	}
 	return c
 }
@@ -242,16 +242,16 @@ func buildRelease(l *lane, part []held) *call {
 // letter queue it returns an error wrapping ErrUnsupported.
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.isDLQ {
-		return q.errUndead()
+		return q.errNoDLQ()
 	}
 	for _, d := range ds {
 		// Another queue may have named this one since it was opened.
-		if l, _ := q.laneOf(d.Receipt); l != nil && l.dead {
-			return q.errUndead()
+		if ks, _ := q.keyspaceOf(d.Receipt); ks != nil && ks.dead {
+			return q.errNoDLQ()
 		}
 	}
-	build := func(l *lane, part []held) *call {
-		c := l.newCall(opBury, 2+3*len(part)).add(len(part)).again()
+	build := func(ks *keyspace, part []settleItem) *call {
+		c := ks.newCall(opBury, 2+3*len(part)).add(len(part)).withSendCount()
 		for i := range part {
 			h := &part[i]
 			c.add(&h.receipt, &h.id, driver.AppendEnvelope(nil, h.d.Task))
@@ -261,7 +261,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	return q.settle(ctx, ds, envelopeSize, build, q.lost)
 }
 
-func (q *queue) errUndead() error {
+func (q *queue) errNoDLQ() error {
 	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 

@@ -14,16 +14,16 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 		return driver.Stats{}, err
 	}
 	defer q.p.calls.Done()
-	total, sources, err := q.lane.stats(ctx)
+	total, sources, err := q.keyspace.stats(ctx)
 	if err != nil || sources == 0 {
 		return total, err
 	}
-	lanes, err := q.lanes(ctx)
+	keyspaces, err := q.keyspaces(ctx)
 	if err != nil {
 		return driver.Stats{}, err
 	}
-	for _, l := range lanes[1:] {
-		s, _, err := l.stats(ctx)
+	for _, ks := range keyspaces[1:] {
+		s, _, err := ks.stats(ctx)
 		if err != nil {
 			return driver.Stats{}, err
 		}
@@ -35,10 +35,10 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	return total, nil
 }
 
-// stats counts the tasks of one lane, and says how many queues have this one
+// stats counts the tasks of one keyspace, and says how many queues have this one
 // for their dead letters.
-func (l *lane) stats(ctx context.Context) (s driver.Stats, sources int64, err error) {
-	reply, err := l.run(ctx, l.newCall(opStats, 0))
+func (ks *keyspace) stats(ctx context.Context) (s driver.Stats, sources int64, err error) {
+	reply, err := ks.run(ctx, ks.newCall(opStats, 0))
 	if err != nil {
 		return s, 0, err
 	}
@@ -58,12 +58,12 @@ func (l *lane) stats(ctx context.Context) (s driver.Stats, sources int64, err er
 	}
 	heads, _ := r[6].([]any)
 	for _, head := range heads {
-		if t, err := decodeTask(text(head), "head", l.queue); err == nil {
+		if t, err := decodeTask(text(head), "head", ks.queue); err == nil {
 			s.OldestAge = max(s.OldestAge, now.Sub(t.DueAt()))
 		}
 	}
 	if n(8) > 0 {
-		l.adopted.Store(0) // who believes the number finds them
+		ks.inboxReadAt.Store(0) // who believes the number finds them
 	}
 	return s, n(7), nil
 }

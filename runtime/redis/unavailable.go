@@ -10,17 +10,17 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// unavailable makes the error of a request ErrUnavailable unless what became of the request
-// is known: it was not sent, or the server has answered it. So all errors of connections
-// count but a certificate that is not trusted, those of an exhausted pool and of a closed
-// client included. Of the server's answers those count that it gives for now: it is
-// loading, it changes its role, a script runs for long, it has too many clients.
+// unavailable makes the error of a request ErrUnavailable unless what became of the
+// request is known: it was not sent, or the server has answered it. So all errors of
+// connections count but a certificate that is not trusted, those of an exhausted pool and
+// of a closed client included. Of the server's answers those count that it gives for now:
+// it is loading, it changes its role, a script runs for long, it has too many clients.
 func (p *Provider) unavailable(err error) error {
 	var answered redis.Error
 	switch {
-	case err == nil, errors.Is(err, errUnsent), errors.Is(err, errUnfit):
+	case err == nil, errors.Is(err, errUnsent), errors.Is(err, errUnusable):
 		return err
-	case errors.As(err, &answered) && !p.forNow(err) && !redis.HasErrorPrefix(err, "BUSY ") && !redis.HasErrorPrefix(err, manyClients):
+	case errors.As(err, &answered) && !p.isTransient(err) && !redis.HasErrorPrefix(err, "BUSY ") && !redis.HasErrorPrefix(err, manyClients):
 		return err
 	}
 	return unreached(err)

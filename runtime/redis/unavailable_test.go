@@ -25,7 +25,7 @@ func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 	single := &Provider{client: redis.NewClient(&redis.Options{})}
 	defer single.client.Close()
 	for _, err := range []error{
-		io.EOF, context.DeadlineExceeded, redis.ErrPoolTimeout, redis.ErrClosed, &unheard{context.Canceled}, &net.OpError{Op: "dial", Err: errors.New("refused")},
+		io.EOF, context.DeadlineExceeded, redis.ErrPoolTimeout, redis.ErrClosed, &abandonedError{context.Canceled}, &net.OpError{Op: "dial", Err: errors.New("refused")},
 		told("LOADING Redis is loading the dataset in memory"), told("READONLY You can't write against a read only replica."),
 		told("BUSY Redis is busy running a script."), told("ERR max number of clients reached"),
 	} {
@@ -34,7 +34,7 @@ func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 		require.ErrorIs(t, got, err)
 	}
 	for _, err := range []error{
-		redis.Nil, driver.ErrClosed, errUnsent, &tls.CertificateVerificationError{Err: io.EOF}, &unfit{"it is a Sentinel", nil},
+		redis.Nil, driver.ErrClosed, errUnsent, &tls.CertificateVerificationError{Err: io.EOF}, &unusableError{"it is a Sentinel", nil},
 		told("NOPERM this user has no permissions"), told("WRONGPASS invalid username-password pair"), told("MOVED 1 127.0.0.1:6379"),
 		told("OOM command not allowed when used memory > 'maxmemory'."), told("ERR unknown command"),
 	} {

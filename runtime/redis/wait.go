@@ -9,49 +9,49 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A lobby has the callers of Dequeue that wait for one lane, in the order of their
-// calls. While there are any, a connection of the process is blocked in Redis until the
-// lane has tasks, see watchers, and a timer runs for tasks that will be due. Either
-// makes one caller check. A caller that finds tasks makes the next one check too, so
-// that none is forgotten and only the last one checks in vain.
-type lobby struct {
-	lane *lane
+// A waitQueue has the callers of Dequeue that wait for one keyspace, in the order of
+// their calls. While there are any, a connection of the process is blocked in Redis until
+// the keyspace has tasks, see watchers, and a timer runs for tasks that will be due.
+// Either wakes one caller, which polls. A caller that finds tasks makes the next one
+// check too, so that none is forgotten and only the last one checks in vain.
+type waitQueue struct {
+	keyspace *keyspace
 
-	mu      sync.Mutex
-	present int       // waiters that wait, or look because they were called
-	line    []*waiter // those that wait
-	called  bool      // there is something to look for, and all who are present look already
-	timer   *time.Timer
-	rings   time.Time // when the timer rings; zero: not at all
+	mu          sync.Mutex
+	present     int       // waiters that wait, or poll because they were woken
+	waiting     []*waiter // those that wait
+	wakePending bool      // there is something to poll for, and all who are present poll already
+	timer       *time.Timer
+	timerAt     time.Time // when the timer fires; zero: not at all
 
-	watcher *watcher // that has the lane among its own; guarded by watchers.mu, as is checked
-	checked bool     // the lane is among those to check
+	watcher *watcher // that has the keyspace among its own; guarded by watchers.mu, as is checked
+	checked bool     // the keyspace is among those to check
 }
 
 // A waiter is one call of Dequeue.
 type waiter struct {
-	q     *queue
-	calls chan struct{} // capacity 1; nil until it waits
-	in    []*lobby      // where it is present
+	q       *queue
+	wakeups chan struct{} // capacity 1; nil until it waits
+	queues  []*waitQueue  // where it is present
 }
 
-// wait waits until one of the lanes may have tasks.
-func (w *waiter) wait(ctx context.Context, found look) error {
-	if w.calls == nil {
-		w.calls = make(chan struct{}, 1)
+// wait waits until one of the keyspaces may have tasks.
+func (w *waiter) wait(ctx context.Context, found pollResult) error {
+	if w.wakeups == nil {
+		w.wakeups = make(chan struct{}, 1)
 	}
-	for i, l := range found.lanes {
-		lo := &l.lobby
-		if !slices.Contains(w.in, lo) {
-			w.in = append(w.in, lo)
-			lo.enter()
+	for i, ks := range found.keyspaces {
+		wq := &ks.waitQueue
+		if !slices.Contains(w.queues, wq) {
+			w.queues = append(w.queues, wq)
+			wq.enter()
 		}
-		lo.queue(w, found.events[i])
+		wq.add(w, found.events[i])
 	}
 	select {
-	case <-w.calls:
-		for _, lo := range w.in {
-			lo.unqueue(w)
+	case <-w.wakeups:
+		for _, wq := range w.queues {
+			wq.remove(w)
 		}
 		return nil
 	case <-ctx.Done():
@@ -62,127 +62,127 @@ func (w *waiter) wait(ctx context.Context, found look) error {
 }
 
 // leave ends the waiter's presence, and makes the next one check: this one may have found
-// tasks, or have been called and not checked.
+// tasks, or have been woken and not polled.
 func (w *waiter) leave() {
-	for _, lo := range w.in {
-		lo.unqueue(w)
-		lo.leave()
+	for _, wq := range w.queues {
+		wq.remove(w)
+		wq.leave()
 	}
 }
 
-func (lo *lobby) enter() {
-	lo.mu.Lock()
-	defer lo.mu.Unlock()
-	lo.present++
+func (wq *waitQueue) enter() {
+	wq.mu.Lock()
+	defer wq.mu.Unlock()
+	wq.present++
 }
 
-// queue puts a waiter at the end of the line. It has checked, and there may be tasks at
+// add puts a waiter at the end of the line. It has checked, and there may be tasks at
 // the given time.
-func (lo *lobby) queue(w *waiter, event time.Time) {
-	if lo.append(w, event) {
-		lo.lane.p.watchers.join(lo)
+func (wq *waitQueue) add(w *waiter, event time.Time) {
+	if wq.insert(w, event) {
+		wq.keyspace.p.watchers.join(wq)
 	}
 }
 
-// append is queue, and reports whether the lane must be watched.
-func (lo *lobby) append(w *waiter, event time.Time) bool {
-	lo.mu.Lock()
-	defer lo.mu.Unlock()
-	lo.line = append(lo.line, w)
-	if !event.IsZero() && (lo.rings.IsZero() || event.Before(lo.rings)) {
-		lo.rings = event
+// insert is add, and reports whether the keyspace must be watched.
+func (wq *waitQueue) insert(w *waiter, event time.Time) bool {
+	wq.mu.Lock()
+	defer wq.mu.Unlock()
+	wq.waiting = append(wq.waiting, w)
+	if !event.IsZero() && (wq.timerAt.IsZero() || event.Before(wq.timerAt)) {
+		wq.timerAt = event
 		d := time.Until(event)
-		if lo.timer == nil {
-			lo.timer = time.AfterFunc(d, lo.ring)
+		if wq.timer == nil {
+			wq.timer = time.AfterFunc(d, wq.onTimer)
 		} else {
-			lo.timer.Reset(d)
+			wq.timer.Reset(d)
 		}
 	}
-	if lo.called {
-		lo.callNext()
+	if wq.wakePending {
+		wq.wakeNext()
 	}
-	return len(lo.line) > 0
+	return len(wq.waiting) > 0
 }
 
-func (lo *lobby) unqueue(w *waiter) {
-	lo.mu.Lock()
-	defer lo.mu.Unlock()
-	if i := slices.Index(lo.line, w); i >= 0 {
-		lo.line = slices.Delete(lo.line, i, i+1)
+func (wq *waitQueue) remove(w *waiter) {
+	wq.mu.Lock()
+	defer wq.mu.Unlock()
+	if i := slices.Index(wq.waiting, w); i >= 0 {
+		wq.waiting = slices.Delete(wq.waiting, i, i+1)
 	}
 }
 
-func (lo *lobby) leave() {
-	lo.mu.Lock()
-	lo.present--
-	last := lo.present == 0
-	handOver := last && (lo.called || !lo.rings.IsZero())
+func (wq *waitQueue) leave() {
+	wq.mu.Lock()
+	wq.present--
+	last := wq.present == 0
+	handOver := last && (wq.wakePending || !wq.timerAt.IsZero())
 	if last {
-		lo.called, lo.rings = false, time.Time{}
-		if lo.timer != nil {
-			lo.timer.Stop()
+		wq.wakePending, wq.timerAt = false, time.Time{}
+		if wq.timer != nil {
+			wq.timer.Stop()
 		}
 	} else {
-		lo.callNext()
+		wq.wakeNext()
 	}
-	lo.mu.Unlock()
+	wq.mu.Unlock()
 	if handOver {
-		lo.handOver()
+		wq.handOver()
 	}
 }
 
-// handOver makes another process watch the lane.
-func (lo *lobby) handOver() {
-	if !lo.lane.p.goWatch(lo.lane.nudge) {
-		lo.lane.nudge() // the provider closes, and waits for this
+// handOver makes another process watch the keyspace.
+func (wq *waitQueue) handOver() {
+	if !wq.keyspace.p.goWatch(wq.keyspace.signalOthers) {
+		wq.keyspace.signalOthers() // the provider closes, and waits for this
 	}
 }
 
-func (lo *lobby) ring() {
-	lo.mu.Lock()
-	defer lo.mu.Unlock()
-	lo.rings = time.Time{}
-	if lo.present > 0 {
-		lo.callNext()
+func (wq *waitQueue) onTimer() {
+	wq.mu.Lock()
+	defer wq.mu.Unlock()
+	wq.timerAt = time.Time{}
+	if wq.present > 0 {
+		wq.wakeNext()
 	}
 }
 
-// call makes a waiter check. It reports false if there is none.
-func (lo *lobby) call() bool {
-	lo.mu.Lock()
-	defer lo.mu.Unlock()
-	if lo.present == 0 {
+// wake makes a waiter check. It reports false if there is none.
+func (wq *waitQueue) wake() bool {
+	wq.mu.Lock()
+	defer wq.mu.Unlock()
+	if wq.present == 0 {
 		return false
 	}
-	lo.callNext()
+	wq.wakeNext()
 	return true
 }
 
-// baton makes a waiter check, here or in another process.
-func (lo *lobby) baton() {
-	if !lo.call() {
-		lo.handOver()
+// passOn makes a waiter check, here or in another process.
+func (wq *waitQueue) passOn() {
+	if !wq.wake() {
+		wq.handOver()
 	}
 }
 
-// callNext calls the first in line, or the next one to come.
-func (lo *lobby) callNext() {
-	if lo.called = len(lo.line) == 0; lo.called {
+// wakeNext wakes the first in line, or the next one to come.
+func (wq *waitQueue) wakeNext() {
+	if wq.wakePending = len(wq.waiting) == 0; wq.wakePending {
 		return
 	}
-	w := lo.line[0]
-	lo.line = slices.Delete(lo.line, 0, 1)
+	w := wq.waiting[0]
+	wq.waiting = slices.Delete(wq.waiting, 0, 1)
 	select {
-	case w.calls <- struct{}{}:
-	default: // another lane has called it
+	case w.wakeups <- struct{}{}:
+	default: // another keyspace has woken it
 	}
 }
 
-// awaited reports whether there are waiters in line.
-func (lo *lobby) awaited() bool {
-	lo.mu.Lock()
-	defer lo.mu.Unlock()
-	return len(lo.line) > 0
+// hasWaiters reports whether there are waiters in line.
+func (wq *waitQueue) hasWaiters() bool {
+	wq.mu.Lock()
+	defer wq.mu.Unlock()
+	return len(wq.waiting) > 0
 }
 
 // goWatch starts a goroutine that watches for the waiters, and reports whether it did:
@@ -197,41 +197,41 @@ func (p *Provider) goWatch(watch func()) bool {
 	return true
 }
 
-// block waits at most recheck for a baton in one of the lists, takes it, and returns
+// block waits at most recheck for a signal in one of the lists, takes it, and returns
 // the list and the content. After that a silent connection is abandoned: a waiter
-// checks, and another connection is blocked. A baton that arrives on the abandoned one
+// checks, and another connection is blocked. A signal that arrives on the abandoned one
 // goes to late.
 func (p *Provider) block(late func(list string), lists ...string) (list, says string, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, recheck+blockGrace)
 	defer cancel()
-	baton, err := boundedOr(ctx, nil, 0, func(ctx context.Context) ([]string, error) {
+	signal, err := boundedOr(ctx, nil, 0, func(ctx context.Context) ([]string, error) {
 		// The deadline is not for the connection: it would be closed on it.
 		return p.blocking.BLPop(context.WithoutCancel(ctx), recheck, lists...).Result()
-	}, func(baton []string) {
-		if baton != nil && p.ctx.Err() == nil {
-			late(baton[0])
+	}, func(signal []string) {
+		if signal != nil && p.ctx.Err() == nil {
+			late(signal[0])
 		}
 	})
 	if err != nil {
 		return "", "", err
 	}
-	return baton[0], baton[1], nil
+	return signal[0], signal[1], nil
 }
 
 // blockGrace is how long a busy server may take to report a timeout.
 const blockGrace = 500 * time.Millisecond
 
-// nudge hands the watch over the lane to another process, if there is anything to watch
-// for. If it fails the others notice within recheck.
-func (l *lane) nudge() {
+// signalOthers hands the watch over the keyspace to another process, if there is anything
+// to watch for. If it fails the others notice within recheck.
+func (ks *keyspace) signalOthers() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_, _ = l.p.run(ctx, l.newCall(opNudge, 0))
+	_, _ = ks.p.run(ctx, ks.newCall(opSignal, 0))
 }
 
-// waiters is how many callers of Dequeue wait for the lane, or check it.
-func (l *lane) waiters() int {
-	l.lobby.mu.Lock()
-	defer l.lobby.mu.Unlock()
-	return l.lobby.present
+// waiters is how many callers of Dequeue wait for the keyspace, or check it.
+func (ks *keyspace) waiters() int {
+	ks.waitQueue.mu.Lock()
+	defer ks.waitQueue.mu.Unlock()
+	return ks.waitQueue.present
 }

@@ -16,7 +16,7 @@ import (
 // idle starts a Dequeue and returns once it waits.
 func idle(t *testing.T, ctx context.Context, q *queue) <-chan *driver.Delivery {
 	t.Helper()
-	before := q.lane.waiters()
+	before := q.keyspace.waiters()
 	got := make(chan *driver.Delivery, 1)
 	go func() {
 		defer close(got)
@@ -24,7 +24,7 @@ func idle(t *testing.T, ctx context.Context, q *queue) <-chan *driver.Delivery {
 			got <- ds[0]
 		}
 	}()
-	require.Eventually(t, func() bool { return q.lane.waiters() == before+1 }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return q.keyspace.waiters() == before+1 }, soon, time.Millisecond)
 	return got
 }
 

@@ -13,34 +13,34 @@ import (
 )
 
 const (
-	// ownWatchers is how many lanes a process watches over a connection for each: those
-	// that had something lately.
+	// ownWatchers is how many keyspaces a process watches over a connection for each:
+	// those that had something lately.
 	ownWatchers = 32
-	// sharedWatchers is how many connections it has for all others, and sharedLanes how
-	// many lanes one of these watches before there is a second: a server takes a
+	// sharedWatchers is how many connections it has for all others, and sharedKeyspaces
+	// how many keyspaces one of these watches before there is a second: a server takes a
 	// microsecond for each key that a client is blocked for, and does so anew after each
 	// wake-up.
-	sharedWatchers = 32
-	sharedLanes    = 256
+	sharedWatchers  = 32
+	sharedKeyspaces = 256
 	// In a Cluster no command blocks for keys of several slots. There the others are
-	// asked, in pipelines: each takes sweepEach of the time, so that many are asked
+	// polled, in pipelines: each takes sweepEach of the time, so that many are polled
 	// less often.
 	sweepEach = 200 * time.Microsecond
 	minSweep  = 250 * time.Millisecond
-	// checkTogether is how much sooner than it must be a lane is checked, along with
+	// checkTogether is how much sooner than it must be a keyspace is checked, along with
 	// others.
 	checkTogether = 250 * time.Millisecond
-	// pokeLife is how long a baton lasts in the list of a process that is no more.
-	pokeLife = time.Minute
+	// interruptTTL is how long a signal lasts in the list of a process that is no more.
+	interruptTTL = time.Minute
 )
 
-// watchers wait for the wake-ups of all lanes that have waiters in the process, over a
-// few connections. A lane that is new, or had a wake-up, gets its own connection if one
-// is free; then only this lane is blocked for again when it is empty. A lane that is
-// quiet for recheck moves to a shared connection.
+// watchers wait for the wake-ups of all keyspaces that have waiters in the process, over
+// a few connections. A keyspace that is new, or had a wake-up, gets its own connection if
+// one is free; then only this keyspace is blocked for again when it is empty. A keyspace
+// that is quiet for recheck moves to a shared connection.
 type watchers struct {
 	p     *Provider
-	spare int // own watchers that are kept free for lanes with work, if possible
+	spare int // own watchers that are kept free for keyspaces with work, if possible
 
 	mu       sync.Mutex
 	own      []watcher
@@ -52,21 +52,21 @@ type watchers struct {
 // A watcher is one connection, with the goroutine that is blocked on it. The fields
 // are guarded by watchers.mu.
 type watcher struct {
-	all    *watchers
-	alone  bool   // it watches one lane
-	sweeps bool   // it asks in place of being blocked
-	poke   string // list with a baton when more lanes have come; empty: no need of one
+	all          *watchers
+	alone        bool   // it watches one keyspace
+	sweeps       bool   // it polls in place of being blocked
+	interruptKey string // list with a signal when more keyspaces have come; empty: no need of one
 
-	lanes   []*lobby
-	running bool // the goroutine is there
-	blocked bool // it waits, for the lanes that were there then
-	poked   bool // and will not for long
+	queues      []*waitQueue
+	running     bool // the goroutine is there
+	blocked     bool // it waits, for the keyspaces that were there then
+	interrupted bool // and will not for long
 }
 
-// A check is a check of a lane that had no wake-up for a while.
+// A check is a check of a keyspace that had no wake-up for a while.
 type check struct {
-	lobby *lobby
-	at    time.Time
+	waitQueue *waitQueue
+	at        time.Time
 }
 
 func newWatchers(p *Provider) *watchers {
@@ -82,57 +82,57 @@ func newWatchers(p *Provider) *watchers {
 	for i := range ws.shared {
 		ws.shared[i] = watcher{all: ws, sweeps: cluster}
 		if !cluster {
-			ws.shared[i].poke = name + strconv.Itoa(i)
+			ws.shared[i].interruptKey = name + strconv.Itoa(i)
 		}
 	}
 	return ws
 }
 
-// join makes a lane watched while it has waiters.
-func (ws *watchers) join(lo *lobby) {
+// join makes a keyspace watched while it has waiters.
+func (ws *watchers) join(wq *waitQueue) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if !lo.checked {
-		lo.checked = true
-		ws.checks = append(ws.checks, check{lo, time.Now().Add(recheck)})
+	if !wq.checked {
+		wq.checked = true
+		ws.checks = append(ws.checks, check{wq, time.Now().Add(recheck)})
 		if !ws.checking {
 			ws.checking = ws.p.goWatch(ws.check)
 		}
 	}
-	if lo.watcher != nil {
+	if wq.watcher != nil {
 		return
 	}
 	if i := slices.IndexFunc(ws.own, func(w watcher) bool { return !w.running }); i >= 0 {
-		ws.own[i].add(lo)
+		ws.own[i].add(wq)
 	} else {
-		ws.share(lo)
+		ws.share(wq)
 	}
 }
 
-// share makes a lane watched on a shared connection. ws.mu is held.
-func (ws *watchers) share(lo *lobby) {
+// share makes a keyspace watched on a shared connection. ws.mu is held.
+func (ws *watchers) share(wq *waitQueue) {
 	best := &ws.shared[0]
 	for i := range ws.shared {
 		w := &ws.shared[i]
-		if len(w.lanes) < sharedLanes {
+		if len(w.queues) < sharedKeyspaces {
 			best = w
 			break
 		}
-		if len(w.lanes) < len(best.lanes) {
+		if len(w.queues) < len(best.queues) {
 			best = w
 		}
 	}
-	best.add(lo)
+	best.add(wq)
 }
 
-// add adds a lane to those of the watcher. watchers.mu is held.
-func (w *watcher) add(lo *lobby) {
-	w.lanes, lo.watcher = append(w.lanes, lo), w
+// add adds a keyspace to those of the watcher. watchers.mu is held.
+func (w *watcher) add(wq *waitQueue) {
+	w.queues, wq.watcher = append(w.queues, wq), w
 	switch p := w.all.p; {
 	case !w.running:
 		w.running = p.goWatch(w.watch)
-	case w.blocked && !w.poked && w.poke != "":
-		w.poked = p.goWatch(w.blockAnew)
+	case w.blocked && !w.interrupted && w.interruptKey != "":
+		w.interrupted = p.goWatch(w.interruptBlock)
 	}
 }
 
@@ -140,27 +140,27 @@ func (w *watcher) add(lo *lobby) {
 func (w *watcher) watch() {
 	pause := firstPause
 	for {
-		lanes := w.muster()
-		if len(lanes) == 0 {
+		queues := w.keyspacesToWatch()
+		if len(queues) == 0 {
 			return
 		}
-		woken, err := w.await(lanes)
+		woken, err := w.await(queues)
 		w.all.mu.Lock()
-		w.blocked, w.poked = false, false
+		w.blocked, w.interrupted = false, false
 		w.all.mu.Unlock()
 		switch {
 		case err == nil:
 			pause = firstPause
-			for _, lo := range woken {
-				w.handOn(lo)
+			for _, wq := range woken {
+				w.forward(wq)
 			}
 		case errors.Is(err, redis.Nil):
 			pause = firstPause
-			w.quiet()
+			w.moveToShared()
 		case w.all.p.ctx.Err() == nil:
-			// Who looks now will meet the error and return it.
-			for _, lo := range lanes {
-				lo.call()
+			// Whoever polls now will meet the error and return it.
+			for _, wq := range queues {
+				wq.wake()
 			}
 			sleep(w.all.p.ctx, pause)
 			pause = min(2*pause, maxPause)
@@ -168,44 +168,44 @@ func (w *watcher) watch() {
 	}
 }
 
-// muster returns the lanes to wait for: those with waiters. There are none if the
-// watcher is to end.
-func (w *watcher) muster() []*lobby {
+// keyspacesToWatch returns the keyspaces to wait for: those with waiters. There are none
+// if the watcher is to end.
+func (w *watcher) keyspacesToWatch() []*waitQueue {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	closed := w.all.p.ctx.Err() != nil
-	w.lanes = slices.DeleteFunc(w.lanes, func(lo *lobby) bool {
-		if !closed && lo.awaited() {
+	w.queues = slices.DeleteFunc(w.queues, func(wq *waitQueue) bool {
+		if !closed && wq.hasWaiters() {
 			return false
 		}
-		lo.watcher = nil
+		wq.watcher = nil
 		return true
 	})
-	w.running = len(w.lanes) > 0
+	w.running = len(w.queues) > 0
 	w.blocked = w.running
-	return slices.Clone(w.lanes)
+	return slices.Clone(w.queues)
 }
 
-// handOn passes a wake-up on. A lane on a shared connection gets its own one when it has
-// waiters again.
-func (w *watcher) handOn(lo *lobby) {
+// forward passes a wake-up on. A keyspace on a shared connection gets its own one when it
+// has waiters again.
+func (w *watcher) forward(wq *waitQueue) {
 	if !w.alone {
 		w.all.mu.Lock()
-		if i := slices.Index(w.lanes, lo); i >= 0 {
-			w.lanes = slices.Delete(w.lanes, i, i+1)
-			lo.watcher = nil
+		if i := slices.Index(w.queues, wq); i >= 0 {
+			w.queues = slices.Delete(w.queues, i, i+1)
+			wq.watcher = nil
 		}
 		w.all.mu.Unlock()
 	}
-	lo.baton()
-	if lo.awaited() {
-		w.all.join(lo)
+	wq.passOn()
+	if wq.hasWaiters() {
+		w.all.join(wq)
 	}
 }
 
-// quiet moves a lane without wake-ups to a shared connection, so that others may have
-// this one.
-func (w *watcher) quiet() {
+// moveToShared moves a keyspace without wake-ups to a shared connection, so that others
+// may have this one.
+func (w *watcher) moveToShared() {
 	ws := w.all
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -218,37 +218,37 @@ func (w *watcher) quiet() {
 	if !w.alone || free >= ws.spare {
 		return
 	}
-	for _, lo := range w.lanes {
-		lo.watcher = nil
-		if lo.awaited() {
-			ws.share(lo)
+	for _, wq := range w.queues {
+		wq.watcher = nil
+		if wq.hasWaiters() {
+			ws.share(wq)
 		}
 	}
-	w.lanes = nil
+	w.queues = nil
 }
 
-// await waits for the wake-ups of lanes, for recheck at most: then the error is
-// redis.Nil. It returns without a wake-up if the watcher was poked.
-func (w *watcher) await(lanes []*lobby) ([]*lobby, error) {
+// await waits for the wake-ups of keyspaces, for recheck at most: then the error is
+// redis.Nil. It returns without a wake-up if the watcher was interrupted.
+func (w *watcher) await(queues []*waitQueue) ([]*waitQueue, error) {
 	if w.sweeps {
-		return w.sweep(lanes)
+		return w.sweep(queues)
 	}
-	lists := make([]string, 0, len(lanes)+1)
-	for _, lo := range lanes {
-		lists = append(lists, lo.lane.key(keyWake))
+	lists := make([]string, 0, len(queues)+1)
+	for _, wq := range queues {
+		lists = append(lists, wq.keyspace.key(keyWake))
 	}
-	if w.poke != "" {
-		lists = append(lists, w.poke)
+	if w.interruptKey != "" {
+		lists = append(lists, w.interruptKey)
 	}
-	of := func(list string) []*lobby {
-		if i := slices.Index(lists, list); i >= 0 && i < len(lanes) {
-			return lanes[i : i+1]
+	of := func(list string) []*waitQueue {
+		if i := slices.Index(lists, list); i >= 0 && i < len(queues) {
+			return queues[i : i+1]
 		}
 		return nil
 	}
 	list, _, err := w.all.p.block(func(list string) {
-		for _, lo := range of(list) {
-			lo.baton()
+		for _, wq := range of(list) {
+			wq.passOn()
 		}
 	}, lists...)
 	if err != nil {
@@ -257,107 +257,107 @@ func (w *watcher) await(lanes []*lobby) ([]*lobby, error) {
 	return of(list), nil
 }
 
-// blockAnew makes the watcher also wait for new lanes. If that fails it does so within
-// recheck.
-func (w *watcher) blockAnew() {
+// interruptBlock makes the watcher also wait for new keyspaces. If that fails it does so
+// within recheck.
+func (w *watcher) interruptBlock() {
 	ctx, cancel := context.WithTimeout(w.all.p.ctx, time.Second)
 	defer cancel()
-	c := &call{script: poke, args: []any{"evalsha", poke.sha, 1, w.poke, pokeLife.Milliseconds()}}
+	c := &call{script: interrupt, args: []any{"evalsha", interrupt.sha, 1, w.interruptKey, interruptTTL.Milliseconds()}}
 	_, _ = w.all.p.run(ctx, c)
 }
 
-// sweep takes the existing batons of lanes.
-func (w *watcher) sweep(lanes []*lobby) ([]*lobby, error) {
+// sweep takes the existing signals of keyspaces.
+func (w *watcher) sweep(queues []*waitQueue) ([]*waitQueue, error) {
 	p := w.all.p
-	if !sleep(p.ctx, min(max(time.Duration(len(lanes))*sweepEach, minSweep), recheck)) {
+	if !sleep(p.ctx, min(max(time.Duration(len(queues))*sweepEach, minSweep), recheck)) {
 		return nil, p.ctx.Err()
 	}
-	var woken []*lobby
-	for part := range slices.Chunk(lanes, chunk) {
-		took, err := askEach(p, part, func(ctx context.Context, pipe redis.Pipeliner, l *lane) *redis.StringCmd {
-			return pipe.LPop(ctx, l.key(keyWake))
+	var woken []*waitQueue
+	for part := range slices.Chunk(queues, maxScriptTasks) {
+		took, err := pipelineEach(p, part, func(ctx context.Context, pipe redis.Pipeliner, ks *keyspace) *redis.StringCmd {
+			return pipe.LPop(ctx, ks.key(keyWake))
 		}, func(took []*redis.StringCmd) {
-			for i, baton := range took {
-				if baton.Err() == nil {
-					part[i].baton()
+			for i, signal := range took {
+				if signal.Err() == nil {
+					part[i].passOn()
 				}
 			}
 		})
-		for i, lo := range part {
+		for i, wq := range part {
 			switch {
 			case err == nil && took[i].Err() == nil:
-				woken = append(woken, lo)
+				woken = append(woken, wq)
 			case err != nil || !errors.Is(took[i].Err(), redis.Nil):
-				lo.call() // who looks now will meet the error and return it
+				wq.wake() // whoever polls now will meet the error and return it
 			}
 		}
 	}
 	return woken, nil
 }
 
-// check checks lanes with waiters, once in recheck, for tasks: a wake-up is lost with a
-// process that dies, and other programs send none. Empty lanes are not checked any
+// check checks keyspaces with waiters, once in recheck, for tasks: a wake-up is lost with
+// a process that dies, and other programs send none. Empty keyspaces are not checked any
 // closer.
 func (ws *watchers) check() {
 	for {
-		lanes, wait := ws.due()
-		if len(lanes) == 0 && wait <= 0 || !sleep(ws.p.ctx, wait) {
+		queues, wait := ws.due()
+		if len(queues) == 0 && wait <= 0 || !sleep(ws.p.ctx, wait) {
 			return
 		}
-		if len(lanes) == 0 {
+		if len(queues) == 0 {
 			continue
 		}
-		found, err := askEach(ws.p, lanes, func(ctx context.Context, pipe redis.Pipeliner, l *lane) *redis.IntCmd {
-			return pipe.Exists(ctx, l.key(keyBody), l.key(keyInbox), l.key(keySources))
+		found, err := pipelineEach(ws.p, queues, func(ctx context.Context, pipe redis.Pipeliner, ks *keyspace) *redis.IntCmd {
+			return pipe.Exists(ctx, ks.key(keyBody), ks.key(keyInbox), ks.key(keySources))
 		}, nil)
-		for i, lo := range lanes {
+		for i, wq := range queues {
 			if err != nil || found[i].Err() != nil || found[i].Val() > 0 {
-				lo.call()
+				wq.wake()
 			}
 		}
 	}
 }
 
-// due returns the lanes to check now, or else how long there are none; neither if there
-// are no more waiters.
-func (ws *watchers) due() (lanes []*lobby, wait time.Duration) {
+// due returns the keyspaces to check now, or else how long there are none; neither if
+// there are no more waiters.
+func (ws *watchers) due() (queues []*waitQueue, wait time.Duration) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	now := time.Now()
-	for len(ws.checks) > 0 && len(lanes) < chunk {
+	for len(ws.checks) > 0 && len(queues) < maxScriptTasks {
 		next := ws.checks[0]
-		if d := next.at.Sub(now); d > checkTogether || d > 0 && len(lanes) == 0 {
-			if len(lanes) == 0 {
+		if d := next.at.Sub(now); d > checkTogether || d > 0 && len(queues) == 0 {
+			if len(queues) == 0 {
 				wait = d
 			}
-			return lanes, wait
+			return queues, wait
 		}
 		ws.checks = ws.checks[1:]
-		if next.lobby.checked = next.lobby.awaited(); next.lobby.checked {
-			lanes = append(lanes, next.lobby)
-			ws.checks = append(ws.checks, check{next.lobby, now.Add(recheck)})
+		if next.waitQueue.checked = next.waitQueue.hasWaiters(); next.waitQueue.checked {
+			queues = append(queues, next.waitQueue)
+			ws.checks = append(ws.checks, check{next.waitQueue, now.Add(recheck)})
 		}
 	}
-	ws.checking = len(lanes) > 0
-	return lanes, 0
+	ws.checking = len(queues) > 0
+	return queues, 0
 }
 
-// askEach sends a command for each lane in one round trip to each server, and waits at
-// most recheck. Later answers go to late.
-func askEach[C redis.Cmder](p *Provider, lanes []*lobby, ask func(context.Context, redis.Pipeliner, *lane) C, late func([]C)) ([]C, error) {
+// pipelineEach sends a command for each keyspace in one round trip to each server, and
+// waits at most recheck. Later answers go to late.
+func pipelineEach[C redis.Cmder](p *Provider, queues []*waitQueue, send func(context.Context, redis.Pipeliner, *keyspace) C, late func([]C)) ([]C, error) {
 	client := p.client
-	if !p.owned {
+	if !p.ownsClient {
 		client = p.blocking // that of the program may wait for ever
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, recheck)
 	defer cancel()
 	return boundedOr(ctx, nil, 0, func(ctx context.Context) ([]C, error) {
 		pipe := client.Pipeline()
-		asked := make([]C, len(lanes))
-		for i, lo := range lanes {
-			asked[i] = ask(ctx, pipe, lo.lane)
+		sent := make([]C, len(queues))
+		for i, wq := range queues {
+			sent[i] = send(ctx, pipe, wq.keyspace)
 		}
 		_, _ = pipe.Exec(ctx) // each command has its own error
-		return asked, nil
+		return sent, nil
 	}, late)
 }

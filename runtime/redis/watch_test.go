@@ -47,7 +47,7 @@ func waitOnMany(t *testing.T, p *Provider, n int) ([]*queue, <-chan string) {
 	}
 	require.Eventually(t, func() bool {
 		for _, q := range queues {
-			if !q.lane.lobby.awaited() {
+			if !q.keyspace.waitQueue.hasWaiters() {
 				return false
 			}
 		}
@@ -90,11 +90,11 @@ func blockedOn(t *testing.T, c goredis.UniversalClient) int {
 
 // manyLanes are more than have a connection each, and more than one connection takes of
 // the others.
-const manyLanes = ownWatchers + sharedLanes + 12
+const manyKeyspaces = ownWatchers + sharedKeyspaces + 12
 
 func TestManyQueuesShareAFewConnections(t *testing.T) {
 	p := open(t, own(t).URL)
-	queues, got := waitOnMany(t, p, manyLanes)
+	queues, got := waitOnMany(t, p, manyKeyspaces)
 	for round := range 5 {
 		wakeEach(t, queues, got, strconv.Itoa(round))
 		assert.LessOrEqual(t, blockedOn(t, p.client), ownWatchers+2)
@@ -103,18 +103,18 @@ func TestManyQueuesShareAFewConnections(t *testing.T) {
 
 func TestEmptyQueuesThatWaitRunNoScript(t *testing.T) {
 	p := open(t, own(t).URL)
-	waitOnMany(t, p, manyLanes)
+	waitOnMany(t, p, manyKeyspaces)
 	before := calls(t, p)
-	require.Eventually(t, func() bool { return calls(t, p)["exists"] >= before["exists"]+manyLanes }, soon, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return calls(t, p)["exists"] >= before["exists"]+manyKeyspaces }, soon, 100*time.Millisecond)
 	assert.LessOrEqual(t, calls(t, p)["evalsha"]-before["evalsha"], ownWatchers+sharedWatchers, "but to block for more lanes")
 }
 
 func TestALostWakeUpIsMadeUpForOnASharedConnection(t *testing.T) {
 	p := open(t, own(t).URL)
-	queues, got := waitOnMany(t, p, manyLanes)
-	q := queues[manyLanes-1]
+	queues, got := waitOnMany(t, p, manyKeyspaces)
+	q := queues[manyKeyspaces-1]
 	_, err := p.client.TxPipelined(within(t), func(pipe goredis.Pipeliner) error {
-		pipe.HSet(t.Context(), q.lane.key(keyBody), "a", driver.AppendEnvelope(nil, task("a")))
+		pipe.HSet(t.Context(), q.keyspace.key(keyBody), "a", driver.AppendEnvelope(nil, task("a")))
 		pipe.RPush(t.Context(), listKey(p.prefix, q.cfg.Name, "0"), "a")
 		return nil
 	})

@@ -12,10 +12,10 @@ if full then
   if not string.find(full, 'OOM', 1, true) then return redis.error_reply(full) end
   redis.call('ZREM', due, '')
 end
--- Tasks already due go before. earlier returns the result of unsettled.
-local function earlier()
-  if kind == 'fifo' then return unsettled() end
-  settle()
+-- Tasks already due go before. promote_first returns the result of promote_and_reap_all.
+local function promote_first()
+  if kind == 'fifo' then return promote_and_reap_all() end
+  promote_and_reap()
   return false
 end
 local soonest, ready, large = math.huge, false, false
@@ -47,7 +47,7 @@ local function admit(at, capacity, again)
     redis.call('HSET', uniq, key, string.format('%.0f %.0f ', math.max(time, now), over) .. id)
   end
   if time > now then
-    hold(id, place)
+    set_place(id, place)
     redis.call('ZADD', due, time, id)
     soonest = math.min(soonest, time)
   else
@@ -60,5 +60,5 @@ local function admitted()
   if large then redis.call('HSET', meta, 'large', '1') end
   -- A process that waits for the first due task must wait for less.
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
-  if ready or first and tonumber(first) == soonest or waiting() then rouse() end
+  if ready or first and tonumber(first) == soonest or waiting() then signal() end
 end

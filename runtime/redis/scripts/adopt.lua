@@ -1,14 +1,14 @@
 -- adopt takes values out of the inbox and puts their tasks on the queue, as enqueue
 -- does. A process that dies before it leaves them where they are.
 -- KEYS: inbox
--- USES: clock lists|fifo wake settle admit
+-- USES: clock lists|fifo wake promote_and_reap admit
 -- ARGV: n, capacity (0: none), and for each task: the value in the inbox, ID,
 --   envelope, when it is due in ms (0: now), level or group, unique key, window in ms
 -- Returns: for each task a code as enqueue, or -1: another process was faster. It stops
 --   at the first task without room, which stays in the inbox with those behind it.
 --   MOREDUE as enqueue.
 -- Cost: as enqueue, and one command a task.
-local more = earlier()
+local more = promote_first()
 if more then return more end
 local capacity, codes = tonumber(ARGV[2]), {}
 for i = 1, tonumber(ARGV[1]) do

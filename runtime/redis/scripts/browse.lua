@@ -1,6 +1,6 @@
 -- browse lists tasks of one state.
 -- KEYS: meta body due lease crash wake uniq wins
--- USES: clock lists|fifo|dead settle room
+-- USES: clock lists|fifo|dead promote_and_reap room
 -- ARGV: state (ready, scheduled, leased), a (a level, a score, or 0), b (an index, or a
 --   member in its order; '' to begin), n, how many bytes of envelopes if there are
 --   several
@@ -8,7 +8,7 @@
 --   where to continue, or '' at the end; MOREDUE if more than 1024 tasks have become
 --   due
 -- Cost: O(log N + n); O(N) for the index of a list.
-local more = unsettled()
+local more = promote_and_reap_all()
 if more then return more end
 local state, a, b, n = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 room = tonumber(ARGV[5])
@@ -55,7 +55,7 @@ elseif kind == 'dead' then
   by_rank(due, 0, redis.call('ZCOUNT', due, '-inf', now), same)
 elseif kind == 'fifo' then
   -- By group; leased tasks and those that wait for their retry are skipped.
-  local from, looked = b == '' and '-' or '(' .. b, 0
+  local from, scanned = b == '' and '-' or '(' .. b, 0
   while #names < n do
     local page = redis.call('ZRANGE', order, from, '+', 'BYLEX', 'LIMIT', 0, n + 1)
     if #page == 0 then break end
@@ -64,8 +64,8 @@ elseif kind == 'fifo' then
       local id = string.sub(page[i], nul + 17)
       if #names < n and redis.call('ZSCORE', age, id) then add(id, '0', page[i]) end
     end
-    from, looked = '(' .. page[#page], looked + #page
-    if #names < n and looked >= 2048 then
+    from, scanned = '(' .. page[#page], scanned + #page
+    if #names < n and scanned >= 2048 then
       rest = '0 ' .. page[#page]
       break
     end

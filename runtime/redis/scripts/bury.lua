@@ -31,9 +31,9 @@ for i = 1, n do
 end
 if #gone > 0 then
   redis.call('HDEL', crash, unpack(gone))
-  unlock(gone)
+  free_unique(gone)
   forget(gone)
-  if kind == 'fifo' and waiting() then rouse() end
+  if kind == 'fifo' and waiting() then signal() end
   if redis.call('EXISTS', dead_wake) == 0 then redis.call('RPUSH', dead_wake, '1') end
 end
 return lost and codes or 0

@@ -31,9 +31,9 @@ end
 if kind ~= 'lists' or levels > 1 or redis.call('EXISTS', crash, uid) > 0 then
   if ids == ARGV then ids = {unpack(ARGV, n + 3, 2 * n + 2)} end
   redis.call('HDEL', crash, unpack(ids))
-  unlock(ids)
+  free_unique(ids)
   forget(ids)
-  if kind == 'fifo' and waiting() then rouse() end
+  if kind == 'fifo' and waiting() then signal() end
 end
 if redis.call('EXISTS', body) == 0 then redis.call('DEL', wake) end
 return codes or 0

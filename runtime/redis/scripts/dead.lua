@@ -1,7 +1,7 @@
 -- dead: the line of the dead of one queue. They wait in due, by time of death: those
 -- whose time has come are ready.
 -- KEYS: due copies
-local function hold() end
+local function set_place() end
 local function promote() end
 local function restore(ids)
   for i = 1, #ids do redis.call('ZADD', due, now, ids[i]) end
@@ -21,6 +21,6 @@ local function waiting() return redis.call('ZCOUNT', due, '-inf', now) > 0 end
 local function forget(ids)
   if redis.call('EXISTS', copies) == 1 then redis.call('ZREM', copies, unpack(ids)) end
 end
-local function unhold(id) forget({id}) end
+local function clear_place(id) forget({id}) end
 local function drop() return false end
 local function count() return 0 end

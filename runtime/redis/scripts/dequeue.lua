@@ -1,8 +1,8 @@
 -- dequeue leases tasks. On request, and when the line is empty, it first puts due tasks
 -- and tasks of ended leases in line.
 -- KEYS: meta body due lease crash wake uniq wins sources
--- USES: clock lists|fifo|dead wake settle room
--- ARGV: n, lease in ms, 1 to settle first, how many bytes of envelopes if there are
+-- USES: clock lists|fifo|dead wake promote_and_reap room
+-- ARGV: n, lease in ms, 1 to promote and reap first, how many bytes of envelopes if there are
 --   several, 1 to check the size of each even if this version has put no large one here
 -- Returns: {-1, sources} paused; {-2, levels} the queue has more levels than lists were
 --   given; {0, ms until there may be something or -1, sources} nothing; or {1, token,
@@ -16,10 +16,10 @@ if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumbe
 local n = tonumber(ARGV[1])
 room = tonumber(ARGV[4])
 local bound = (state[4] or ARGV[5] == '1' or kind == 'dead') and fits or nil
-if ARGV[3] == '1' then settle() end
+if ARGV[3] == '1' then promote_and_reap() end
 local ids = pop(n, bound)
 if not ids and ARGV[3] ~= '1' then
-  settle()
+  promote_and_reap()
   ids = pop(n, bound)
 end
 if not ids then
@@ -63,5 +63,5 @@ redis.call('HSET', meta, 'token', token)
 redis.call('ZADD', lease, unpack(leases))
 local crashes = redis.call('EXISTS', crash) == 1 and redis.call('HMGET', crash, unpack(ids)) or 0
 -- Another process continues if there is more, or will be within its recheck.
-if waiting() or redis.call('ZCOUNT', due, '-inf', now + 5000) > 0 then rouse() else redis.call('DEL', wake) end
+if waiting() or redis.call('ZCOUNT', due, '-inf', now + 5000) > 0 then signal() else redis.call('DEL', wake) end
 return {1, token, ids, envelopes, crashes}

@@ -6,7 +6,7 @@
 -- Returns: 0 when all were put, else their codes: 0 put, 1 the ID is on the queue. A
 --   task put by an earlier sending of the call is recognised by its bytes, and counts
 --   as put.
--- Cost: O(n); three commands and one for the baton.
+-- Cost: O(n); three commands and one for the signal.
 local n = tonumber(ARGV[1])
 local was = redis.call('HMGET', body, unpack(ARGV, 3, n + 2))
 local clash = false

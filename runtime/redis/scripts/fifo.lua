@@ -26,7 +26,7 @@ local function enter(id, g)
   redis.call('ZADD', age, now, id)
   if redis.call('HSETNX', group, g, '1') == 1 then redis.call('RPUSH', turn, g) end
 end
-local function hold(id, g) redis.call('HSET', line, id, g) end
+local function set_place(id, g) redis.call('HSET', line, id, g) end
 local function restore(ids)
   for i = 1, #ids do
     local place = redis.call('HGET', line, ids[i])
@@ -91,7 +91,7 @@ local function drop(id)
   end
   return true, g
 end
-local function unhold(id)
+local function clear_place(id)
   local place = redis.call('HGET', line, id)
   if not place then return end
   redis.call('HDEL', line, id)

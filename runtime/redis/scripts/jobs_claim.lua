@@ -26,7 +26,7 @@ for i = 1, #due do
   if not have or tonumber(have) ~= tonumber(at) then
     -- A build without needs has changed it.
     redis.call('ZREM', turn, name)
-    stirred[needs] = true
+    changed[needs] = true
     if have then set(id, needs, have) end
   else
     room = room - redis.call('HSTRLEN', entry, id)
@@ -42,5 +42,5 @@ for i = 1, #due do
 end
 heads()
 -- Other waiting processes do not know of the remaining jobs: the next one checks too.
-if more or #due == n then rouse() end
+if more or #due == n then signal() end
 return out

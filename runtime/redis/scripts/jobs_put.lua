@@ -33,7 +33,7 @@ for i = 1, #ARGV / 7 do
     end
     if at == '0' then set(id) else
       set(id, needs, at)
-      rouse()
+      signal()
     end
     if until_ == '0' then redis.call('ZREM', forget, id) else redis.call('ZADD', forget, until_, id) end
   end

@@ -3,7 +3,7 @@
 -- head the first time of each needs. alarm has the time of each ID, and place its
 -- needs.
 -- KEYS: alarm turn place head
-local stirred = {}
+local changed = {}
 local function member(needs, at, id) return needs .. '\0' .. string.format('%016.0f', tonumber(at)) .. '\0' .. id end
 -- set sets when a job is checked; nil: never.
 local function set(id, needs, at)
@@ -11,13 +11,13 @@ local function set(id, needs, at)
   local was = had and redis.call('HGET', place, id)
   if was then
     redis.call('ZREM', turn, member(was, had, id))
-    stirred[was] = true
+    changed[was] = true
   end
   if at then
     redis.call('ZADD', alarm, at, id)
     redis.call('HSET', place, id, needs)
     redis.call('ZADD', turn, 0, member(needs, at, id))
-    stirred[needs] = true
+    changed[needs] = true
   else
     redis.call('ZREM', alarm, id)
     redis.call('HDEL', place, id)
@@ -25,7 +25,7 @@ local function set(id, needs, at)
 end
 -- heads updates head after calls of set.
 local function heads()
-  for needs in pairs(stirred) do
+  for needs in pairs(changed) do
     local first = redis.call('ZRANGE', turn, '[' .. needs .. '\0', '(' .. needs .. '\1', 'BYLEX', 'LIMIT', 0, 1)[1]
     if first then
       redis.call('ZADD', head, string.format('%.0f', tonumber(string.sub(first, #needs + 2, #needs + 17))), needs)

@@ -15,7 +15,7 @@ local function enter(id, place)
   if level > 0 then redis.call('HSET', line, id, place) end
   redis.call('RPUSH', list_of(id, level), id)
 end
-local function hold(id, place)
+local function set_place(id, place)
   if place ~= '' and place ~= '0' then redis.call('HSET', line, id, place) end
 end
 -- line_up pushes ids to their lists: to the end, or before all others in their order.
@@ -66,7 +66,7 @@ local function drop(id)
   if redis.call('LREM', KEYS[lists + 1 + level], 1, id) == 0 then return false end
   return true, tostring(level)
 end
-local function unhold(id) if levels > 1 then redis.call('HDEL', line, id) end end
+local function clear_place(id) if levels > 1 then redis.call('HDEL', line, id) end end
 local function count()
   local n = 0
   for k = lists + 1, #KEYS do n = n + redis.call('LLEN', KEYS[k]) end

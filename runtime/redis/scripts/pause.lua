@@ -9,6 +9,6 @@ if ARGV[1] == '1' then
   redis.call('HSET', meta, field, '1')
 else
   redis.call('HDEL', meta, field)
-  if waiting() or redis.call('EXISTS', due, lease) > 0 then rouse() end
+  if waiting() or redis.call('EXISTS', due, lease) > 0 then signal() end
 end
 return 0

@@ -1,10 +1,10 @@
 -- purge removes waiting tasks, up to a number. Tasks in the inbox come last.
 -- KEYS: meta body due lease crash wake uid uniq wins copies inbox
--- USES: clock lists|fifo|dead settle unique
+-- USES: clock lists|fifo|dead promote_and_reap unique
 -- ARGV: n
 -- Returns: how many it removed
 -- Cost: O(n).
-settle()
+promote_and_reap()
 local ids = {}
 local n = tonumber(ARGV[1])
 if kind == 'lists' then ids = pop(n) or {}
@@ -17,12 +17,12 @@ local later = redis.call('ZRANGE', due, 0, n - #ids - 1)
 if n == #ids then later = {} end
 for i = 1, #later do
   redis.call('ZREM', due, later[i])
-  unhold(later[i])
+  clear_place(later[i])
   ids[#ids + 1] = later[i]
 end
 if #ids == 0 then return kind ~= 'dead' and #(redis.call('LPOP', inbox, n) or {}) or 0 end
 redis.call('HDEL', body, unpack(ids))
 redis.call('HDEL', crash, unpack(ids))
-unlock(ids)
+free_unique(ids)
 if redis.call('EXISTS', body) == 0 then redis.call('DEL', wake) end
 return #ids

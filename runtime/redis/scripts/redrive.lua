@@ -25,7 +25,7 @@ for i = 1, #ARGV / 5 do
     redis.call('HSET', body, id, envelope)
     if #envelope > 16384 then redis.call('HSET', meta, 'large', '1') end
     enter(id, place)
-    rouse()
+    signal()
   end
 end
 if redis.call('EXISTS', dead_body) == 0 then redis.call('DEL', dead_wake) end

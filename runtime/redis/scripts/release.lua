@@ -39,5 +39,5 @@ for i = 1, n do
     codes[i], lost = 1, true
   end
 end
-if sooner then rouse() end
+if sooner then signal() end
 return lost and codes or 0

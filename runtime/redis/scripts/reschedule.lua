@@ -1,11 +1,11 @@
 -- reschedule makes a waiting task due at another time.
 -- KEYS: meta body due lease crash wake uniq wins
--- USES: clock lists|fifo|dead wake settle keep
+-- USES: clock lists|fifo|dead wake promote_and_reap keep
 -- ARGV: ID, SHA-1 of the envelope it had, envelope, when it is due in ms
 -- Returns: 0 done, 1 no such task waits, 2 it has changed: read it again
 -- Cost: O(log N) for a scheduled task, O(N) for a ready one of a standard or
 --   priority queue: its list is searched.
-settle()
+promote_and_reap()
 local id, time = ARGV[1], tonumber(ARGV[4])
 local envelope = redis.call('HGET', body, id)
 if not envelope then return 1 end
@@ -18,7 +18,7 @@ if redis.call('ZSCORE', due, id) then
     redis.call('ZREM', due, id)
     promote({id})
   end
-  rouse()
+  signal()
   return 0
 end
 if time <= now and kind ~= 'dead' then
@@ -35,8 +35,8 @@ end
 if not old then return 2 end
 local out, place = drop(id)
 if not out then return 1 end
-hold(id, place)
+set_place(id, place)
 redis.call('HSET', body, id, ARGV[3])
 redis.call('ZADD', due, time, id)
-rouse()
+signal()
 return 0

@@ -7,12 +7,12 @@
 --   queues have this one as their dead letter queue, and how many values are in the
 --   inbox, which count as ready}
 -- Cost: O(log N), whatever the number of tasks or their types.
-local fallen = redis.call('ZCOUNT', due, '-inf', now)
+local due_now = redis.call('ZCOUNT', due, '-inf', now)
 local over = redis.call('ZCOUNT', lease, '-inf', now)
 local held = redis.call('ZCARD', lease) - over
-local later = redis.call('ZCARD', due) - fallen
+local later = redis.call('ZCARD', due) - due_now
 local oldest, heads = math.huge, {}
-if fallen > 0 then oldest = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]) end
+if due_now > 0 then oldest = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]) end
 if kind == 'fifo' then
   local first = redis.call('ZRANGE', age, 0, 0, 'WITHSCORES')[2]
   if first then oldest = math.min(oldest, tonumber(first)) end
@@ -26,6 +26,6 @@ if over > 0 then
   local first = redis.call('ZRANGE', lease, 0, 0)[1]
   heads[#heads + 1] = redis.call('HGET', body, string.sub(first, string.find(first, '.', 1, true) + 1)) or ''
 end
-local strangers = kind == 'dead' and 0 or redis.call('LLEN', inbox)
-if strangers > 0 then heads[#heads + 1] = redis.call('LINDEX', inbox, 0) end
-return {count() + fallen + over + strangers, later, held, redis.call('HLEN', dead_body), now, oldest < math.huge and oldest or 0, heads, redis.call('SCARD', sources), strangers}
+local in_inbox = kind == 'dead' and 0 or redis.call('LLEN', inbox)
+if in_inbox > 0 then heads[#heads + 1] = redis.call('LINDEX', inbox, 0) end
+return {count() + due_now + over + in_inbox, later, held, redis.call('HLEN', dead_body), now, oldest < math.huge and oldest or 0, heads, redis.call('SCARD', sources), in_inbox}

@@ -1,7 +1,7 @@
 -- unique: releases the unique keys, without a window, of tasks that leave their queue
 -- for good.
 -- KEYS: uid uniq
-local function unlock(ids)
+local function free_unique(ids)
   if redis.call('EXISTS', uid) == 0 then return end
   local keys = redis.call('HMGET', uid, unpack(ids))
   for i = 1, #ids do

@@ -1,5 +1,5 @@
--- wake: leaves a baton for one blocked process, if there is none.
+-- wake: leaves a signal for one blocked process, if there is none.
 -- KEYS: wake
-local function rouse()
+local function signal()
   if redis.call('EXISTS', wake) == 0 then redis.call('RPUSH', wake, '1') end
 end

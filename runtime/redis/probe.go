@@ -21,24 +21,24 @@ import (
 const (
 	// reachLimit is how long a server may take for its first answer when a provider
 	// checks it.
-	reachLimit = 3 * time.Second
+	probeTimeout = 3 * time.Second
 	// failoverLimit is reachLimit under Sentinel: go-redis dials a Sentinel that refuses
 	// for three seconds before it says so.
-	failoverLimit = 2 * reachLimit
-	// hearing is how long it may take before the provider tries whether it speaks TLS,
-	// or does not.
-	hearing = 500 * time.Millisecond
+	failoverTimeout = 2 * probeTimeout
+	// tlsProbeDelay is how long that may take before the provider tries whether it speaks
+	// TLS, or does not.
+	tlsProbeDelay = 500 * time.Millisecond
 )
 
 // failover is go-redis's address of a client under Sentinel.
 const failover = "FailoverClient"
 
-// reach requests a first answer from a server, bypassing the client, which would try
+// probe requests a first answer from a server, bypassing the client, which would try
 // for long and report little. An error says what is wrong with the address.
-func reach(ctx context.Context, o *redis.Options) error {
-	limit := reachLimit
+func probe(ctx context.Context, o *redis.Options) error {
+	limit := probeTimeout
 	if o.Addr == failover {
-		limit = failoverLimit
+		limit = failoverTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -48,15 +48,15 @@ func reach(ctx context.Context, o *redis.Options) error {
 	}
 	first, other := make(chan result, 1), make(chan result, 1)
 	go func() {
-		reply, err := greet(ctx, func(ctx context.Context) (net.Conn, error) { return o.Dialer(ctx, o.Network, o.Addr) })
+		reply, err := ping(ctx, func(ctx context.Context) (net.Conn, error) { return o.Dialer(ctx, o.Network, o.Addr) })
 		first <- result{reply, err}
 	}()
 	secure := o.TLSConfig != nil
-	askOther := func() {
-		reply, err := greet(ctx, func(ctx context.Context) (net.Conn, error) { return dialOther(ctx, o, !secure) })
+	pingOther := func() {
+		reply, err := ping(ctx, func(ctx context.Context) (net.Conn, error) { return dialOther(ctx, o, !secure) })
 		other <- result{reply, err}
 	}
-	hint := time.NewTimer(hearing)
+	hint := time.NewTimer(tlsProbeDelay)
 	defer hint.Stop()
 	var got result
 	asked := false
@@ -66,27 +66,27 @@ func reach(ctx context.Context, o *redis.Options) error {
 			waits = false
 		case <-hint.C:
 			if asked = o.Addr != failover; asked {
-				go askOther()
+				go pingOther()
 			}
 		case r := <-other:
 			if r.err == nil && answered(r.reply) {
-				return errSpeaks(o.Addr, secure)
+				return errTLSMismatch(o.Addr, secure)
 			}
 		case <-ctx.Done():
 			got, waits = result{err: ctx.Err()}, false
 		}
 	}
 	if got.err == nil {
-		return judgeReply(o.Addr, got.reply)
+		return judgePing(o.Addr, got.reply)
 	}
 	// A server that is not there need not be asked again.
 	var dialled *net.OpError
 	if refused := errors.As(got.err, &dialled) && dialled.Op == "dial"; !asked && !refused && o.Addr != failover && ctx.Err() == nil {
-		go askOther()
+		go pingOther()
 		select {
 		case r := <-other:
 			if r.err == nil && answered(r.reply) {
-				return errSpeaks(o.Addr, secure)
+				return errTLSMismatch(o.Addr, secure)
 			}
 		case <-ctx.Done():
 		}
@@ -106,7 +106,7 @@ func reach(ctx context.Context, o *redis.Options) error {
 	return fmt.Errorf("%s cannot be reached: is that the server's address, and does it run? %w", name, unreached(got.err))
 }
 
-func errSpeaks(addr string, secure bool) error {
+func errTLSMismatch(addr string, secure bool) error {
 	if secure {
 		return fmt.Errorf("%s does not speak TLS: use redis:// instead of rediss://, or a client without a TLSConfig", addr)
 	}
@@ -122,15 +122,15 @@ func dialOther(ctx context.Context, o *redis.Options, secure bool) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, o.Network, o.Addr)
 }
 
-// greet sends a PING over a new connection, and returns the first line of the answer.
-func greet(ctx context.Context, dial func(context.Context) (net.Conn, error)) (string, error) {
+// ping sends a PING over a new connection, and returns the first line of the answer.
+func ping(ctx context.Context, dial func(context.Context) (net.Conn, error)) (string, error) {
 	return bounded(ctx, func(ctx context.Context) (string, error) {
 		conn, err := dial(ctx)
 		if err != nil {
 			return "", err
 		}
 		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(reachLimit)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
 			return "", err
 		}
 		if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
@@ -147,8 +147,8 @@ func greet(ctx context.Context, dial func(context.Context) (net.Conn, error)) (s
 // answered reports whether a line may be the answer of a Redis server.
 func answered(line string) bool { return strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") }
 
-// judgeReply decides by the answer to a PING whether to continue.
-func judgeReply(addr, line string) error {
+// judgePing decides by the answer to a PING whether to continue.
+func judgePing(addr, line string) error {
 	switch {
 	case !answered(line):
 		return fmt.Errorf("%s is not a Redis server: it answers %s", addr, strconv.QuoteToASCII(line))
@@ -160,14 +160,14 @@ func judgeReply(addr, line string) error {
 	return nil // a server that is loading, or wants a password, tells the client more
 }
 
-// explained adds the remedy to a server's refusal.
-func explained(err error, client redis.UniversalClient) error {
+// withRemedy adds the remedy to a server's refusal.
+func withRemedy(err error, client redis.UniversalClient) error {
 	if err == nil {
 		return nil
 	}
 	for _, r := range refusals {
 		if redis.HasErrorPrefix(err, r.prefix) {
-			return fmt.Errorf("%w: %s", err, r.mend)
+			return fmt.Errorf("%w: %s", err, r.remedy)
 		}
 	}
 	if _, cluster := client.(*redis.ClusterClient); !cluster && (redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK ") || redis.HasErrorPrefix(err, "CROSSSLOT")) {
@@ -183,7 +183,7 @@ const (
 )
 
 // refusals are errors of a server, without their ERR, that a person can remedy.
-var refusals = []struct{ prefix, mend string }{
+var refusals = []struct{ prefix, remedy string }{
 	{"WRONGPASS", "user or password of the address is wrong, or the user is disabled"},
 	{"NOAUTH", "the server wants a password: use redis://user:password@host, without a user redis://:password@host"},
 	{"AUTH", "the server has no password for this user: leave it out of the address, or set one on the server"},

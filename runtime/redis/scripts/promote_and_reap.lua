@@ -1,7 +1,7 @@
--- settle: puts due delayed tasks in line, and tasks of ended leases back, each up to a
--- limit. It returns true if there is more.
+-- promote_and_reap: puts due delayed tasks in line, and tasks of ended leases back, each
+-- up to a limit. It returns true if there is more.
 -- KEYS: due lease crash uniq wins ended
-local function settle()
+local function promote_and_reap()
   local ids = kind ~= 'dead' and redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, 256) or {}
   if #ids > 0 then
     redis.call('ZREM', due, unpack(ids))
@@ -32,10 +32,10 @@ local function settle()
   end
   return #ids == 256 or #over == 256
 end
--- unsettled settles all there is, up to a limit. It returns false, or the error on
--- which the caller sends the call again: a script over a million tasks would block all
--- other clients.
-local function unsettled()
-  for _ = 1, 4 do if not settle() then return false end end
+-- promote_and_reap_all repeats that until nothing is left, up to a limit. It returns
+-- false, or the error on which the caller sends the call again: a script over a million
+-- tasks would block all other clients.
+local function promote_and_reap_all()
+  for _ = 1, 4 do if not promote_and_reap() then return false end end
   return redis.error_reply('MOREDUE send the call again')
 end
