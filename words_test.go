@@ -52,6 +52,12 @@ var retired = map[string]map[string]string{
 		"ward": "connMonitor", "wire": "monitoredConn", "unheard": "abandonedError", "hasty": "contextTimeout", "misfit": "rejectedMark",
 		"strangers": "readInbox", "wary": "checkSizes", "chunk": "maxScriptTasks", "bulk": "maxScriptBytes", "mend": "remedy",
 	},
+	"runtime/sqlite": {
+		"lobby": "waitQueues", "room": "waitQueue", "rooms": "byQueue", "nudge": "signal", "bell": "walNotifier", "rang": "written", "deaf": "noInotify",
+		"pace": "checkIntervals", "stir": "activeFor", "looks": "polls", "settleLimit": "promoteLimit", "unwait": "takeOut", "unhold": "freeUniqueKey",
+		"errUndead": "errNoDLQ", "standIn": "undecodableTask", "salvage": "buryUndecodable", "around": "redriveHook", "patiently": "retryWhileBusy",
+		"placed": "checkFolder", "placeOf": "identify", "chunk": "maxTxTasks", "bulk": "maxTxBytes",
+	},
 }
 
 func TestRetiredNamesStayAway(t *testing.T) {

@@ -35,15 +35,15 @@ func (t *tx) jobsByID(queue int64, id string) []job {
 // remove takes a waiting job off its queue for good, and reports false if it does not
 // wait.
 func (t *tx) remove(s *state, j job) bool {
-	switch was := t.unwait(s, j); {
+	switch was := t.takeOut(s, j); {
 	case was == "":
 		return false
 	case was == driver.Scheduled && j.begun:
-		t.leave(s, j.grp)
+		t.passTurn(s, j.grp)
 	case was == driver.Ready && s.fifo:
 		t.execText(sqlGroupIdle, j.grp, s.id)
 	}
-	t.part(j)
+	t.detach(j)
 	t.exec(sqlJobDrop, j.seq)
 	return true
 }
@@ -60,15 +60,15 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 	})
 }
 
-// each runs f for every ID, in transactions of at most chunk, and returns the
+// each runs f for every ID, in transactions of at most maxTxTasks, and returns the
 // IDs for which it was true.
 func (q *queue) each(ctx context.Context, ids []string, f func(t *tx, s *state, id string) bool) ([]string, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
 	var all []string
-	for from := 0; from < len(ids); from += chunk {
-		part := ids[from:min(from+chunk, len(ids))]
+	for from := 0; from < len(ids); from += maxTxTasks {
+		part := ids[from:min(from+maxTxTasks, len(ids))]
 		var done []string
 		err := q.p.writer.do(ctx, len(part), func(t *tx) {
 			done = nil
@@ -110,7 +110,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 }
 
 func (t *tx) reschedule(s *state, j job, at time.Time) bool {
-	was := t.unwait(s, j)
+	was := t.takeOut(s, j)
 	if was == "" {
 		return false
 	}
@@ -157,10 +157,10 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 	total := 0
 	for left > 0 {
 		n := 0
-		err := q.p.writer.do(ctx, chunk, func(t *tx) {
+		err := q.p.writer.do(ctx, maxTxTasks, func(t *tx) {
 			n = 0
 			s := t.state(q.id)
-			for _, seq := range t.seqs(sqlWaiting, s.id, int64(min(left, chunk))) {
+			for _, seq := range t.seqs(sqlWaiting, s.id, int64(min(left, maxTxTasks))) {
 				if j, ok := t.job(seq); ok && t.remove(s, j) {
 					n++
 				}

@@ -109,6 +109,6 @@ func BenchmarkPlaceCheck(b *testing.B) {
 	require.NoError(b, err)
 	defer p.Close()
 	for b.Loop() {
-		require.NoError(b, p.writer.place.check())
+		require.NoError(b, p.writer.identity.check())
 	}
 }

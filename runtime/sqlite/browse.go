@@ -32,7 +32,7 @@ const sqlLeaseOf = `SELECT until FROM taskgen_lease WHERE seq = ?`
 
 // Find implements [driver.Finder].
 func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
-	if err := q.settled(ctx); err != nil {
+	if err := q.promoteDue(ctx); err != nil {
 		return nil, err
 	}
 	var found []driver.Found
@@ -61,7 +61,7 @@ func (q *queue) shown(t *tx, j job) *driver.Task {
 	envelope := t.envelope(j.seq)
 	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
-		task = standIn(job{id: j.id}, q.cfg.Name, envelope, time.Unix(0, t.now), err)
+		task = undecodableTask(job{id: j.id}, q.cfg.Name, envelope, time.Unix(0, t.now), err)
 	}
 	return task
 }
@@ -89,7 +89,7 @@ func (q *queue) Browse(ctx context.Context, state driver.State, from string, lim
 	if err != nil {
 		return nil, "", err
 	}
-	if err := q.settled(ctx); err != nil {
+	if err := q.promoteDue(ctx); err != nil {
 		return nil, "", err
 	}
 	p := &page{q: q, limit: limit}
@@ -135,14 +135,14 @@ func (p *page) readLevels(t *tx, at cursor, first bool) {
 
 // read adds the rows of one query until the page is full, and notes whether there is
 // another one.
-func (p *page) read(t *tx, query string, at cursor, grouped bool) {
+func (p *page) read(t *tx, query string, at cursor, groupHasTasks bool) {
 	args := []int64{p.q.id, at.a, at.b, int64(p.limit - len(p.tasks) + 1)}
 	r := t.query(query, args...)
-	if grouped && r.s != nil {
+	if groupHasTasks && r.s != nil {
 		r.s.BindText(5, at.grp)
 	}
 	for r.next() {
-		if len(p.tasks) == p.limit || p.bytes > maxPage {
+		if len(p.tasks) == p.limit || p.bytes > maxPageBytes {
 			p.more = true
 			r.done()
 			return
@@ -152,7 +152,7 @@ func (p *page) read(t *tx, query string, at cursor, grouped bool) {
 		p.bytes += len(envelope)
 		task, err := driver.DecodeEnvelope(envelope)
 		if err != nil {
-			task = standIn(job{id: r.text(4)}, p.q.cfg.Name, envelope, time.Unix(0, t.now), err)
+			task = undecodableTask(job{id: r.text(4)}, p.q.cfg.Name, envelope, time.Unix(0, t.now), err)
 		}
 		p.tasks = append(p.tasks, task)
 	}

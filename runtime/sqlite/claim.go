@@ -28,7 +28,7 @@ type claimed struct {
 	envelope []byte
 }
 
-// claim leases up to limit tasks until the given time, and at most maxClaim bytes
+// claim leases up to limit tasks until the given time, and at most maxClaimBytes
 // unless a single task is larger. All tasks of one claim have the same token, which
 // only has to distinguish the deliveries of one task.
 func (t *tx) claim(s *state, limit int, until int64) []claimed {
@@ -40,7 +40,7 @@ func (t *tx) claim(s *state, limit int, until int64) []claimed {
 	if s.fifo {
 		got = t.claimGroups(s, limit, token, until)
 	} else {
-		got = t.claimLine(s, limit, token, until)
+		got = t.claimReady(s, limit, token, until)
 	}
 	if len(got) == 0 {
 		s.last = token - 1 // the token was not used, and the row need not be written
@@ -50,15 +50,15 @@ func (t *tx) claim(s *state, limit int, until int64) []claimed {
 	return got
 }
 
-func (t *tx) claimLine(s *state, limit int, token, until int64) []claimed {
+func (t *tx) claimReady(s *state, limit int, token, until int64) []claimed {
 	type end struct{ level, place int64 }
 	var (
 		got  = make([]claimed, 0, min(int64(limit), s.ready))
 		ends []end // the last place taken of each level
 	)
-	room := maxClaim
+	bytesLeft := maxClaimBytes
 	for r := t.query(sqlReadyHead, s.id, int64(limit)); r.next(); {
-		if room -= r.s.ColumnLen(5); room < 0 && len(got) > 0 {
+		if bytesLeft -= r.s.ColumnLen(5); bytesLeft < 0 && len(got) > 0 {
 			r.done()
 			break
 		}
@@ -83,13 +83,13 @@ func (t *tx) claimGroups(s *state, limit int, token, until int64) []claimed {
 		groups = append(groups, r.text(0))
 	}
 	var got []claimed
-	room := maxClaim
+	bytesLeft := maxClaimBytes
 	for _, grp := range groups {
 		r := t.queryText(sqlLineHead, grp, s.id)
 		if !r.next() {
 			continue
 		}
-		if room -= r.s.ColumnLen(3); room < 0 && len(got) > 0 {
+		if bytesLeft -= r.s.ColumnLen(3); bytesLeft < 0 && len(got) > 0 {
 			r.done()
 			break
 		}

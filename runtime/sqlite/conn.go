@@ -53,7 +53,7 @@ func openWriter(path string, sync Synchronous) (*conn, error) {
 	c.SetBusyTimeout(busyLimit)
 	// The change to WAL fails at once, whatever the timeout, if others open or close the
 	// file at the same moment.
-	err = patiently(busyLimit, func() error { return configure(raw, sync) })
+	err = retryWhileBusy(busyLimit, func() error { return configure(raw, sync) })
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
@@ -107,12 +107,12 @@ func openReader(path string) (*conn, error) {
 
 // begin takes the write lock, and waits for it as long as the limit.
 func (c *conn) begin() error {
-	return patiently(c.limit, func() error { return c.plain(sqlBegin) })
+	return retryWhileBusy(c.limit, func() error { return c.plain(sqlBegin) })
 }
 
-// patiently does f again, at random times of at most busyStep, while the file
+// retryWhileBusy does f again, at random times of at most busyStep, while the file
 // is locked and the limit is not over.
-func patiently(limit time.Duration, f func() error) error {
+func retryWhileBusy(limit time.Duration, f func() error) error {
 	var end time.Time
 	for {
 		err := f()

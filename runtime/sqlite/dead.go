@@ -44,9 +44,9 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if ids == nil {
 		return q.redriveAll(ctx)
 	}
-	var back redriven
-	for from := 0; from < len(ids); from += chunk {
-		part := ids[from:min(from+chunk, len(ids))]
+	var back redrive
+	for from := 0; from < len(ids); from += maxTxTasks {
+		part := ids[from:min(from+maxTxTasks, len(ids))]
 		err := back.add(ctx, q, func(t *tx) (jobs []job) {
 			for _, id := range part {
 				jobs = append(jobs, q.deadByID(t, id)...)
@@ -62,7 +62,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 
 func (q *queue) redriveAll(ctx context.Context) ([]string, error) {
 	var (
-		back  redriven
+		back  redrive
 		last  = int64(-1) // the newest dead task when it began
 		after = int64(0)  // the last one that was checked
 		next  int64
@@ -73,7 +73,7 @@ func (q *queue) redriveAll(ctx context.Context) ([]string, error) {
 				last = t.newestDead(q.id)
 			}
 			next = after
-			for _, seq := range t.seqs(sqlDeadAll, q.id, after, last, chunk) {
+			for _, seq := range t.seqs(sqlDeadAll, q.id, after, last, maxTxTasks) {
 				if j, ok := t.job(seq); ok {
 					jobs = append(jobs, j)
 				}
@@ -98,18 +98,18 @@ func (t *tx) newestDead(origin int64) int64 {
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(redriveHook driver.Revival) { q.redriveHook = redriveHook }
 
-// redriven collects the results of a redrive.
-type redriven struct {
-	ids    []string
-	failed driver.BatchError
-	looked int
+// redrive collects the results of a redrive.
+type redrive struct {
+	ids     []string
+	failed  driver.BatchError
+	checked int
 }
 
 // add redrives the dead jobs that find returns. It finds them before the transaction that
 // moves them, which must not wait for other stores.
-func (b *redriven) add(ctx context.Context, q *queue, find func(*tx) []job) error {
+func (b *redrive) add(ctx context.Context, q *queue, find func(*tx) []job) error {
 	var there []job
 	err := q.p.reader.do(ctx, q.p.clock.Now().UnixNano(), func(t *tx) { there = find(t) })
 	if err != nil {
@@ -121,7 +121,7 @@ func (b *redriven) add(ctx context.Context, q *queue, find func(*tx) []job) erro
 	}
 	before := len(b.ids)
 	var failed error
-	err = q.around.Around(ctx, ids, func() []string {
+	err = q.redriveHook.Around(ctx, ids, func() []string {
 		failed = b.move(ctx, q, func(t *tx) (jobs []job) {
 			for _, was := range there {
 				// If another process has moved the job, its number may belong to another.
@@ -138,27 +138,27 @@ func (b *redriven) add(ctx context.Context, q *queue, find func(*tx) []job) erro
 
 // move redrives the dead jobs that find returns: in one transaction, or in several if
 // they are large.
-func (b *redriven) move(ctx context.Context, q *queue, find func(*tx) []job) error {
+func (b *redrive) move(ctx context.Context, q *queue, find func(*tx) []job) error {
 	for find != nil {
 		var moved, taken []string
 		var at []int
 		var left []int64 // jobs that did not fit
 		n := 0
-		err := q.p.writer.do(ctx, chunk, func(t *tx) {
+		err := q.p.writer.do(ctx, maxTxTasks, func(t *tx) {
 			moved, taken, at, left = nil, nil, nil, nil
 			s := t.state(q.id)
 			jobs := find(t)
-			room := bulk
+			bytesLeft := maxTxBytes
 			for i, j := range jobs {
-				if room < 0 {
+				if bytesLeft < 0 {
 					left = append(left, j.seq)
 					continue
 				}
 				if t.onQueue(s, j.id) {
-					taken, at = append(taken, j.id), append(at, b.looked+i)
+					taken, at = append(taken, j.id), append(at, b.checked+i)
 				} else if envelope := t.envelope(j.seq); t.redrive(s, j, s.task(j, envelope, t.now)) {
 					moved = append(moved, j.id)
-					room -= len(envelope)
+					bytesLeft -= len(envelope)
 				}
 			}
 			n = len(jobs) - len(left)
@@ -166,7 +166,7 @@ func (b *redriven) move(ctx context.Context, q *queue, find func(*tx) []job) err
 		if err != nil {
 			return err
 		}
-		b.ids, b.looked = append(b.ids, moved...), b.looked+n
+		b.ids, b.checked = append(b.ids, moved...), b.checked+n
 		for i, id := range taken {
 			b.failed.Add(at[i], id, fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, id, q.cfg.Name))
 		}
@@ -195,7 +195,7 @@ func (t *tx) onQueue(s *state, id string) bool {
 func (s *state) task(j job, envelope []byte, now int64) *driver.Task {
 	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
-		task = standIn(j, s.name, envelope, time.Unix(0, now), err)
+		task = undecodableTask(j, s.name, envelope, time.Unix(0, now), err)
 	}
 	return task
 }
@@ -204,12 +204,12 @@ func (s *state) task(j job, envelope []byte, now int64) *driver.Task {
 // given task, and reports false if a worker of the dead letter queue has it.
 func (t *tx) redrive(s *state, j job, task *driver.Task) bool {
 	dlq := t.state(j.queue)
-	if t.unwait(dlq, j) == "" {
+	if t.takeOut(dlq, j) == "" {
 		return false
 	}
 	driver.Unbury(task, dlq.name)
 	task.Queue, task.ID = s.name, j.id
-	t.part(j)
+	t.detach(j)
 	t.exec(sqlJobDrop, j.seq)
 	// The unique key is not taken again.
 	back := job{queue: s.id, id: j.id, level: int64(task.Priority), place: s.next(), due: t.now, grp: task.GroupKey}

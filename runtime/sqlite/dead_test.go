@@ -17,7 +17,7 @@ import (
 func TestRedriveOfAllMissesNoneThatAnotherOneOutruns(t *testing.T) {
 	p := openFile(t, newFile(t))
 	q, other := openQueue(t, p, driver.QueueConfig{Name: "q"}), openQueue(t, p, driver.QueueConfig{Name: "q"})
-	const all = chunk + 50
+	const all = maxTxTasks + 50
 	for n := 0; n < all; {
 		tasks := make([]*driver.Task, min(500, all-n))
 		for i := range tasks {
@@ -34,14 +34,14 @@ func TestRedriveOfAllMissesNoneThatAnotherOneOutruns(t *testing.T) {
 			outrun = true
 			moved, err := other.Redrive(ctx, ids[:len(ids)-1])
 			require.NoError(t, err)
-			require.Len(t, moved, chunk-1)
+			require.Len(t, moved, maxTxTasks-1)
 		}
 		move()
 		return nil
 	})
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
-	assert.Len(t, moved, all-chunk+1)
+	assert.Len(t, moved, all-maxTxTasks+1)
 	assert.Zero(t, stats(t, q).Dead)
 	assert.EqualValues(t, all, stats(t, q).Ready)
 }

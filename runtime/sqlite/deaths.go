@@ -10,7 +10,7 @@ import (
 // RedriveDeaths implements [driver.Redriver] like Redrive: it reads, compares, edits and
 // moves in one transaction.
 func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
+	return q.redriveHook.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
@@ -28,16 +28,16 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		var moved []driver.Death
 		var errs map[int]error
 		var end int
-		err := q.p.writer.do(ctx, min(chunk, len(deaths)-next), func(t *tx) {
+		err := q.p.writer.do(ctx, min(maxTxTasks, len(deaths)-next), func(t *tx) {
 			moved, errs = nil, make(map[int]error)
 			s := t.state(q.id)
-			room := bulk
-			for end = next; end < len(deaths) && end < next+chunk && room >= 0; end++ {
+			bytesLeft := maxTxBytes
+			for end = next; end < len(deaths) && end < next+maxTxTasks && bytesLeft >= 0; end++ {
 				j, task, size := q.deadOf(t, s, deaths[end])
 				if task == nil {
 					continue
 				}
-				room -= size
+				bytesLeft -= size
 				var payload []byte
 				if payloads != nil {
 					payload = payloads[end]
@@ -96,8 +96,8 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 		return nil, err
 	}
 	var discarded []driver.Death
-	for from := 0; from < len(deaths); from += chunk {
-		part := deaths[from:min(from+chunk, len(deaths))]
+	for from := 0; from < len(deaths); from += maxTxTasks {
+		part := deaths[from:min(from+maxTxTasks, len(deaths))]
 		var gone []driver.Death
 		err := q.p.writer.do(ctx, len(part), func(t *tx) {
 			gone = nil

@@ -30,17 +30,17 @@ const (
 	maxEnvelope = 512 << 20
 	// maxPayload leaves room for the rest of an envelope.
 	maxPayload = maxEnvelope - 64<<20
-	// chunk is how many tasks of one call share a transaction, so that a large batch does
-	// not make everybody else wait.
-	chunk = 1000
-	// bulk is how many bytes of envelopes share a transaction, for the same reason, or
-	// one task that is larger.
-	bulk = 4 << 20
-	// maxClaim is how many bytes of envelopes a Dequeue returns, or one task that is
+	// maxTxTasks is how many tasks of one call share a transaction, so that a large batch
+	// does not make everybody else wait.
+	maxTxTasks = 1000
+	// maxTxBytes is how many bytes of envelopes share a transaction, for the same reason,
+	// or one task that is larger.
+	maxTxBytes = 4 << 20
+	// maxClaimBytes is how many bytes of envelopes a Dequeue returns, or one task that is
 	// larger: they are read within 20 ms, and the worker holds them in memory.
-	maxClaim = 32 << 20
-	// maxPage is how many bytes of envelopes make a page of Browse.
-	maxPage = 16 << 20
+	maxClaimBytes = 32 << 20
+	// maxPageBytes is how many bytes of envelopes make a page of Browse.
+	maxPageBytes = 16 << 20
 )
 
 // An entry is one task to enqueue, encoded by the calling goroutine.
@@ -80,7 +80,7 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	entries := q.encode(tasks)
 	answers := make([]driver.Enqueued, len(tasks))
 	size := func(i int) int { return len(entries[i].envelope) }
-	done, err := q.chunks(ctx, len(entries), size, q.p.writer.grow, func(t *tx, from, to int) {
+	done, err := q.inTransactions(ctx, len(entries), size, q.p.writer.grow, func(t *tx, from, to int) {
 		t.enqueue(t.state(q.id), q.cfg.Capacity, entries[from:to], answers[from:to])
 	})
 	if err != nil && !errors.Is(err, driver.ErrQueueFull) {
@@ -143,9 +143,9 @@ func (t *tx) add(s *state, task *driver.Task, envelope []byte) (due time.Time, o
 		return due, false
 	}
 	if task.UniqueKey != "" {
-		t.hold(s, task, due)
+		t.takeUniqueKey(s, task, due)
 	}
-	t.wait(s, j)
+	t.joinOrDelay(s, j)
 	return due, true
 }
 
@@ -184,8 +184,8 @@ func (t *tx) holder(s *state, task *driver.Task) (id string, due time.Time, take
 	return r.text(0), time.Unix(0, r.int(2)), until == 0 || until > t.now
 }
 
-// hold takes the unique key for a task.
-func (t *tx) hold(s *state, task *driver.Task, due time.Time) {
+// takeUniqueKey takes the unique key for a task.
+func (t *tx) takeUniqueKey(s *state, task *driver.Task, due time.Time) {
 	until := int64(0)
 	if task.UniqueFor > 0 {
 		until = after(t.now, task.UniqueFor)
@@ -199,8 +199,8 @@ func (t *tx) hold(s *state, task *driver.Task, due time.Time) {
 	t.run(st)
 }
 
-// unhold releases the unique key of a job.
-func (t *tx) unhold(j job) {
+// freeUniqueKey releases the unique key of a job.
+func (t *tx) freeUniqueKey(j job) {
 	st := t.prepare(sqlUniqueDrop, []int64{j.queue})
 	if st == nil {
 		return

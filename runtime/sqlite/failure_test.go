@@ -26,12 +26,12 @@ func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
 		ds, _ := q.Dequeue(within(t), 9, time.Minute)
 		got <- ds
 	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 
 	run(t, c, "CREATE TRIGGER broken BEFORE UPDATE ON taskgen_queue WHEN new.leased > 0 BEGIN SELECT raise(ABORT, 'no more leases'); END")
 	_, err := q.Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.ErrorContains(t, err, "no more leases")
-	require.True(t, p.lobby.occupied(), "the consumer waits on")
+	require.True(t, p.waitQueues.hasWaiters(), "the consumer waits on")
 	run(t, c, "DROP TRIGGER broken")
 	require.Equal(t, driver.Stats{}, stats(t, q))
 
@@ -49,7 +49,7 @@ func TestAConsumerLearnsWhatIsWrongWithTheFile(t *testing.T) {
 	run(t, c, "CREATE TRIGGER broken BEFORE INSERT ON taskgen_lease BEGIN SELECT raise(ABORT, 'no more leases'); END")
 	_, err := q.Dequeue(within(t), 9, time.Minute)
 	require.ErrorContains(t, err, "no more leases")
-	require.False(t, p.lobby.occupied())
+	require.False(t, p.waitQueues.hasWaiters())
 	run(t, c, "DROP TRIGGER broken")
 	require.Equal(t, []string{"a"}, idsOf(take(t, q, 9)))
 }
@@ -59,17 +59,17 @@ func TestAPartOfALargeBatchThatFailsKeepsNoneOfTheOthersBack(t *testing.T) {
 	p := openFile(t, path)
 	q := openQueue(t, p, driver.QueueConfig{})
 	run(t, application(t, path), "CREATE TRIGGER broken BEFORE INSERT ON taskgen_job WHEN new.id = 't01500' BEGIN SELECT raise(ABORT, 'not this one'); END")
-	all := tasks(3 * chunk)
+	all := tasks(3 * maxTxTasks)
 	answers, err := q.Enqueue(context.Background(), all)
 	var be *driver.BatchError
 	require.ErrorAs(t, err, &be)
-	require.Len(t, be.Items, chunk, "its part of the batch is one transaction")
-	require.Equal(t, chunk, be.Items[0].Index)
+	require.Len(t, be.Items, maxTxTasks, "its part of the batch is one transaction")
+	require.Equal(t, maxTxTasks, be.Items[0].Index)
 	require.Equal(t, "t01000", be.Items[0].ID)
 	require.ErrorContains(t, driver.ErrorAt(err, 1500), "not this one")
 	require.Zero(t, answers[1500])
 	require.Equal(t, "t02999", answers[2999].ID)
-	require.Equal(t, int64(2*chunk), stats(t, q).Ready)
+	require.Equal(t, int64(2*maxTxTasks), stats(t, q).Ready)
 }
 
 func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
@@ -94,10 +94,10 @@ func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
 		_, err := q.Dequeue(within(t), 1, time.Minute)
 		failed <- err
 	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 
 	run(t, c, "CREATE TRIGGER broken BEFORE INSERT ON taskgen_ready BEGIN SELECT raise(ABORT, 'the disk is full'); END")
-	clock.Advance(time.Minute) // the timer rings once, and in vain
+	clock.Advance(time.Minute) // the timer fires once, and in vain
 	require.ErrorContains(t, <-failed, "the disk is full", "else it would wait for a wake-up that never comes")
 	run(t, c, "DROP TRIGGER broken")
 	require.Equal(t, []string{"later"}, idsOf(take(t, q, 9)))
@@ -107,7 +107,7 @@ func TestACallThatFailsKeepsNoLookFromAQueueThatHasMoreDue(t *testing.T) {
 	path, clock := newFile(t), tasktest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
-	many := tasks(3 * settleLimit)
+	many := tasks(3 * promoteLimit)
 	for _, task := range many {
 		task.ScheduledFor = clock.Now().Add(time.Minute)
 	}
@@ -133,6 +133,6 @@ func TestACallThatFailsKeepsNoLookFromAQueueThatHasMoreDue(t *testing.T) {
 			}
 			r.done()
 		}))
-		return ready == 3*settleLimit
+		return ready == 3*promoteLimit
 	}, soon, time.Millisecond)
 }

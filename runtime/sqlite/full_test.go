@@ -51,7 +51,7 @@ func TestAFullFileIsWorkedOff(t *testing.T) {
 			require.NoError(t, err)
 			_, err = p.Open(within(t), driver.QueueConfig{Name: "new"})
 			require.NoError(t, err)
-			held, err := q.Dequeue(within(t), 300, time.Minute) // a look alone would give up after a second
+			held, err := q.Dequeue(within(t), 300, time.Minute) // a poll alone would give up after a second
 			require.NoError(t, err)
 			require.Len(t, held, 300)
 			require.NoError(t, q.Extend(within(t), held, time.Hour))
@@ -118,7 +118,7 @@ func TestATransactionHoldsNoMoreThanItsBytes(t *testing.T) {
 				for _, d := range ds {
 					bytes += len(d.Task.Payload)
 				}
-				require.LessOrEqual(t, bytes, maxClaim)
+				require.LessOrEqual(t, bytes, maxClaimBytes)
 				require.NotZero(t, bytes)
 				held = append(held, ds...)
 			}

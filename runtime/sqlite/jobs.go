@@ -38,9 +38,9 @@ const (
 type jobs struct {
 	p *Provider
 
-	mu      sync.Mutex
-	waiting map[chan struct{}]waiter
-	busy    chan struct{} // signals the watcher that there are waiters
+	mu          sync.Mutex
+	waiting     map[chan struct{}]waiter
+	wakeWatcher chan struct{} // signals the watcher that there are waiters
 }
 
 var _ jobstore.Store = (*jobs)(nil)
@@ -52,7 +52,7 @@ type waiter struct {
 }
 
 func newJobs(p *Provider) *jobs {
-	return &jobs{p: p, waiting: make(map[chan struct{}]waiter), busy: make(chan struct{}, 1)}
+	return &jobs{p: p, waiting: make(map[chan struct{}]waiter), wakeWatcher: make(chan struct{}, 1)}
 }
 
 // Jobs keeps the jobs of schedulers in the same file, for any number of processes. A new
@@ -90,7 +90,7 @@ func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 			e.Version++
 		}
 	}
-	s.tell(func(waiter) bool { return true })
+	s.notify(func(waiter) bool { return true })
 	return failed.OrNil()
 }
 
@@ -217,8 +217,8 @@ func (t *tx) heads() (all []head) {
 	}
 }
 
-// able returns the heads of jobs that can be fired, the earliest first.
-func able(all []head, can func(jobstore.Needs) bool) []head {
+// fireable returns the heads of jobs that can be fired, the earliest first.
+func fireable(all []head, can func(jobstore.Needs) bool) []head {
 	all = slices.DeleteFunc(slices.Clone(all), func(h head) bool { return !can(jobstore.ParseNeeds(h.needs)) })
 	slices.SortFunc(all, func(a, b head) int { return cmp.Compare(a.alarm, b.alarm) })
 	return all
@@ -252,7 +252,7 @@ func (s *jobs) Claim(ctx context.Context, can func(jobstore.Needs) bool, limit i
 	err = s.p.writer.do(ctx, limit, func(t *tx) {
 		now = time.Unix(0, t.now)
 		t.exec(sqlJobsForget, t.now)
-		due = t.due(able(t.heads(), can), limit)
+		due = t.due(fireable(t.heads(), can), limit)
 		for _, e := range due {
 			e.Version++
 			until := after(t.now, lease)
@@ -344,7 +344,7 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 	defer timer.Stop()
 	known := int64(-1) // the first alarm when this began
 	for {
-		s.expect(news, waiter{can, -1}) // changes from here on are signalled
+		s.register(news, waiter{can, -1}) // changes from here on are signalled
 		alarm, err := s.first(ctx, s.p.reader, can)
 		now := clock.Now()
 		switch {
@@ -358,7 +358,7 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 		if alarm > 0 && (alarm <= now.UnixNano() || alarm < known || known == 0) {
 			return
 		}
-		s.expect(news, waiter{can, alarm})
+		s.register(news, waiter{can, alarm})
 		s.set(timer, now, end, alarm)
 		select {
 		case <-news:
@@ -377,18 +377,18 @@ func (s *jobs) set(timer driver.Timer, now, end time.Time, alarm int64) {
 		d = min(d, time.Duration(alarm-now.UnixNano()))
 	}
 	timer.Reset(d)
-	// The clock may jump in between, as in lobby.set.
+	// The clock may jump in between, as in waitQueues.setTimer.
 	if !s.p.clock.Now().Before(now.Add(d)) {
 		timer.Reset(0)
 	}
 }
 
-// expect registers a waiter.
-func (s *jobs) expect(news chan struct{}, w waiter) {
+// register registers a waiter.
+func (s *jobs) register(news chan struct{}, w waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting[news] = w
-	waiters.Tell(s.busy)
+	waiters.Tell(s.wakeWatcher)
 }
 
 func (s *jobs) leave(news chan struct{}) {
@@ -397,27 +397,27 @@ func (s *jobs) leave(news chan struct{}) {
 	delete(s.waiting, news)
 }
 
-func (s *jobs) awaited() bool {
+func (s *jobs) hasWaiters() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.waiting) > 0
 }
 
-// look signals each waiter, after another connection has written, if the first alarm of
+// poll signals each waiter, after another connection has written, if the first alarm of
 // the jobs that it can fire has changed. Only the watcher calls it.
-func (s *jobs) look(r *reader) error {
-	if !s.awaited() {
+func (s *jobs) poll(r *reader) error {
+	if !s.hasWaiters() {
 		return nil
 	}
 	all, err := s.heads(context.Background(), r)
 	if err == nil {
-		s.tell(func(w waiter) bool { return w.alarm != firstOf(all, w.can) })
+		s.notify(func(w waiter) bool { return w.alarm != firstOf(all, w.can) })
 	}
 	return err
 }
 
-// tell makes the matching waiters read the file again.
-func (s *jobs) tell(to func(waiter) bool) {
+// notify makes the matching waiters read the file again.
+func (s *jobs) notify(to func(waiter) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for news, w := range s.waiting {

@@ -81,7 +81,7 @@ func TestASchedulerThatCannotReadItsFileWaitsAllTheSame(t *testing.T) {
 		p.Jobs().Wait(within(t), anything, time.Second)
 		close(over)
 	}()
-	require.Eventually(t, p.jobs.awaited, soon, time.Millisecond)
+	require.Eventually(t, p.jobs.hasWaiters, soon, time.Millisecond)
 	select {
 	case <-over:
 		t.Fatal("it is over before its time")

@@ -81,12 +81,12 @@ func TestAConsumerIsWokenByAnotherProcess(t *testing.T) {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- ds
 	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 	require.NoError(t, c.in.Close())
 	require.Contains(t, c.line(), "done")
 	committed := time.Now()
 	require.Equal(t, []string{"from another process"}, idsOf(<-got))
-	// The look is every 2 ms; the rest is for a busy machine.
+	// The poll is every 2 ms; the rest is for a busy machine.
 	require.Less(t, time.Since(committed), 500*time.Millisecond)
 	c.rest()
 }
@@ -101,7 +101,7 @@ func TestAResultOfAnotherProcessWakesItsWaiter(t *testing.T) {
 		data, err := p.Results().Await(within(t), "t1")
 		got <- fmt.Sprint(string(data), err)
 	}()
-	require.Eventually(t, p.results.awaited, soon, time.Millisecond)
+	require.Eventually(t, p.results.hasWaiters, soon, time.Millisecond)
 	c.quit(t)
 	require.Equal(t, `"from another process"<nil>`, <-got)
 }

@@ -40,19 +40,19 @@ func WithClock(c driver.Clock) Option { return func(p *Provider) { p.clock = c }
 // A Provider keeps queues in one SQLite file. It is safe for concurrent use, and any
 // number of processes of one machine may have the same file open.
 type Provider struct {
-	path  string
-	file  string // the file's identity
-	sync  Synchronous
-	clock driver.Clock
-	pace  pace
-	deaf  bool // no inotify
+	path      string
+	file      string // the file's identity
+	sync      Synchronous
+	clock     driver.Clock
+	intervals checkIntervals
+	noInotify bool // no inotify
 
-	writer  *writer
-	reader  *reader
-	lobby   *lobby
-	watcher *watcher
-	results *results
-	jobs    *jobs
+	writer     *writer
+	reader     *reader
+	waitQueues *waitQueues
+	watcher    *watcher
+	results    *results
+	jobs       *jobs
 
 	mu     sync.Mutex
 	queues map[string][]*queue
@@ -65,7 +65,7 @@ var _ driver.Provider = (*Provider)(nil)
 // error wraps [ErrNewerFile] if a later version of this package has written the file, and
 // [ErrBusy] if another program keeps it locked.
 func Open(path string, opts ...Option) (*Provider, error) {
-	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, pace: usualPace, queues: make(map[string][]*queue)}
+	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, intervals: defaultIntervals, queues: make(map[string][]*queue)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -86,7 +86,7 @@ func (p *Provider) start() error {
 	if err != nil {
 		return err
 	}
-	if err := placed(path); err != nil {
+	if err := checkFolder(path); err != nil {
 		return err
 	}
 	c, err := openWriter(path, p.sync)
@@ -103,29 +103,29 @@ func (p *Provider) start() error {
 	if err != nil {
 		return errors.Join(err, p.reader.close(), c.Close())
 	}
-	at, err := placeOf(path)
+	at, err := identify(path)
 	if err != nil {
 		return errors.Join(err, watching.close(), p.reader.close(), c.Close())
 	}
-	p.reader.place = at
-	p.lobby = newLobby(p.clock)
-	p.writer = newWriter(c, at, p.clock, p.lobby)
-	p.lobby.nudge = p.writer.nudge
+	p.reader.identity = at
+	p.waitQueues = newWaitQueues(p.clock)
+	p.writer = newWriter(c, at, p.clock, p.waitQueues)
+	p.waitQueues.signal = p.writer.signal
 	p.results = newResults(p)
 	p.jobs = newJobs(p)
-	var rings *bell
-	if !p.deaf {
-		rings = newBell(path)
+	var notifier *walNotifier
+	if !p.noInotify {
+		notifier = newWALNotifier(path)
 	}
-	p.watcher = newWatcher(watching, p.lobby, p.results, p.jobs, at, rings, p.pace)
+	p.watcher = newWatcher(watching, p.waitQueues, p.results, p.jobs, at, notifier, p.intervals)
 	go p.writer.loop()
 	go p.watcher.loop()
 	return nil
 }
 
-// placed says why no file can be created at path, where SQLite would only say that it is
-// unable to open it.
-func placed(path string) error {
+// checkFolder says why no file can be created at path, where SQLite would only say that
+// it is unable to open it.
+func checkFolder(path string) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("make its folder first: %w", err)
 	}
@@ -154,7 +154,7 @@ func (p *Provider) Close() error {
 	}
 	watched := p.watcher.close()
 	p.writer.close()
-	p.lobby.close()
+	p.waitQueues.close()
 	p.results.close()
 	return errors.Join(watched, p.reader.close(), p.writer.c.Close())
 }

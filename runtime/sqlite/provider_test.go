@@ -340,5 +340,5 @@ func TestAResultWakesItsWaitersAtOnce(t *testing.T) {
 	require.NoError(t, p.Results().PutResult(context.Background(), "a", []byte("1"), "", time.Minute))
 	require.Equal(t, "1", <-got)
 	require.Equal(t, "1", <-got)
-	require.False(t, p.results.awaited())
+	require.False(t, p.results.hasWaiters())
 }

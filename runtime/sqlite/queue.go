@@ -14,12 +14,12 @@ import (
 
 // A queue is one open queue of a Provider.
 type queue struct {
-	p      *Provider
-	id     int64
-	cfg    driver.QueueConfig
-	isDLQ  bool // it was a dead letter queue of some queue when it was opened
-	closed atomic.Bool
-	around driver.Revival // of what Redrive moves
+	p           *Provider
+	id          int64
+	cfg         driver.QueueConfig
+	isDLQ       bool // it was a dead letter queue of some queue when it was opened
+	closed      atomic.Bool
+	redriveHook driver.Revival // of what Redrive moves
 }
 
 var _ interface {
@@ -43,7 +43,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		MaxDelay:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
 		MaxPayload:      maxPayload,
-		MaxBatch:        chunk,
+		MaxBatch:        maxTxTasks,
 		DedupWindow:     driver.Unlimited,
 		UniqueUntilDone: true,
 		Ordered:         q.cfg.Type == driver.FIFO,
@@ -77,7 +77,7 @@ func (q *queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil
 	}
-	q.p.lobby.evict(q.errClosed(), func(c *consumer) bool { return c.owner == q })
+	q.p.waitQueues.evict(q.errClosed(), func(c *consumer) bool { return c.owner == q })
 	q.p.mu.Lock()
 	defer q.p.mu.Unlock()
 	name := q.cfg.Name
@@ -109,15 +109,15 @@ func (p parts) of(i int) error {
 	return p[sort.Search(len(p), func(k int) bool { return i < p[k].end })].err
 }
 
-// chunks runs f over n items in transactions of at most chunk items, or of bulk bytes if
-// size is set. If there is only one transaction and it fails, its error is that of the
-// whole batch. do is a method of the writer.
-func (q *queue) chunks(ctx context.Context, n int, size func(i int) int, do func(context.Context, int, func(*tx)) error, f func(t *tx, from, to int)) (parts, error) {
+// inTransactions runs f over n items in transactions of at most maxTxTasks items, or of
+// maxTxBytes if size is set. If there is only one transaction and it fails, its error is
+// that of the whole batch. do is a method of the writer.
+func (q *queue) inTransactions(ctx context.Context, n int, size func(i int) int, do func(context.Context, int, func(*tx)) error, f func(t *tx, from, to int)) (parts, error) {
 	var all parts
 	for from, to := 0, 0; from < n; from = to {
-		for bytes := 0; to < min(from+chunk, n); to++ {
+		for bytes := 0; to < min(from+maxTxTasks, n); to++ {
 			if size != nil {
-				if bytes += size(to); to > from && bytes > bulk {
+				if bytes += size(to); to > from && bytes > maxTxBytes {
 					break
 				}
 			}
@@ -148,7 +148,7 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if err := q.open(); err != nil {
 			return nil, err
 		}
-		c := &consumer{owner: q, queue: q.id, limit: min(limit, chunk), lease: lease, done: make(chan error, 1)}
+		c := &consumer{owner: q, queue: q.id, limit: min(limit, maxTxTasks), lease: lease, done: make(chan error, 1)}
 		if err := q.p.writer.consume(ctx, c); err != nil {
 			return nil, err
 		}
@@ -162,18 +162,18 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 // dead letter queue.
 func (q *queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
 	var (
-		room  = make([]driver.Delivery, 0, len(c.got))
-		ds    = make([]*driver.Delivery, 0, len(c.got))
-		text  = make([]byte, 0, 16*len(c.got))
-		ends  = make([]int, 0, len(c.got))
-		until = time.Unix(0, c.until)
+		backing = make([]driver.Delivery, 0, len(c.got))
+		ds      = make([]*driver.Delivery, 0, len(c.got))
+		text    = make([]byte, 0, 16*len(c.got))
+		ends    = make([]int, 0, len(c.got))
+		until   = time.Unix(0, c.until)
 
 		failed error
 	)
 	for _, g := range c.got {
 		task, err := driver.DecodeEnvelope(g.envelope)
 		if err != nil {
-			if task, err = q.salvage(ctx, g, err); task == nil {
+			if task, err = q.buryUndecodable(ctx, g, err); task == nil {
 				// Buried, or else it comes back when its lease ends.
 				failed = errors.Join(failed, err)
 				continue
@@ -181,8 +181,8 @@ func (q *queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, e
 		}
 		text = g.appendTo(text)
 		ends = append(ends, len(text))
-		room = append(room, driver.Delivery{Task: task, LeaseUntil: until, Crashes: int(g.crashes)})
-		ds = append(ds, &room[len(room)-1])
+		backing = append(backing, driver.Delivery{Task: task, LeaseUntil: until, Crashes: int(g.crashes)})
+		ds = append(ds, &backing[len(backing)-1])
 	}
 	if len(ds) == 0 {
 		return nil, failed
@@ -196,9 +196,9 @@ func (q *queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, e
 	return ds, nil
 }
 
-// salvage buries a leased row that cannot be decoded. On a dead letter queue it returns
-// the task that now represents the row, elsewhere nil.
-func (q *queue) salvage(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
+// buryUndecodable buries a leased row that cannot be decoded. On a dead letter queue it
+// returns the task that now represents the row, elsewhere nil.
+func (q *queue) buryUndecodable(ctx context.Context, g claimed, cause error) (task *driver.Task, err error) {
 	var buried *driver.Task
 	err = q.p.writer.do(context.Background(), 1, func(t *tx) {
 		task, buried = nil, nil
@@ -207,16 +207,16 @@ func (q *queue) salvage(ctx context.Context, g claimed, cause error) (task *driv
 		if !ok {
 			return
 		}
-		stand := standIn(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
-		envelope := driver.AppendEnvelope(nil, stand)
+		substitute := undecodableTask(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
+		envelope := driver.AppendEnvelope(nil, substitute)
 		if !s.isDLQ {
 			if t.bury(s, g.receipt, envelope) {
-				buried = stand
+				buried = substitute
 			}
 			return
 		}
 		t.rewrite(g.seq, envelope)
-		task = stand
+		task = substitute
 	})
 	if err == nil && buried != nil {
 		driver.Buried(ctx, buried)
@@ -224,8 +224,8 @@ func (q *queue) salvage(ctx context.Context, g claimed, cause error) (task *driv
 	return task, err
 }
 
-// standIn is a valid task that represents an undecodable row.
-func standIn(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
+// undecodableTask is a valid task that represents an undecodable row.
+func undecodableTask(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
 	task := driver.Undecodable(j.id, queue, envelope, now)
 	driver.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task

@@ -50,7 +50,7 @@ func TestDequeueWakesWhenATaskComes(t *testing.T) {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- ds
 	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 	enqueue(t, q, task("a"))
 	require.Equal(t, []string{"a"}, idsOf(<-got))
 }

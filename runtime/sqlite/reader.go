@@ -8,9 +8,9 @@ import (
 
 // A reader is a connection that only reads, for one goroutine at a time.
 type reader struct {
-	mu    sync.Mutex
-	c     *conn
-	place *place // of the file, to fail reads of another file; may be nil
+	mu       sync.Mutex
+	c        *conn
+	identity *fileIdentity // of the file, to fail reads of another file; may be nil
 }
 
 func newReader(path string) (*reader, error) {
@@ -36,8 +36,8 @@ func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if r.place != nil {
-		if err := r.place.check(); err != nil {
+	if r.identity != nil {
+		if err := r.identity.check(); err != nil {
 			return err
 		}
 	}
@@ -50,8 +50,8 @@ func (r *reader) do(ctx context.Context, now int64, f func(*tx)) error {
 	if err := ctx.Err(); err != nil && t.err != nil {
 		return errors.Join(err, t.err)
 	}
-	if r.place != nil {
-		return unavailable(r.place.explain(t.err))
+	if r.identity != nil {
+		return unavailable(r.identity.explain(t.err))
 	}
 	return unavailable(t.err)
 }

@@ -21,7 +21,7 @@ const (
 	sqlResultGet = `SELECT data, failure, n FROM taskgen_result WHERE until > ? AND id = ?`
 	// One row by the index of ids, and its entries in both indexes.
 	sqlResultForget = `DELETE FROM taskgen_result WHERE n = ? AND id = ?`
-	// The rows that are new since the last look, by their key.
+	// The rows that are new since the last poll, by their key.
 	sqlResultNew  = `SELECT n, id FROM taskgen_result WHERE n > ? ORDER BY n`
 	sqlResultLast = `SELECT max(n) FROM taskgen_result`
 )
@@ -30,18 +30,18 @@ const (
 type results struct {
 	p *Provider
 
-	mu      sync.Mutex
-	waiting waiters.Board // by task ID
-	closed  bool
-	busy    chan struct{} // signals the watcher that there are waiters
+	mu          sync.Mutex
+	waiting     waiters.Board // by task ID
+	closed      bool
+	wakeWatcher chan struct{} // signals the watcher that there are waiters
 
 	// Only the watcher uses both.
-	seen     int64 // the newest result that look has seen
-	followed bool  // look has not missed a result since seen
+	seen     int64 // the newest result that poll has seen
+	followed bool  // poll has not missed a result since seen
 }
 
 func newResults(p *Provider) *results {
-	return &results{p: p, waiting: make(waiters.Board), busy: make(chan struct{}, 1)}
+	return &results{p: p, waiting: make(waiters.Board), wakeWatcher: make(chan struct{}, 1)}
 }
 
 // Results keeps the results of tasks in the same file. A result wakes an Await in this
@@ -159,7 +159,7 @@ func (rs *results) enter(id string) (chan struct{}, error) {
 		return nil, errClosed
 	}
 	news, _ := rs.waiting.Add(id)
-	waiters.Tell(rs.busy)
+	waiters.Tell(rs.wakeWatcher)
 	return news, nil
 }
 
@@ -175,23 +175,23 @@ func (rs *results) wake(id string) {
 	rs.waiting.Wake(id)
 }
 
-func (rs *results) awaited() bool {
+func (rs *results) hasWaiters() bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	return len(rs.waiting) > 0
 }
 
-func (rs *results) awaitedIDs() []string {
+func (rs *results) waitingIDs() []string {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	return slices.Collect(maps.Keys(rs.waiting))
 }
 
-// look wakes the waiters for the results that have arrived since the last look. After a
+// poll wakes the waiters for the results that have arrived since the last poll. After a
 // time without waiters it does not read all results of that time, but wakes everybody.
 // Only the watcher calls it.
-func (rs *results) look(r *reader) error {
-	if !rs.awaited() {
+func (rs *results) poll(r *reader) error {
+	if !rs.hasWaiters() {
 		rs.followed = false
 		return nil
 	}
@@ -217,7 +217,7 @@ func (rs *results) look(r *reader) error {
 	if !rs.followed {
 		// Only now: a waiter that came since the last result was read may have missed it,
 		// and one that comes after this reads for itself.
-		ids = rs.awaitedIDs()
+		ids = rs.waitingIDs()
 	}
 	rs.seen, rs.followed = seen, true
 	for _, id := range ids {

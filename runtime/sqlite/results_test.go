@@ -42,13 +42,13 @@ func TestAResultOfTheSameProcessNeedsNoLook(t *testing.T) {
 		}
 		got <- string(data)
 	}()
-	require.Eventually(t, p.results.awaited, soon, time.Millisecond)
+	require.Eventually(t, p.results.hasWaiters, soon, time.Millisecond)
 	require.NoError(t, p.Results().PutResult(within(t), "a", []byte("1"), "", time.Minute))
 	require.Equal(t, "1", <-got)
 }
 
 // TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook has somebody come, and their result
-// be written, after the watcher has begun to look and before it reads which result is the
+// be written, after the watcher has begun to poll and before it reads which result is the
 // last.
 func TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook(t *testing.T) {
 	path := newFile(t)
@@ -60,9 +60,9 @@ func TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook(t *testing.T) {
 	_, err = p.results.enter("the first")
 	require.NoError(t, err)
 
-	r.mu.Lock() // the look has to wait where it reads
+	r.mu.Lock() // the poll has to wait where it reads
 	looked := make(chan error, 1)
-	go func() { looked <- p.results.look(r) }()
+	go func() { looked <- p.results.poll(r) }()
 	require.Eventually(t, func() bool {
 		stacks := make([]byte, 1<<20)
 		return bytes.Contains(stacks[:goruntime.Stack(stacks, true)], []byte("sqlite.(*reader).do("))
@@ -75,7 +75,7 @@ func TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook(t *testing.T) {
 	require.NoError(t, other.Results().PutResult(within(t), "the second", []byte("1"), "", time.Minute))
 	r.mu.Unlock()
 	require.NoError(t, <-looked)
-	require.NoError(t, p.results.look(r))
+	require.NoError(t, p.results.poll(r))
 	select {
 	case <-news:
 	default:
@@ -83,15 +83,15 @@ func TestAResultIsHeardOfByOneWhoComesDuringTheFirstLook(t *testing.T) {
 	}
 }
 
-// TestAFailedLookIsRepeated has looks fail from before a result is written until after.
+// TestAFailedLookIsRepeated has polls fail from before a result is written until after.
 func TestAFailedLookIsRepeated(t *testing.T) {
 	path := newFile(t)
 	p, other := openFile(t, path), openFile(t, path)
 	p.watcher.close()
 	r, err := newReader(path)
 	require.NoError(t, err)
-	r.place = &place{paths: [3]string{path + "-elsewhere"}}
-	w := newWatcher(r, p.lobby, p.results, p.jobs, p.watcher.place, nil, usualPace)
+	r.identity = &fileIdentity{paths: [3]string{path + "-elsewhere"}}
+	w := newWatcher(r, p.waitQueues, p.results, p.jobs, p.watcher.identity, nil, defaultIntervals)
 	go w.loop()
 	defer w.close()
 	got := make(chan string, 1)
@@ -102,12 +102,12 @@ func TestAFailedLookIsRepeated(t *testing.T) {
 		}
 		got <- string(data)
 	}()
-	require.Eventually(t, func() bool { return w.looks.Load() > 0 }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return w.polls.Load() > 0 }, soon, time.Millisecond)
 	require.NoError(t, other.Results().PutResult(within(t), "a", []byte("1"), "", time.Minute))
-	before := w.looks.Load()
-	require.Eventually(t, func() bool { return w.looks.Load() > before+1 }, soon, time.Millisecond)
+	before := w.polls.Load()
+	require.Eventually(t, func() bool { return w.polls.Load() > before+1 }, soon, time.Millisecond)
 	r.mu.Lock()
-	r.place = nil
+	r.identity = nil
 	r.mu.Unlock()
 	require.Equal(t, "1", <-got)
 }

@@ -66,7 +66,7 @@ func newSQLSession(ctx context.Context, tx *sql.Tx) (*sqlSession, error) {
 // plain implements session.
 func (s *sqlSession) plain(query string) error {
 	_, err := s.tx.ExecContext(s.ctx, query)
-	return coded(err)
+	return withCode(err)
 }
 
 // prepare implements session.
@@ -79,7 +79,7 @@ func (s *sqlSession) run(st statement) (changes int, err error) {
 	q := st.(*sqlStatement)
 	done, err := s.tx.ExecContext(s.ctx, q.query, q.args...)
 	if err != nil {
-		return 0, coded(err)
+		return 0, withCode(err)
 	}
 	n, err := done.RowsAffected()
 	if err == nil {
@@ -94,9 +94,9 @@ func (s *sqlSession) lastID() int64 { return s.last }
 // count implements session.
 func (s *sqlSession) count() {}
 
-// coded gives an error the codes that this package uses. The drivers of database/sql have
-// no common error type, but the texts of SQLite itself.
-func coded(err error) error {
+// withCode gives an error the codes that this package uses. The drivers of database/sql
+// have no common error type, but the texts of SQLite itself.
+func withCode(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -121,11 +121,11 @@ func (e *codedError) Unwrap() []error { return []error{e.code, e.err} }
 // A sqlStatement keeps its parameters until it is run, and all rows of its result: in a
 // transaction of the caller no result has many.
 type sqlStatement struct {
-	session *sqlSession
-	query   string
-	args    []any
-	asked   bool
-	rows    [][]any // the first is the current one
+	session  *sqlSession
+	query    string
+	args     []any
+	executed bool
+	rows     [][]any // the first is the current one
 }
 
 func (q *sqlStatement) bind(param int, value any) {
@@ -146,10 +146,10 @@ func (q *sqlStatement) BindBytes(param int, value []byte) { q.bind(param, value)
 
 // Step implements statement.
 func (q *sqlStatement) Step() (bool, error) {
-	if !q.asked {
-		q.asked = true
-		err := q.ask()
-		return len(q.rows) > 0, coded(err)
+	if !q.executed {
+		q.executed = true
+		err := q.execute()
+		return len(q.rows) > 0, withCode(err)
 	}
 	if len(q.rows) > 0 {
 		q.rows = q.rows[1:]
@@ -157,7 +157,7 @@ func (q *sqlStatement) Step() (bool, error) {
 	return len(q.rows) > 0, nil
 }
 
-func (q *sqlStatement) ask() (err error) {
+func (q *sqlStatement) execute() (err error) {
 	found, err := q.session.tx.QueryContext(q.session.ctx, q.query, q.args...)
 	if err != nil {
 		return err

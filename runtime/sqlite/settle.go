@@ -32,8 +32,8 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 		}
 		if r.bound {
 			if j, ok := t.job(r.seq); ok {
-				t.part(j)
-				t.leave(s, j.grp)
+				t.detach(j)
+				t.passTurn(s, j.grp)
 			}
 		}
 		t.exec(sqlJobDrop, r.seq)
@@ -117,9 +117,9 @@ func (t *tx) release(s *state, j job, due int64, envelope []byte) {
 // DeadLetter implements [driver.Queue]. On a queue that is itself a dead
 // letter queue it returns an error wrapping ErrUnsupported.
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
-	var undead error
+	var noDLQ error
 	if q.isDLQ {
-		return q.errUndead()
+		return q.errNoDLQ()
 	}
 	envelopes := make([][]byte, len(ds))
 	for i, d := range ds {
@@ -128,18 +128,18 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	err := q.settle(ctx, ds, envelopes, func(t *tx, s *state, i int, r receipt) bool {
 		// Another queue may have named this one since it was opened.
 		if s.isDLQ {
-			undead = q.errUndead()
+			noDLQ = q.errNoDLQ()
 			return true
 		}
 		return t.bury(s, r, envelopes[i])
 	})
 	if err == nil {
-		err = undead
+		err = noDLQ
 	}
 	return err
 }
 
-func (q *queue) errUndead() error {
+func (q *queue) errNoDLQ() error {
 	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
@@ -153,8 +153,8 @@ func (t *tx) bury(s *state, r receipt, envelope []byte) bool {
 	if !ok {
 		return true
 	}
-	t.part(j)
-	t.leave(s, j.grp)
+	t.detach(j)
+	t.passTurn(s, j.grp)
 	t.exec(sqlJobDrop, j.seq)
 	dlq := t.state(s.dlq)
 	dead := job{queue: dlq.id, id: j.id, place: dlq.next(), due: t.now, origin: s.id}
@@ -176,11 +176,11 @@ func (t *tx) take(s *state, r receipt) bool {
 	return true
 }
 
-// part updates what belongs to a task besides its row when it leaves its queue for good:
-// its unique key, and the count of dead tasks.
-func (t *tx) part(j job) {
+// detach updates what belongs to a task besides its row when it leaves its queue for
+// good: its unique key, and the count of dead tasks.
+func (t *tx) detach(j job) {
 	if j.unique {
-		t.unhold(j)
+		t.freeUniqueKey(j)
 	}
 	if j.origin > 0 {
 		t.state(j.origin).dead--
@@ -198,7 +198,7 @@ func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][
 	if envelopes != nil {
 		size = func(i int) int { return len(envelopes[i]) }
 	}
-	done, err := q.chunks(ctx, len(ds), size, q.p.writer.do, func(t *tx, from, to int) {
+	done, err := q.inTransactions(ctx, len(ds), size, q.p.writer.do, func(t *tx, from, to int) {
 		s := t.state(q.id)
 		for i := from; i < to; i++ {
 			lost[i] = !step(t, s, i, parseReceipt(ds[i].Receipt))

@@ -10,8 +10,8 @@ import (
 const (
 	// One row by its key.
 	sqlCounters = `SELECT ready, scheduled, leased, dead, type = 'fifo' FROM taskgen_queue WHERE id = ?`
-	// Two seeks, whatever the number of tasks: is there anything to settle?
-	sqlUnsettled = `SELECT EXISTS (SELECT 1 FROM taskgen_delayed WHERE queue = ?1 AND due <= ?2)
+	// Two seeks, whatever the number of tasks: is there anything to promote or reap?
+	sqlPromotionDue = `SELECT EXISTS (SELECT 1 FROM taskgen_delayed WHERE queue = ?1 AND due <= ?2)
 		OR EXISTS (SELECT 1 FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ?1 AND until <= ?2)`
 	// The head of one level of the line: two seeks.
 	sqlReadyOldest = `SELECT j.due FROM taskgen_ready r CROSS JOIN taskgen_job j ON j.seq = r.seq
@@ -23,7 +23,7 @@ const (
 // Stats implements [driver.Queue]. It reads the counters that every transaction
 // maintains, and the head of each level.
 func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
-	if err := q.settled(ctx); err != nil {
+	if err := q.promoteDue(ctx); err != nil {
 		return driver.Stats{}, err
 	}
 	var st driver.Stats
@@ -53,21 +53,21 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	return st, err
 }
 
-// settled ensures that due tasks and tasks with expired leases count as ready. Where
+// promoteDue ensures that due tasks and tasks with expired leases count as ready. Where
 // consumers wait that is already done.
-func (q *queue) settled(ctx context.Context) error {
+func (q *queue) promoteDue(ctx context.Context) error {
 	for {
 		if err := q.open(); err != nil {
 			return err
 		}
-		unsettled := false
+		pending := false
 		now := q.p.clock.Now().UnixNano()
 		err := q.p.reader.do(ctx, now, func(t *tx) {
-			r := t.query(sqlUnsettled, q.id, now)
-			unsettled = r.next() && r.int(0) != 0
+			r := t.query(sqlPromotionDue, q.id, now)
+			pending = r.next() && r.int(0) != 0
 			r.done()
 		})
-		if err != nil || !unsettled {
+		if err != nil || !pending {
 			return err
 		}
 		if err := q.p.writer.do(ctx, 1, func(t *tx) { t.state(q.id) }); err != nil {

@@ -84,13 +84,13 @@ func (e *txEnqueuer) Enqueue(ctx context.Context, tasks []*driver.Task) ([]drive
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(e.sameFile(s), e.p.writer.place.check()); err != nil {
+	if err := errors.Join(e.sameFile(s), e.p.writer.identity.check()); err != nil {
 		return nil, err
 	}
 	answers := make([]driver.Enqueued, len(tasks))
 	failed := new(driver.BatchError)
 	if err := e.add(s, queues, tasks, answers, failed); err != nil {
-		return nil, fmt.Errorf("enqueue in the caller's transaction: %w", noRoom(unavailable(err)))
+		return nil, fmt.Errorf("enqueue in the caller's transaction: %w", queueFullError(unavailable(err)))
 	}
 	return answers, failed.OrNil()
 }
@@ -135,8 +135,8 @@ func (e *txEnqueuer) sameFile(s session) error {
 	case t.err != nil && sqlite.ErrCode(t.err).ToPrimary() == sqlite.ResultBusy:
 		return fmt.Errorf("%w: begin the transaction with BEGIN IMMEDIATE, on a connection with a busy timeout (%w)", ErrBusy, t.err)
 	case t.err != nil && !strings.Contains(t.err.Error(), "no such table"):
-		return fmt.Errorf("enqueue in the caller's transaction: %w", noRoom(unavailable(t.err)))
-	case t.err != nil || file != e.p.file || !e.p.writer.place.among(paths):
+		return fmt.Errorf("enqueue in the caller's transaction: %w", queueFullError(unavailable(t.err)))
+	case t.err != nil || file != e.p.file || !e.p.writer.identity.matchesAny(paths):
 		return errors.Join(fmt.Errorf("taskgen: the connection is not to the provider's file %q", e.p.path), t.err)
 	}
 	return nil

@@ -112,7 +112,7 @@ func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
 				got <- idsOf(ds)
 			}()
 		}
-		require.Eventually(t, func() bool { return p.lobby.occupied() && other.lobby.occupied() }, soon, time.Millisecond)
+		require.Eventually(t, func() bool { return p.waitQueues.hasWaiters() && other.waitQueues.hasWaiters() }, soon, time.Millisecond)
 
 		c.begin()
 		c.run("INSERT INTO orders VALUES ('o1')")

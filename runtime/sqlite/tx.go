@@ -33,7 +33,7 @@ type state struct {
 	ready, scheduled, leased, dead int64
 	last                           int64
 	saved                          [5]int64
-	more                           bool  // more to settle than fits in one transaction
+	more                           bool  // more to promote than fits in one transaction
 	event                          int64 // when the next task becomes due or the next lease ends
 }
 
@@ -50,14 +50,14 @@ func (s *state) next() int64 {
 // state returns a queue's row, read once per transaction. It first puts due tasks in
 // line, so that they are before the tasks that the transaction adds.
 func (t *tx) state(id int64) *state {
-	if s := t.bare(id); s != nil {
+	if s := t.loadState(id); s != nil {
 		return s
 	}
 	return &state{id: id} // after an error: not used
 }
 
-// bare finds or loads a state.
-func (t *tx) bare(id int64) *state {
+// loadState finds or loads a state.
+func (t *tx) loadState(id int64) *state {
 	for _, s := range t.states {
 		if s.id == id {
 			return s
@@ -75,7 +75,7 @@ func (t *tx) bare(id int64) *state {
 	r.done()
 	s.saved = s.counters()
 	t.states = append(t.states, s)
-	t.settle(s)
+	t.promoteAndReap(s)
 	return s
 }
 

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// A pace is how often a watcher checks, while there are waiters, whether another
+// checkIntervals is how often a watcher checks, while there are waiters, whether another
 // connection has written. One check is a read of shared memory.
-type pace struct {
-	busy  time.Duration // while others write
-	stir  time.Duration // how long the last sign of a write counts
-	quiet time.Duration // while nobody writes, with inotify
-	deaf  time.Duration // while nobody writes, without inotify
+type checkIntervals struct {
+	busy      time.Duration // while others write
+	activeFor time.Duration // how long the last sign of a write counts
+	idle      time.Duration // while nobody writes, with inotify
+	noInotify time.Duration // while nobody writes, without inotify
 }
 
-// A commit is seen by the checks within stir after the write to the log. If the disk
-// takes longer than that, the commit waits for a quiet check.
-var usualPace = pace{
-	busy: 2 * time.Millisecond, stir: 100 * time.Millisecond,
-	quiet: 250 * time.Millisecond, deaf: 20 * time.Millisecond,
+// A commit is seen by the checks within activeFor after the write to the log. If the disk
+// takes longer than that, the commit waits for an idle check.
+var defaultIntervals = checkIntervals{
+	busy: 2 * time.Millisecond, activeFor: 100 * time.Millisecond,
+	idle: 250 * time.Millisecond, noInotify: 20 * time.Millisecond,
 }
 
 // sqlAvailable reads the queue's row and at most one row of each line.
@@ -32,35 +32,35 @@ const sqlAvailable = `SELECT paused = 0 AND (
 // A watcher wakes waiters in this process for the writes of other processes. It sleeps
 // when there are none.
 type watcher struct {
-	reader  *reader
-	lobby   *lobby
-	results *results
-	jobs    *jobs
-	place   *place
-	pace    pace
-	bell    *bell // nil without inotify
+	reader      *reader
+	waitQueues  *waitQueues
+	results     *results
+	jobs        *jobs
+	identity    *fileIdentity
+	intervals   checkIntervals
+	walNotifier *walNotifier // nil without inotify
 
-	looks   atomic.Int64 // so far
+	polls   atomic.Int64 // so far
 	quit    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
 }
 
-func newWatcher(r *reader, l *lobby, rs *results, js *jobs, at *place, b *bell, often pace) *watcher {
-	return &watcher{reader: r, lobby: l, results: rs, jobs: js, place: at, bell: b, pace: often, quit: make(chan struct{}), stopped: make(chan struct{})}
+func newWatcher(r *reader, ws *waitQueues, rs *results, js *jobs, at *fileIdentity, b *walNotifier, often checkIntervals) *watcher {
+	return &watcher{reader: r, waitQueues: ws, results: rs, jobs: js, identity: at, walNotifier: b, intervals: often, quit: make(chan struct{}), stopped: make(chan struct{})}
 }
 
 // close ends the watcher's goroutine and closes its files. A second call does nothing.
 func (w *watcher) close() (err error) {
 	w.once.Do(func() {
 		close(w.quit)
-		if w.bell != nil {
-			w.bell.stop()
+		if w.walNotifier != nil {
+			w.walNotifier.stop()
 		}
 		<-w.stopped
 		err = w.reader.close()
-		if w.bell != nil {
-			err = errors.Join(err, w.bell.close())
+		if w.walNotifier != nil {
+			err = errors.Join(err, w.walNotifier.close())
 		}
 	})
 	return err
@@ -72,9 +72,9 @@ func (w *watcher) loop() {
 		select {
 		case <-w.quit:
 			return
-		case <-w.lobby.busy:
-		case <-w.results.busy:
-		case <-w.jobs.busy:
+		case <-w.waitQueues.wakeWatcher:
+		case <-w.results.wakeWatcher:
+		case <-w.jobs.wakeWatcher:
 		}
 		if !w.watch() {
 			return
@@ -85,33 +85,33 @@ func (w *watcher) loop() {
 // watch checks for new commits while there are waiters, and reports false when the
 // watcher is closed.
 func (w *watcher) watch() bool {
-	timer := time.NewTimer(w.pace.busy)
+	timer := time.NewTimer(w.intervals.busy)
 	defer timer.Stop()
-	step := w.pace.busy
+	step := w.intervals.busy
 	seen := int64(-1)
-	var stirred time.Time // the last sign that somebody writes
-	checked := time.Now() // when the file was last in its place
-	for w.lobby.occupied() || w.results.awaited() || w.jobs.awaited() {
+	var lastWrite time.Time // the last sign that somebody writes
+	checked := time.Now()   // when the file was last checked
+	for w.waitQueues.hasWaiters() || w.results.hasWaiters() || w.jobs.hasWaiters() {
 		// Before the check: later writes are for the next one.
-		if w.bell != nil && w.bell.rang() {
-			stirred = time.Now()
+		if w.walNotifier != nil && w.walNotifier.written() {
+			lastWrite = time.Now()
 		}
-		w.looks.Add(1)
-		if v, err := w.reader.c.number(sqlDataVersion); err == nil && v != seen && w.look() {
-			seen, stirred = v, time.Now()
+		w.polls.Add(1)
+		if v, err := w.reader.c.number(sqlDataVersion); err == nil && v != seen && w.poll() {
+			seen, lastWrite = v, time.Now()
 		}
-		if time.Since(checked) >= w.pace.quiet {
+		if time.Since(checked) >= w.intervals.idle {
 			checked = time.Now()
 			w.check()
 		}
-		if time.Since(stirred) >= w.pace.stir {
-			if w.rest(timer) {
-				// The commit follows the ring, soon where the disk is quick.
-				stirred, step = time.Now(), w.pace.busy/8
+		if time.Since(lastWrite) >= w.intervals.activeFor {
+			if w.waitForWrite(timer) {
+				// The commit follows the write, soon if the disk is quick.
+				lastWrite, step = time.Now(), w.intervals.busy/8
 			}
 		} else {
 			w.sleep(timer, step)
-			step = min(2*step, w.pace.busy)
+			step = min(2*step, w.intervals.busy)
 		}
 		select {
 		case <-w.quit:
@@ -122,32 +122,32 @@ func (w *watcher) watch() bool {
 	return true
 }
 
-// look informs waiters about new writes. It reports false if it could not read all of
-// them: then the next look reads them again.
-func (w *watcher) look() bool {
-	w.lobby.look(w.reader)
-	return errors.Join(w.results.look(w.reader), w.jobs.look(w.reader)) == nil
+// poll informs waiters about new writes. It reports false if it could not read all of
+// them: then the next poll reads them again.
+func (w *watcher) poll() bool {
+	w.waitQueues.poll(w.reader)
+	return errors.Join(w.results.poll(w.reader), w.jobs.poll(w.reader)) == nil
 }
 
 // check fails the waiters if the file is gone: nothing could wake them any more.
 func (w *watcher) check() {
-	if w.place.check() == nil {
+	if w.identity.check() == nil {
 		return
 	}
-	for _, queue := range w.lobby.queues() {
-		w.lobby.nudge(queue)
+	for _, queue := range w.waitQueues.queues() {
+		w.waitQueues.signal(queue)
 	}
-	for _, id := range w.results.awaitedIDs() {
+	for _, id := range w.results.waitingIDs() {
 		w.results.wake(id)
 	}
 }
 
-// rest waits for the next quiet check, and reports whether there was a write.
-func (w *watcher) rest(timer *time.Timer) bool {
-	if w.bell != nil {
-		return w.bell.wait(w.pace.quiet, w.quit)
+// waitForWrite waits for the next idle check, and reports whether there was a write.
+func (w *watcher) waitForWrite(timer *time.Timer) bool {
+	if w.walNotifier != nil {
+		return w.walNotifier.wait(w.intervals.idle, w.quit)
 	}
-	w.sleep(timer, w.pace.deaf)
+	w.sleep(timer, w.intervals.noInotify)
 	return false
 }
 
@@ -163,8 +163,8 @@ func (w *watcher) sleep(timer *time.Timer, d time.Duration) {
 // lateness is what timers, the time between two checks and a commit take on an idle
 // machine, with a margin.
 func (w *watcher) lateness() time.Duration {
-	if w.bell == nil {
-		return 20*time.Millisecond + w.pace.deaf
+	if w.walNotifier == nil {
+		return 20*time.Millisecond + w.intervals.noInotify
 	}
 	return 20 * time.Millisecond
 }

@@ -10,16 +10,17 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// atPace has the watcher look so often, and without a bell where deaf is set.
-func atPace(of pace, deaf bool) Option {
-	return func(p *Provider) { p.pace, p.deaf = of, deaf }
+// atPace has the watcher check so often, and without a walNotifier where noInotify is
+// set.
+func withIntervals(of checkIntervals, noInotify bool) Option {
+	return func(p *Provider) { p.intervals, p.noInotify = of, noInotify }
 }
 
 func TestAWatcherLooksSeldomWhileNobodyWrites(t *testing.T) {
-	for name, deaf := range map[string]bool{"with a bell": false, "without one": true} {
+	for name, noInotify := range map[string]bool{"with a bell": false, "without one": true} {
 		t.Run(name, func(t *testing.T) {
-			of := pace{busy: time.Millisecond, stir: 10 * time.Millisecond, quiet: 50 * time.Millisecond, deaf: 50 * time.Millisecond}
-			p := openFile(t, newFile(t), atPace(of, deaf))
+			of := checkIntervals{busy: time.Millisecond, activeFor: 10 * time.Millisecond, idle: 50 * time.Millisecond, noInotify: 50 * time.Millisecond}
+			p := openFile(t, newFile(t), withIntervals(of, noInotify))
 			q := openQueue(t, p, driver.QueueConfig{})
 			ctx, cancel := context.WithCancel(context.Background())
 			got := make(chan error, 1)
@@ -27,12 +28,12 @@ func TestAWatcherLooksSeldomWhileNobodyWrites(t *testing.T) {
 				_, err := q.Dequeue(ctx, 1, time.Minute)
 				got <- err
 			}()
-			require.Eventually(t, func() bool { return p.watcher.looks.Load() > 0 }, soon, time.Millisecond)
+			require.Eventually(t, func() bool { return p.watcher.polls.Load() > 0 }, soon, time.Millisecond)
 			// Once what opening the queue has written is past, however long that takes.
 			require.Eventually(t, func() bool {
-				before, start := p.watcher.looks.Load(), time.Now()
-				<-time.After(10 * of.quiet)
-				return p.watcher.looks.Load()-before <= int64(time.Since(start)/of.quiet)+2
+				before, start := p.watcher.polls.Load(), time.Now()
+				<-time.After(10 * of.idle)
+				return p.watcher.polls.Load()-before <= int64(time.Since(start)/of.idle)+2
 			}, soon, time.Millisecond)
 			cancel()
 			require.ErrorIs(t, <-got, driver.ErrNoTasks)
@@ -40,14 +41,14 @@ func TestAWatcherLooksSeldomWhileNobodyWrites(t *testing.T) {
 	}
 }
 
-// TestAnotherProcessIsHeardWhileTheWatcherRests has looks so seldom that they find
+// TestAnotherProcessIsHeardWhileTheWatcherRests has checks so seldom that they find
 // nothing in time.
 func TestAnotherProcessIsHeardWhileTheWatcherRests(t *testing.T) {
-	of := usualPace
-	of.quiet, of.stir = time.Hour, 2*time.Second // a slow disk comes between the ring and the commit
+	of := defaultIntervals
+	of.idle, of.activeFor = time.Hour, 2*time.Second // a slow disk comes between the write and the commit
 	path := newFile(t)
-	p := openFile(t, path, atPace(of, false))
-	if p.watcher.bell == nil {
+	p := openFile(t, path, withIntervals(of, false))
+	if p.watcher.walNotifier == nil {
 		t.Skip("the system does not tell of writes")
 	}
 	q := openQueue(t, p, driver.QueueConfig{})
@@ -64,21 +65,21 @@ func TestAnotherProcessIsHeardWhileTheWatcherRests(t *testing.T) {
 	c.rest()
 }
 
-// rests waits until the watcher has looked and looks no more.
+// rests waits until the watcher has polled and polls no more.
 func rests(t *testing.T, p *Provider) {
 	last := int64(0)
 	require.Eventually(t, func() bool {
-		n := p.watcher.looks.Load()
+		n := p.watcher.polls.Load()
 		still := n > 0 && n == last
 		last = n
-		return still && p.lobby.occupied()
+		return still && p.waitQueues.hasWaiters()
 	}, soon, 50*time.Millisecond)
 }
 
 func TestAnotherProcessIsSeenWithoutABell(t *testing.T) {
 	path := newFile(t)
-	p := openFile(t, path, atPace(usualPace, true))
-	require.Nil(t, p.watcher.bell)
+	p := openFile(t, path, withIntervals(defaultIntervals, true))
+	require.Nil(t, p.watcher.walNotifier)
 	q := openQueue(t, p, driver.QueueConfig{})
 	c := spawn(t, "enqueue", path)
 	require.Equal(t, "ready", c.line())
@@ -87,7 +88,7 @@ func TestAnotherProcessIsSeenWithoutABell(t *testing.T) {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- idsOf(ds)
 	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 	require.NoError(t, c.in.Close())
 	require.Equal(t, []string{"from another process"}, <-got)
 	c.rest()

@@ -13,7 +13,7 @@ const (
 	// groupLimit bounds the calls that one transaction gathers, and weightLimit
 	// the tasks in them.
 	groupLimit  = 512
-	weightLimit = 4 * chunk
+	weightLimit = 4 * maxTxTasks
 	// If other processes write too, a writer that always has work leaves the lock free
 	// for politePause after each politeSlice. The pause is longer than busyStep, so
 	// that a waiting process tries at least once in it.
@@ -44,26 +44,26 @@ func (cl *call) answer(err error) {
 // A writer owns the connection that writes. It gathers the calls that arrive during a
 // commit into the next transaction, and answers all of them after COMMIT: group commit.
 type writer struct {
-	c     *conn
-	place *place
-	clock driver.Clock
-	lobby *lobby
+	c          *conn
+	identity   *fileIdentity
+	clock      driver.Clock
+	waitQueues *waitQueues
 
 	calls   chan *call
 	closing chan struct{}
 	stopped chan struct{}
 	once    sync.Once
 
-	again    []int64   // queues to visit again at once
-	version  int64     // data_version when last seen
-	foreign  time.Time // when another connection's commit was last seen
-	slice    time.Time // when this writer last left the lock free
-	nextTidy int64
+	revisit       []int64   // queues to visit again at once
+	version       int64     // data_version when last seen
+	foreignCommit time.Time // when another connection's commit was last seen
+	sliceStart    time.Time // when this writer last left the lock free
+	nextTidy      int64
 }
 
-func newWriter(c *conn, at *place, clock driver.Clock, l *lobby) *writer {
+func newWriter(c *conn, at *fileIdentity, clock driver.Clock, ws *waitQueues) *writer {
 	return &writer{
-		c: c, place: at, clock: clock, lobby: l,
+		c: c, identity: at, clock: clock, waitQueues: ws,
 		calls: make(chan *call, groupLimit), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -71,16 +71,16 @@ func newWriter(c *conn, at *place, clock driver.Clock, l *lobby) *writer {
 // do runs f in a transaction and waits until it is committed. If ctx ends before f has
 // begun nothing is done.
 func (w *writer) do(ctx context.Context, weight int, f func(*tx)) error {
-	return w.ask(ctx, &call{run: f, weight: weight, done: make(chan error, 1)})
+	return w.submitAndWait(ctx, &call{run: f, weight: weight, done: make(chan error, 1)})
 }
 
 // grow is do for calls that add tasks. The error wraps ErrQueueFull if there is no space
 // for them.
 func (w *writer) grow(ctx context.Context, weight int, f func(*tx)) error {
-	return noRoom(w.ask(ctx, &call{run: f, weight: weight, grows: true, done: make(chan error, 1)}))
+	return queueFullError(w.submitAndWait(ctx, &call{run: f, weight: weight, grows: true, done: make(chan error, 1)}))
 }
 
-func (w *writer) ask(ctx context.Context, cl *call) error {
+func (w *writer) submitAndWait(ctx context.Context, cl *call) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -123,10 +123,10 @@ func (w *writer) await(ctx context.Context, cl *call) error {
 	return <-cl.done
 }
 
-// nudge makes the writer check a queue for due tasks and waiting consumers.
-// It does not wait for it. Where the look fails those who wait learn of it:
+// signal makes the writer check a queue for due tasks and waiting consumers.
+// It does not wait for it. If the check fails, those who wait get the error:
 // nothing else might ever wake them.
-func (w *writer) nudge(queue int64) {
+func (w *writer) signal(queue int64) {
 	select {
 	case w.calls <- &call{visit: queue}:
 	case <-w.closing:
@@ -149,17 +149,17 @@ func (w *writer) loop() {
 			return
 		case first = <-w.calls:
 		default:
-			if len(w.again) > 0 {
+			if len(w.revisit) > 0 {
 				break
 			}
 			select {
 			case <-w.closing:
 				return
 			case first = <-w.calls:
-				w.slice = time.Now()
+				w.sliceStart = time.Now()
 			}
 		}
-		w.yield()
+		w.yieldLock()
 		w.cycle(first)
 		w.tidy()
 	}
@@ -176,16 +176,16 @@ func (w *writer) cycle(first *call) {
 		for _, cl := range calls {
 			cl.answer(err)
 		}
-		w.again = w.lobby.without(err)
+		w.revisit = w.waitQueues.noTransaction(err)
 		return
 	}
-	w.look()
-	visit := w.again // and the queues that consumers came to, or a nudge named
-	w.again = nil
+	w.noteForeignCommits()
+	visit := w.revisit // and the queues that consumers came to, or a signal named
+	w.revisit = nil
 	for _, cl := range calls {
 		switch {
 		case cl.consumer != nil:
-			w.lobby.enter(cl.consumer)
+			w.waitQueues.add(cl.consumer)
 			visit = append(visit, cl.consumer.queue)
 		case cl.run == nil:
 			visit = append(visit, cl.visit)
@@ -198,12 +198,12 @@ func (w *writer) cycle(first *call) {
 				cl.answer(nil)
 			}
 		}
-	case len(calls) == 1 && len(visit) == 0 && (calls[0].grows || !full(err)):
+	case len(calls) == 1 && len(visit) == 0 && (calls[0].grows || !isFull(err)):
 		calls[0].answer(err)
 	default:
 		w.oneByOne(calls, visit)
 	}
-	w.lobby.dismiss()
+	w.waitQueues.dismiss()
 }
 
 // gather takes the calls that wait, without those that were withdrawn.
@@ -226,7 +226,7 @@ func (w *writer) gather(first *call) []*call {
 	}
 }
 
-// transact runs the calls in the transaction that is open, then looks at the
+// transact runs the calls in the transaction that is open, then checks the
 // queues to visit and serves the consumers of every queue that was touched. It
 // commits and answers those it served, or rolls all of it back and returns the
 // error.
@@ -241,30 +241,30 @@ func (w *writer) transact(calls []*call, visit []int64) error {
 	for _, queue := range visit {
 		t.state(queue)
 	}
-	served := w.lobby.serve(t)
+	served := w.waitQueues.serve(t)
 	t.save()
-	w.lobby.plan(t)
+	w.waitQueues.readEvents(t)
 	if t.err == nil {
 		err := w.c.commit()
 		if err == nil {
 			// What is in a file that nobody will open again is not done.
-			err = w.place.check()
+			err = w.identity.check()
 		}
 		if err != nil {
 			t.fail(err)
 		}
 	}
 	if t.err != nil {
-		w.lobby.restore(served)
-		return w.place.explain(t.err)
+		w.waitQueues.restore(served)
+		return w.identity.explain(t.err)
 	}
 	for _, c := range served {
 		c.done <- nil
 	}
-	w.lobby.arm(t)
+	w.waitQueues.setTimers(t)
 	for _, s := range t.states {
 		if s.more {
-			w.again = append(w.again, s.id)
+			w.revisit = append(w.revisit, s.id)
 		}
 	}
 	return nil
@@ -280,7 +280,7 @@ func (w *writer) oneByOne(calls []*call, visit []int64) {
 	}
 	for _, queue := range visit {
 		if err := w.single(nil, []int64{queue}); err != nil {
-			w.lobby.fail(queue, err)
+			w.waitQueues.fail(queue, err)
 		}
 	}
 }
@@ -292,7 +292,7 @@ func (w *writer) single(calls []*call, visit []int64) error {
 		return err
 	}
 	err := w.transact(calls, visit)
-	if err == nil || !full(err) || len(calls) > 0 && calls[0].grows || !w.spend() {
+	if err == nil || !isFull(err) || len(calls) > 0 && calls[0].grows || !w.spendReserve() {
 		return err
 	}
 	if err := w.begin(); err != nil {
@@ -301,31 +301,31 @@ func (w *writer) single(calls []*call, visit []int64) error {
 	return w.transact(calls, visit)
 }
 
-// begin opens a transaction, if the file is in its place.
+// begin opens a transaction, if the file is still the one that was opened.
 func (w *writer) begin() error {
-	if err := w.place.check(); err != nil {
+	if err := w.identity.check(); err != nil {
 		return err
 	}
-	return w.place.explain(w.c.begin())
+	return w.identity.explain(w.c.begin())
 }
 
-// look notes whether another connection has written since the last time.
-func (w *writer) look() {
+// noteForeignCommits notes whether another connection has written since the last time.
+func (w *writer) noteForeignCommits() {
 	version, err := w.c.number(sqlDataVersion)
 	if err != nil {
 		return // the transaction will say what is wrong with the file
 	}
 	if w.version != 0 && version != w.version {
-		w.foreign = time.Now()
+		w.foreignCommit = time.Now()
 	}
 	w.version = version
 }
 
-// yield leaves the write lock free for a moment where others want it.
-func (w *writer) yield() {
+// yieldLock leaves the write lock free for a moment where others want it.
+func (w *writer) yieldLock() {
 	now := time.Now()
-	if now.Sub(w.foreign) < politeFor && now.Sub(w.slice) >= politeSlice {
+	if now.Sub(w.foreignCommit) < politeFor && now.Sub(w.sliceStart) >= politeSlice {
 		time.Sleep(politePause)
-		w.slice = time.Now()
+		w.sliceStart = time.Now()
 	}
 }

@@ -140,15 +140,15 @@ func TestALockedFileIsAClearError(t *testing.T) {
 func TestALargeBatchIsSpreadAndAnsweredInOrder(t *testing.T) {
 	p := openFile(t, newFile(t))
 	q := openQueue(t, p, driver.QueueConfig{})
-	all := tasks(2*chunk + 7)
+	all := tasks(2*maxTxTasks + 7)
 	all[5] = task("t00004")
-	all[chunk+5] = task("t00004")
+	all[maxTxTasks+5] = task("t00004")
 	answers, err := q.Enqueue(context.Background(), all)
 	var be *driver.BatchError
 	require.ErrorAs(t, err, &be)
 	require.Len(t, be.Items, 2)
 	require.Equal(t, 5, be.Items[0].Index)
-	require.Equal(t, chunk+5, be.Items[1].Index)
+	require.Equal(t, maxTxTasks+5, be.Items[1].Index)
 	require.Equal(t, "t02006", answers[2006].ID)
 	require.Zero(t, answers[5])
 }
@@ -163,18 +163,18 @@ func TestConsumersAreServedInTheOrderTheyCame(t *testing.T) {
 			got <- fmt.Sprint(i, idsOf(ds))
 		}()
 		require.Eventually(t, func() bool {
-			p.lobby.mu.Lock()
-			defer p.lobby.mu.Unlock()
-			return p.lobby.count == i+1
+			p.waitQueues.mu.Lock()
+			defer p.waitQueues.mu.Unlock()
+			return p.waitQueues.count == i+1
 		}, soon, time.Millisecond)
 	}
 	for i := range 3 {
 		enqueue(t, q, task(fmt.Sprint("t", i)))
 		require.Equal(t, fmt.Sprintf("%d [t%d]", i, i), <-got)
 	}
-	p.lobby.mu.Lock()
-	defer p.lobby.mu.Unlock()
-	require.Zero(t, p.lobby.count)
+	p.waitQueues.mu.Lock()
+	defer p.waitQueues.mu.Unlock()
+	require.Zero(t, p.waitQueues.count)
 }
 
 func TestAWaitThatEndsLeavesNothingInTheLobby(t *testing.T) {
@@ -184,8 +184,8 @@ func TestAWaitThatEndsLeavesNothingInTheLobby(t *testing.T) {
 		_, err := q.Dequeue(withDeadline(t, 5*time.Millisecond), 1, time.Minute)
 		require.ErrorIs(t, err, driver.ErrNoTasks)
 	}
-	require.False(t, p.lobby.occupied())
-	require.Empty(t, p.lobby.rooms[q.id].waiting)
+	require.False(t, p.waitQueues.hasWaiters())
+	require.Empty(t, p.waitQueues.byQueue[q.id].waiting)
 }
 
 func TestClosingTheProviderAnswersEverybody(t *testing.T) {
@@ -195,7 +195,7 @@ func TestClosingTheProviderAnswersEverybody(t *testing.T) {
 	ended := make(chan error, 2)
 	go func() { _, err := q.Dequeue(context.Background(), 1, time.Minute); ended <- err }()
 	go func() { _, err := p.Results().Await(context.Background(), "x"); ended <- err }()
-	require.Eventually(t, func() bool { return p.lobby.occupied() && p.results.awaited() }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return p.waitQueues.hasWaiters() && p.results.hasWaiters() }, soon, time.Millisecond)
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
 	require.ErrorIs(t, <-ended, driver.ErrClosed)
@@ -221,9 +221,9 @@ func TestAConsumerOutlastsALockedFile(t *testing.T) {
 		ds, _ := q.Dequeue(within(t), 1, time.Minute)
 		got <- ds
 	}()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 	release := hold(t, p)
-	clock.Advance(time.Minute) // the timer rings while nobody can write
+	clock.Advance(time.Minute) // the timer fires while nobody can write
 	_, err := q.Enqueue(context.Background(), tasks(1))
 	require.ErrorIs(t, err, ErrBusy)
 	release()
@@ -243,14 +243,14 @@ func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
 			}
 			enqueue(t, q, delayed...)
 			nudged := make(chan int64, 9)
-			l := newLobby(clock)
-			l.nudge = func(queue int64) { nudged <- queue }
-			l.enter(&consumer{queue: q.id, done: make(chan error, 1)})
+			l := newWaitQueues(clock)
+			l.signal = func(queue int64) { nudged <- queue }
+			l.add(&consumer{queue: q.id, done: make(chan error, 1)})
 			require.NoError(t, p.writer.do(context.Background(), 1, func(t *tx) {
 				t.state(q.id)
-				l.plan(t)
+				l.readEvents(t)
 				l.bringForward(q.id, clock.Now().Add(time.Second).UnixNano())
-				l.arm(t)
+				l.setTimers(t)
 			}))
 			clock.Advance(time.Second)
 			select {

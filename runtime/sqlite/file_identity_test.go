@@ -28,7 +28,7 @@ func TestWhatIsWrittenIntoAFileThatIsGoneIsNotAcknowledged(t *testing.T) {
 					_, err := empty.Dequeue(within(t), 1, time.Minute)
 					waiting <- err
 				}()
-				require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+				require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 				require.NoError(t, os.Rename(path+gone, path+gone+".away"))
 				if replaced {
 					require.NoError(t, os.WriteFile(path+gone, nil, 0o600))
@@ -87,12 +87,12 @@ func TestAFailureOfAFileThatIsGoneSaysSo(t *testing.T) {
 }
 
 func TestWhoWaitsLearnsThatTheFileIsGone(t *testing.T) {
-	of := usualPace
-	of.quiet = 20 * time.Millisecond
+	of := defaultIntervals
+	of.idle = 20 * time.Millisecond
 	for _, how := range []string{"removed", "moved", "replaced"} {
 		t.Run(how, func(t *testing.T) {
 			path := newFile(t)
-			p := openFile(t, path, atPace(of, false))
+			p := openFile(t, path, withIntervals(of, false))
 			q := openQueue(t, p, driver.QueueConfig{})
 			failed := make(chan error, 2)
 			go func() {
@@ -103,7 +103,7 @@ func TestWhoWaitsLearnsThatTheFileIsGone(t *testing.T) {
 				_, err := p.Results().Await(within(t), "x")
 				failed <- err
 			}()
-			require.Eventually(t, func() bool { return p.lobby.occupied() && p.results.awaited() }, soon, time.Millisecond)
+			require.Eventually(t, func() bool { return p.waitQueues.hasWaiters() && p.results.hasWaiters() }, soon, time.Millisecond)
 			switch how {
 			case "removed":
 				require.NoError(t, os.Remove(path))
@@ -116,17 +116,17 @@ func TestWhoWaitsLearnsThatTheFileIsGone(t *testing.T) {
 			}
 			require.ErrorIs(t, <-failed, ErrFileGone)
 			require.ErrorIs(t, <-failed, ErrFileGone)
-			require.False(t, p.lobby.occupied())
+			require.False(t, p.waitQueues.hasWaiters())
 		})
 	}
 }
 
 // TestAPoolGoesOnWhenItsFileIsBack shows what workers do meanwhile: they try again.
 func TestAPoolGoesOnWhenItsFileIsBack(t *testing.T) {
-	of := usualPace
-	of.quiet = 20 * time.Millisecond
+	of := defaultIntervals
+	of.idle = 20 * time.Millisecond
 	path := newFile(t)
-	p := openFile(t, path, atPace(of, false))
+	p := openFile(t, path, withIntervals(of, false))
 	m := runtime.NewManager(runtime.ManagerConfig{})
 	require.NoError(t, m.Open(context.Background(), p, driver.QueueConfig{Name: "q"}))
 	r := runtime.NewRouter()
@@ -140,9 +140,9 @@ func TestAPoolGoesOnWhenItsFileIsBack(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- pool.Run(ctx) }()
-	require.Eventually(t, p.lobby.occupied, soon, time.Millisecond)
+	require.Eventually(t, p.waitQueues.hasWaiters, soon, time.Millisecond)
 	require.NoError(t, os.Rename(path, path+".away"))
-	require.Eventually(t, func() bool { return !p.lobby.occupied() }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return !p.waitQueues.hasWaiters() }, soon, time.Millisecond)
 	require.NoError(t, os.Rename(path+".away", path))
 	_, err = m.Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.NoError(t, err)

@@ -13,17 +13,17 @@ import (
 // Enqueue is acknowledged.
 var ErrFileGone = errors.New("taskgen: the SQLite file was deleted or replaced while it was open")
 
-// A place is the path of a file and of SQLite's files beside it, and the identities of
-// the files that were opened.
-type place struct {
+// A fileIdentity is the path of a file and of SQLite's files beside it, and the
+// identities of the files that were opened.
+type fileIdentity struct {
 	paths [3]string
 	files [3]os.FileInfo
 }
 
-// placeOf reads the identities of the files of an open connection. All of them exist as
+// identify reads the identities of the files of an open connection. All of them exist as
 // long as it does.
-func placeOf(path string) (*place, error) {
-	p := &place{paths: [3]string{path, path + "-wal", path + "-shm"}}
+func identify(path string) (*fileIdentity, error) {
+	p := &fileIdentity{paths: [3]string{path, path + "-wal", path + "-shm"}}
 	for i, name := range p.paths {
 		var err error
 		if p.files[i], err = os.Stat(name); err != nil {
@@ -35,7 +35,7 @@ func placeOf(path string) (*place, error) {
 
 // check returns an error if a file is gone or replaced. It costs three system calls, 5 to
 // 20 µs.
-func (p *place) check() error {
+func (p *fileIdentity) check() error {
 	for i, name := range p.paths {
 		now, err := os.Stat(name)
 		if err != nil {
@@ -50,7 +50,7 @@ func (p *place) check() error {
 
 // explain returns why a call failed. The file may be gone since the check, which SQLite
 // reports as an I/O error.
-func (p *place) explain(err error) error {
+func (p *fileIdentity) explain(err error) error {
 	if err == nil || errors.Is(err, ErrFileGone) {
 		return err
 	}
@@ -60,8 +60,8 @@ func (p *place) explain(err error) error {
 	return err
 }
 
-// among reports whether one of the paths leads to the open file.
-func (p *place) among(paths []string) bool {
+// matchesAny reports whether one of the paths leads to the open file.
+func (p *fileIdentity) matchesAny(paths []string) bool {
 	return slices.ContainsFunc(paths, func(path string) bool {
 		info, err := os.Stat(path)
 		return err == nil && os.SameFile(p.files[0], info)

@@ -21,15 +21,15 @@ const (
 	sqlSpend    = `DELETE FROM taskgen_meta WHERE key = 'reserve'`
 )
 
-// full reports whether an error says that the file cannot grow.
-func full(err error) bool {
+// isFull reports whether an error says that the file cannot grow.
+func isFull(err error) bool {
 	code := sqlite.ErrCode(err)
 	return code.ToPrimary() == sqlite.ResultFull || code == sqlite.ResultIOErrSHMSize
 }
 
-// noRoom is the error of a caller whose tasks were not accepted; nil for nil.
-func noRoom(err error) error {
-	if err == nil || !full(err) {
+// queueFullError is the error of a caller whose tasks were not accepted; nil for nil.
+func queueFullError(err error) error {
+	if err == nil || !isFull(err) {
 		return err
 	}
 	return fmt.Errorf("%w: its disk or its SQLite file is full: make room, or enqueue again once workers have caught up: %w", driver.ErrQueueFull, err)
@@ -57,8 +57,8 @@ func (c *conn) reserve() error {
 	return c.commit()
 }
 
-// spend gives up the reserve, and reports whether there was one.
-func (w *writer) spend() bool {
+// spendReserve gives up the reserve, and reports whether there was one.
+func (w *writer) spendReserve() bool {
 	if w.begin() != nil {
 		return false
 	}

@@ -35,20 +35,20 @@ const (
 	sqlLeaseOver = `SELECT seq FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ? AND until <= ? ORDER BY until LIMIT ?`
 )
 
-// settleLimit bounds the tasks that one pass puts in line: the rest follows in the next
+// promoteLimit bounds the tasks that one pass puts in line: the rest follows in the next
 // transaction, so that a million tasks due at once do not block others for long.
-const settleLimit = 500
+const promoteLimit = 500
 
 // endedFor is how long a worker may say that the end of its lease was no crash.
 const endedFor = time.Hour
 
-// settle puts due tasks in line, and tasks with expired leases back at their place. On a
-// fifo queue it handles all of them, because later tasks must not overtake.
-func (t *tx) settle(s *state) {
+// promoteAndReap puts due tasks in line, and tasks with expired leases back at their
+// place. On a fifo queue it handles all of them, because later tasks must not overtake.
+func (t *tx) promoteAndReap(s *state) {
 	for {
 		n := t.promote(s)
 		n = max(n, t.reap(s))
-		s.more = n == settleLimit
+		s.more = n == promoteLimit
 		if !s.more || !s.fifo || t.err != nil {
 			return
 		}
@@ -58,7 +58,7 @@ func (t *tx) settle(s *state) {
 // promote puts delayed tasks that are due in line: at the end, or at their own place if
 // they blocked their group.
 func (t *tx) promote(s *state) int {
-	seqs := t.seqs(sqlDelayDue, s.id, t.now, settleLimit)
+	seqs := t.seqs(sqlDelayDue, s.id, t.now, promoteLimit)
 	for _, seq := range seqs {
 		j, ok := t.job(seq)
 		if !ok {
@@ -73,7 +73,7 @@ func (t *tx) promote(s *state) int {
 
 // reap ends expired leases: the tasks keep their place, and a crash is counted.
 func (t *tx) reap(s *state) int {
-	seqs := t.seqs(sqlLeaseOver, s.id, t.now, settleLimit)
+	seqs := t.seqs(sqlLeaseOver, s.id, t.now, promoteLimit)
 	for _, seq := range seqs {
 		t.exec(sqlEndedAdd, seq, t.now)
 		t.exec(sqlLeaseEnd, seq)
@@ -130,8 +130,8 @@ func (t *tx) delay(s *state, j job) {
 	t.exec(sqlDelayAdd, s.id, j.due, j.seq)
 }
 
-// wait puts a job where it belongs by its due time.
-func (t *tx) wait(s *state, j job) {
+// joinOrDelay puts a job where it belongs by its due time.
+func (t *tx) joinOrDelay(s *state, j job) {
 	if j.due > t.now {
 		t.delay(s, j)
 	} else {
@@ -139,9 +139,9 @@ func (t *tx) wait(s *state, j job) {
 	}
 }
 
-// unwait takes a waiting job out of the line or the delay and returns which it was in, or
-// "" if it does not wait.
-func (t *tx) unwait(s *state, j job) driver.State {
+// takeOut takes a waiting job out of the line or the delay and returns which it was in,
+// or "" if it does not wait.
+func (t *tx) takeOut(s *state, j job) driver.State {
 	switch {
 	case t.exec(sqlDelayDrop, s.id, j.due, j.seq) > 0:
 		s.scheduled--
@@ -156,19 +156,19 @@ func (t *tx) unwait(s *state, j job) driver.State {
 	return ""
 }
 
-// grouped reports whether the line holds a task of the group.
-func (t *tx) grouped(s *state, grp string) bool {
+// groupHasTasks reports whether the line holds a task of the group.
+func (t *tx) groupHasTasks(s *state, grp string) bool {
 	r := t.queryText(sqlLineAny, grp, s.id)
 	defer r.done()
 	return r.next()
 }
 
-// leave makes the next task of a group available, after the task that was leased or
+// passTurn makes the next task of a group available, after the task that was leased or
 // blocked the group is gone. The group gets its turn after all other waiting groups.
-func (t *tx) leave(s *state, grp string) {
+func (t *tx) passTurn(s *state, grp string) {
 	switch {
 	case !s.fifo:
-	case t.grouped(s, grp):
+	case t.groupHasTasks(s, grp):
 		t.execText(sqlGroupTurn, grp, s.id, s.next())
 	default:
 		t.execText(sqlGroupDrop, grp, s.id)
