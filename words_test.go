@@ -58,6 +58,11 @@ var retired = map[string]map[string]string{
 		"errUndead": "errNoDLQ", "standIn": "undecodableTask", "salvage": "buryUndecodable", "around": "redriveHook", "patiently": "retryWhileBusy",
 		"placed": "checkFolder", "placeOf": "identify", "chunk": "maxTxTasks", "bulk": "maxTxBytes",
 	},
+	"runtime/memory": {
+		"strays": "outOfOrder", "stray": "timedItem", "calendar": "timeQueue", "clockwise": "timeHeap", "ring": "groupTurns", "summon": "wakeWaiters",
+		"bringBack": "makeReadyInPlace", "enrol": "addToGroup", "expel": "removeFromGroup", "shut": "closeHandle", "handed": "deliveredTask",
+		"deadOnes": "findDead", "twin": "nextSameID", "around": "redriveHook", "keptLetter": "storedLetter", "revive": "redriveItem",
+	},
 }
 
 func TestRetiredNamesStayAway(t *testing.T) {

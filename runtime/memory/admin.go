@@ -27,7 +27,7 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 func (s *store) waiting(id string) *item {
 	it := s.ids.get(id)
 	for it != nil && it.state == leased {
-		it = it.twin
+		it = it.nextSameID
 	}
 	return it
 }
@@ -53,7 +53,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 	if q.kind == driver.FIFO && it.group != nil && !it.begun {
 		q.leaveGroup(it)
 	}
-	q.settle(it, due)
+	q.makeDue(it, due)
 	return nil
 }
 
@@ -61,7 +61,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 // when it is due.
 func (s *store) leaveGroup(it *item) {
 	it.state = scheduled
-	s.expel(it)
+	s.removeFromGroup(it)
 }
 
 func (q *queue) Purge(ctx context.Context) (int, error) {

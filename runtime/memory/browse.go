@@ -32,14 +32,14 @@ func (q *queue) Browse(ctx context.Context, state driver.State, after string, li
 	case driver.Ready:
 		q.browseReady(&p)
 	case driver.Scheduled:
-		p.calendar(&q.scheduled)
+		p.addQueue(&q.scheduled)
 	case driver.Leased:
-		p.calendar(&q.leased)
+		p.addQueue(&q.leased)
 	case driver.Dead:
 		if q.dead != nil {
 			q.dead.mu.Lock()
 			defer q.dead.mu.Unlock()
-			p.dead(q.dead.groups[q.name])
+			p.addDead(q.dead.groups[q.name])
 		}
 	default:
 		return nil, "", fmt.Errorf("queue %q: %w: there is no state %q (ready, scheduled, leased or dead)", q.name, driver.ErrUnsupported, state)
@@ -80,7 +80,7 @@ func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 
 // withID returns the items with an ID, the oldest first.
 func (s *store) withID(id string) (all []*item) {
-	for it := s.ids.get(id); it != nil; it = it.twin {
+	for it := s.ids.get(id); it != nil; it = it.nextSameID {
 		all = append(all, it)
 	}
 	slices.SortFunc(all, func(a, b *item) int { return cmp.Compare(a.seq, b.seq) })
@@ -114,9 +114,9 @@ func (p *page) offer(c cursor, it *item) bool {
 	return true
 }
 
-// calendar takes the first ones of a calendar, out of its list and its strays.
-func (p *page) calendar(c *calendar) {
-	for _, e := range c.strays {
+// addQueue takes the first ones of a timeQueue, out of its list and its heap.
+func (p *page) addQueue(c *timeQueue) {
+	for _, e := range c.outOfOrder {
 		p.offer(cursor{at: e.at, seq: e.it.seq}, e.it)
 		p.bound()
 	}
@@ -142,8 +142,8 @@ func (p *page) trim() {
 	p.found = p.found[:min(len(p.found), p.limit+1)]
 }
 
-// dead takes the dead of one queue in the order in which they died.
-func (p *page) dead(g *group) {
+// addDead takes the dead of one queue in the order in which they died.
+func (p *page) addDead(g *group) {
 	if g == nil {
 		return
 	}
@@ -157,9 +157,9 @@ func (q *queue) browseReady(p *page) {
 	for i := range q.lines {
 		level := page{line: i, after: p.after, limit: p.limit - len(p.found)}
 		if c := &q.lines[len(q.lines)-1-i]; q.kind == driver.FIFO {
-			level.places(c)
+			level.addInPlace(c)
 		} else {
-			level.calendar(c)
+			level.addQueue(c)
 		}
 		if p.found = append(p.found, level.found...); p.full() {
 			return
@@ -167,10 +167,10 @@ func (q *queue) browseReady(p *page) {
 	}
 }
 
-// places takes the first items of a calendar in the order of their places: within a
+// addInPlace takes the first items of a timeQueue in the order of their places: within a
 // group, a task that becomes due again keeps its place.
-func (p *page) places(c *calendar) {
-	for _, e := range c.strays {
+func (p *page) addInPlace(c *timeQueue) {
+	for _, e := range c.outOfOrder {
 		p.offer(cursor{seq: e.it.seq}, e.it)
 		p.bound()
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// enterDead is enter for operations that move tasks between a queue and its dead letter
+// lockBoth is enter for operations that move tasks between a queue and its dead letter
 // queue: they hold both locks, so that a task is never seen on neither or on both. When
-// it returns nil the caller must call leaveDead.
-func (q *queue) enterDead(ctx context.Context, what string) error {
+// it returns nil the caller must call unlockBoth.
+func (q *queue) lockBoth(ctx context.Context, what string) error {
 	if q.dead == nil {
 		return fmt.Errorf("queue %q: %w: it is itself a dead letter queue: %s on the queue on which the tasks died", q.name, driver.ErrUnsupported, what)
 	}
@@ -24,34 +24,34 @@ func (q *queue) enterDead(ctx context.Context, what string) error {
 	return nil
 }
 
-func (q *queue) leaveDead() {
+func (q *queue) unlockBoth() {
 	q.dead.leave()
 	q.leave()
 }
 
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
-	if err := q.enterDead(ctx, "call DeadLetter"); err != nil {
+	if err := q.lockBoth(ctx, "call DeadLetter"); err != nil {
 		return err
 	}
-	defer q.leaveDead()
+	defer q.unlockBoth()
 	return q.eachHeld(ds, nil, func(it *item, d *driver.Delivery) {
 		it.restore(d.Task)
 		task := it.task
 		q.drop(it)
-		q.dead.bury(task, q.name)
+		q.dead.addDead(task, q.name)
 	})
 }
 
-// bury puts a task at the end of a dead letter queue.
-func (s *store) bury(t driver.Task, origin string) {
+// addDead puts a task at the end of a dead letter queue.
+func (s *store) addDead(t driver.Task, origin string) {
 	it := s.add(t)
-	s.enrol(it, origin)
+	s.addToGroup(it, origin)
 	it.due = s.now
-	s.join(it)
+	s.makeReady(it)
 }
 
-// buried counts the dead tasks of a queue.
-func (s *store) buried(origin string) int {
+// deadCount counts the dead tasks of a queue.
+func (s *store) deadCount(origin string) int {
 	if g := s.groups[origin]; g != nil {
 		return g.n
 	}
@@ -64,18 +64,18 @@ func (s *store) buried(origin string) int {
 // order of their deaths if ids is nil. Tasks that are leased from the dead letter queue
 // stay dead too.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
-	if err := q.enterDead(ctx, "call Redrive"); err != nil {
+	if err := q.lockBoth(ctx, "call Redrive"); err != nil {
 		return nil, err
 	}
-	found := q.deadOnes(ids)
+	found := q.findDead(ids)
 	there := make([]string, len(found))
 	for i, d := range found {
 		there[i] = d.it.task.ID
 	}
-	q.leaveDead() // no calls to result stores under the locks
+	q.unlockBoth() // no calls to result stores under the locks
 	var redriven []string
 	var failed error
-	err := q.around.Around(ctx, there, func() []string {
+	err := q.redriveHook.Around(ctx, there, func() []string {
 		redriven, failed = q.redrive(ctx, ids, there)
 		return redriven
 	})
@@ -88,22 +88,22 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 // redrive moves the dead tasks with the given IDs, or all if ids is nil, that are in
 // there.
 func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, error) {
-	if err := q.enterDead(ctx, "call Redrive"); err != nil {
+	if err := q.lockBoth(ctx, "call Redrive"); err != nil {
 		return nil, err
 	}
-	defer q.leaveDead()
+	defer q.unlockBoth()
 	known := make(map[string]bool, len(there))
 	for _, id := range there {
 		known[id] = true
 	}
 	var redriven []string
 	var failed *driver.BatchError
-	for _, d := range q.deadOnes(ids) {
+	for _, d := range q.findDead(ids) {
 		id := d.it.task.ID
 		if !known[id] {
 			continue
 		}
-		if err := q.revive(d.it, nil); err != nil {
+		if err := q.redriveItem(d.it, nil); err != nil {
 			failed = fail(failed, d.index, id, err)
 			continue
 		}
@@ -113,20 +113,20 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *queue) OnRedrive(redriveHook driver.Revival) { q.redriveHook = redriveHook }
 
 // RedriveDeaths moves tasks like Redrive.
 func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
+	return q.redriveHook.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
 
 func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	if err := q.enterDead(ctx, "call RedriveDeaths"); err != nil {
+	if err := q.lockBoth(ctx, "call RedriveDeaths"); err != nil {
 		return nil, err
 	}
-	defer q.leaveDead()
+	defer q.unlockBoth()
 	var redriven []driver.Death
 	var failed *driver.BatchError
 	for i, d := range deaths {
@@ -138,7 +138,7 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		if payloads != nil {
 			payload = payloads[i]
 		}
-		if err := q.revive(it, payload); err != nil {
+		if err := q.redriveItem(it, payload); err != nil {
 			failed = fail(failed, i, d.ID, err)
 			continue
 		}
@@ -147,8 +147,8 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return redriven, failed.OrNil()
 }
 
-// revive moves a dead task to its queue, with another payload unless it is nil.
-func (q *queue) revive(it *item, payload []byte) error {
+// redriveItem moves a dead task to its queue, with another payload unless it is nil.
+func (q *queue) redriveItem(it *item, payload []byte) error {
 	task := it.task
 	if q.ids.get(task.ID) != nil {
 		return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, task.ID, q.name)
@@ -161,20 +161,20 @@ func (q *queue) revive(it *item, payload []byte) error {
 	}
 	q.dead.drop(it)
 	driver.Unbury(&task, q.dead.name)
-	q.settle(q.add(task), q.now)
+	q.makeDue(q.add(task), q.now)
 	return nil
 }
 
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
-	if err := q.enterDead(ctx, "call Discard"); err != nil {
+	if err := q.lockBoth(ctx, "call Discard"); err != nil {
 		return nil, err
 	}
-	defer q.leaveDead()
+	defer q.unlockBoth()
 	var discarded []string
 	if ids == nil {
 		return nil, nil
 	}
-	for _, d := range q.deadOnes(ids) {
+	for _, d := range q.findDead(ids) {
 		discarded = append(discarded, d.it.task.ID)
 		q.dead.drop(d.it)
 	}
@@ -182,10 +182,10 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 }
 
 func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
-	if err := q.enterDead(ctx, "call DiscardDeaths"); err != nil {
+	if err := q.lockBoth(ctx, "call DiscardDeaths"); err != nil {
 		return nil, err
 	}
-	defer q.leaveDead()
+	defer q.unlockBoth()
 	var discarded []driver.Death
 	for _, d := range deaths {
 		if it := q.deadOf(d); it != nil {
@@ -199,7 +199,7 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 // deadOf returns the queue's dead task of the given death, or nil if it is gone or leased
 // from the dead letter queue.
 func (q *queue) deadOf(d driver.Death) *item {
-	for _, one := range q.deadOnes([]string{d.ID}) {
+	for _, one := range q.findDead([]string{d.ID}) {
 		if driver.DeathOf(&one.it.task) == d {
 			return one.it
 		}
@@ -207,22 +207,22 @@ func (q *queue) deadOf(d driver.Death) *item {
 	return nil
 }
 
-// A deadOne is a task that a list of IDs names, and its index there.
-type deadOne struct {
+// A deadItem is a task that a list of IDs names, and its index there.
+type deadItem struct {
 	index int
 	it    *item
 }
 
-// deadOnes finds the queue's dead tasks with the given IDs, or all if ids is nil, without
+// findDead finds the queue's dead tasks with the given IDs, or all if ids is nil, without
 // those that are leased from the dead letter queue. It finds each once, even if its ID is
 // given several times.
-func (q *queue) deadOnes(ids []string) []deadOne {
-	var found []deadOne
+func (q *queue) findDead(ids []string) []deadItem {
+	var found []deadItem
 	if ids == nil {
 		if g := q.dead.groups[q.name]; g != nil {
 			for it := g.head; it != nil; it = it.gnext {
 				if it.state != leased {
-					found = append(found, deadOne{len(found), it})
+					found = append(found, deadItem{len(found), it})
 				}
 			}
 		}
@@ -234,9 +234,9 @@ func (q *queue) deadOnes(ids []string) []deadOne {
 			continue
 		}
 		asked[id] = true
-		for it := q.dead.ids.get(id); it != nil; it = it.twin {
+		for it := q.dead.ids.get(id); it != nil; it = it.nextSameID {
 			if it.state != leased && it.group != nil && it.group.key == q.name {
-				found = append(found, deadOne{i, it})
+				found = append(found, deadItem{i, it})
 			}
 		}
 	}

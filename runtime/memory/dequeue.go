@@ -14,10 +14,10 @@ import (
 
 // A waiter is a Dequeue that found nothing.
 type waiter struct {
-	queue *queue
-	limit int
-	woken chan struct{} // capacity 1: check again
-	place *list.Element // among the waiters; nil once woken
+	queue   *queue
+	limit   int
+	woken   chan struct{} // capacity 1: check again
+	element *list.Element // among the waiters; nil once woken
 }
 
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
@@ -43,10 +43,10 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		select {
 		case <-w.woken:
 			q.mu.Lock()
-			q.forget(w)
+			q.removeWaiter(w)
 		case <-ctx.Done():
 			q.mu.Lock()
-			q.forget(w)
+			q.removeWaiter(w)
 			q.leave() // wakes another waiter for w's tasks
 			return nil, q.errNoTasks()
 		}
@@ -55,15 +55,15 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 
 func (q *queue) errNoTasks() error { return fmt.Errorf("queue %q: %w", q.name, driver.ErrNoTasks) }
 
-// handed is a delivery with its task.
-type handed struct {
+// deliveredTask is a delivery with its task.
+type deliveredTask struct {
 	delivery driver.Delivery
 	task     driver.Task
 }
 
-// handedAtATime is how many deliveries share one allocation, which lives as long as any
-// of them is used.
-const handedAtATime = 64
+// deliveriesPerBlock is how many deliveries share one allocation, which lives as long as
+// any of them is used.
+const deliveriesPerBlock = 64
 
 // handOut leases up to limit tasks, or returns nil.
 func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
@@ -74,17 +74,17 @@ func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
 	var (
 		ends     = later(s.now, lease)
 		until    = s.at(ends)
-		room     []handed
+		backing  []deliveredTask
 		ds       = make([]*driver.Delivery, n)
 		receipts strings.Builder // one string for all
 	)
 	receipts.Grow(n * receiptLen)
 	for i := range ds {
-		if len(room) == 0 {
-			room = make([]handed, min(n-i, handedAtATime))
+		if len(backing) == 0 {
+			backing = make([]deliveredTask, min(n-i, deliveriesPerBlock))
 		}
-		d, t := &room[0].delivery, &room[0].task
-		room = room[1:]
+		d, t := &backing[0].delivery, &backing[0].task
+		backing = backing[1:]
 		it := s.take(ends)
 		writeReceipt(&receipts, it.slot, it.token)
 		*t = it.task
@@ -109,7 +109,7 @@ func (s *store) take(ends time.Duration) *item {
 	it.state, it.begun, it.token = leased, true, s.token
 	s.leased.push(ends, it)
 	if s.kind == driver.FIFO {
-		s.offer(it.group)
+		s.updateTurn(it.group)
 	}
 	return it
 }
@@ -117,7 +117,7 @@ func (s *store) take(ends time.Duration) *item {
 // next is the next task to hand out.
 func (s *store) next() *item {
 	if s.kind == driver.FIFO {
-		return s.ring.head.head
+		return s.groupTurns.head.head
 	}
 	for level := len(s.lines) - 1; ; level-- {
 		if it := s.lines[level].first(); it != nil {
@@ -129,37 +129,38 @@ func (s *store) next() *item {
 // await appends a waiter to the list of waiters.
 func (s *store) await(q *queue, limit int) *waiter {
 	w := &waiter{queue: q, limit: min(limit, math.MaxInt32), woken: make(chan struct{}, 1)}
-	w.place = s.waiters.PushBack(w)
+	w.element = s.waiters.PushBack(w)
 	return w
 }
 
-// summon wakes waiters, the longest waiting first, until they can take all ready tasks. A
-// woken waiter takes its share or calls forget, and every operation ends with summon, so
-// that no wake-up is lost. No waiter is woken for whom nothing would be left.
-func (s *store) summon() {
+// wakeWaiters wakes waiters, the longest waiting first, until they can take all ready
+// tasks. A woken waiter takes its share or calls removeWaiter, and every operation ends
+// with wakeWaiters, so that no wake-up is lost. No waiter is woken for whom nothing would
+// be left.
+func (s *store) wakeWaiters() {
 	for s.waiters.Len() > 0 && s.available() > s.promised {
 		s.notify(s.waiters.Front().Value.(*waiter))
 	}
 }
 
 func (s *store) notify(w *waiter) {
-	s.waiters.Remove(w.place)
-	w.place = nil
+	s.waiters.Remove(w.element)
+	w.element = nil
 	s.promised += w.limit
 	w.woken <- struct{}{}
 }
 
-// forget ends a wait, whether it was woken or not.
-func (s *store) forget(w *waiter) {
-	if w.place != nil {
-		s.waiters.Remove(w.place)
+// removeWaiter ends a wait, whether it was woken or not.
+func (s *store) removeWaiter(w *waiter) {
+	if w.element != nil {
+		s.waiters.Remove(w.element)
 		return
 	}
 	s.promised -= w.limit
 }
 
-// dismiss wakes all waiters of one handle of the queue, because it is closed.
-func (s *store) dismiss(q *queue) {
+// wakeAllOf wakes all waiters of one handle of the queue, because it is closed.
+func (s *store) wakeAllOf(q *queue) {
 	for e := s.waiters.Front(); e != nil; {
 		w := e.Value.(*waiter)
 		e = e.Next()

@@ -10,14 +10,14 @@ import (
 
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
 	answers := make([]driver.Enqueued, len(tasks))
-	room := payloadRoom(tasks)
+	payloads := newArena(tasks)
 	if err := q.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer q.leave()
 	var failed *driver.BatchError
 	for i, t := range tasks {
-		answer, err := q.admit(t, &room)
+		answer, err := q.enqueueOne(t, &payloads)
 		if err != nil {
 			failed = fail(failed, i, idOf(t), err)
 			continue
@@ -27,8 +27,8 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 	return answers, failed.OrNil()
 }
 
-// admit puts a copy of one task on the queue.
-func (q *queue) admit(t *driver.Task, room *arena) (driver.Enqueued, error) {
+// enqueueOne puts a copy of one task on the queue.
+func (q *queue) enqueueOne(t *driver.Task, payloads *arena) (driver.Enqueued, error) {
 	if err := q.cfg.Accepts(t); err != nil {
 		return driver.Enqueued{}, err
 	}
@@ -49,20 +49,20 @@ func (q *queue) admit(t *driver.Task, room *arena) (driver.Enqueued, error) {
 	if t.ScheduledFor.After(q.time) {
 		due, answer.DueAt = t.ScheduledFor.Sub(q.base), t.ScheduledFor
 	}
-	it := q.addAt(id, q.copyOf(t, room))
+	it := q.addAt(id, q.copyOf(t, payloads))
 	if t.UniqueKey != "" {
 		q.keys.take(it, t.UniqueFor, q.now, answer.DueAt)
 	}
-	q.settle(it, due)
+	q.makeDue(it, due)
 	return answer, nil
 }
 
 // copyOf returns a copy of a task that shares nothing with it. It copies field by
 // field: a plain copy would keep the caller's payload alive as well, through an
 // unexported field of Task.
-func (q *queue) copyOf(t *driver.Task, room *arena) driver.Task {
+func (q *queue) copyOf(t *driver.Task, payloads *arena) driver.Task {
 	return driver.Task{
-		ID: t.ID, Type: t.Type, Queue: q.name, Payload: room.copy(t.Payload), Encoding: t.Encoding,
+		ID: t.ID, Type: t.Type, Queue: q.name, Payload: payloads.copy(t.Payload), Encoding: t.Encoding,
 		Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, UniqueFor: t.UniqueFor,
 		Metadata: maps.Clone(t.Metadata), CreatedAt: t.CreatedAt, ScheduledFor: t.ScheduledFor,
 		MaxRetries: t.MaxRetries, RetryCount: t.RetryCount, Timeout: t.Timeout, SchemaVersion: t.SchemaVersion,
@@ -94,7 +94,7 @@ type arena struct {
 
 const blockSize = 8 << 10
 
-func payloadRoom(tasks []*driver.Task) arena {
+func newArena(tasks []*driver.Task) arena {
 	a := arena{}
 	for _, t := range tasks {
 		if t != nil {

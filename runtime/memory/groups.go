@@ -11,12 +11,12 @@ type group struct {
 	head, tail *item
 	n          int
 
-	inRing     bool
-	prev, next *group // in the ring
+	inTurns    bool
+	prev, next *group // in groupTurns
 }
 
-// enrol puts an item at the end of the group with the given key.
-func (s *store) enrol(it *item, key string) {
+// addToGroup puts an item at the end of the group with the given key.
+func (s *store) addToGroup(it *item, key string) {
 	g := s.groups[key]
 	if g == nil {
 		g = &group{key: key}
@@ -33,8 +33,8 @@ func (s *store) enrol(it *item, key string) {
 	g.n++
 }
 
-// expel takes an item out of its group. A group ends with its last item.
-func (s *store) expel(it *item) {
+// removeFromGroup takes an item out of its group. A group ends with its last item.
+func (s *store) removeFromGroup(it *item) {
 	g := it.group
 	if it.gprev != nil {
 		it.gprev.gnext = it.gnext
@@ -49,33 +49,33 @@ func (s *store) expel(it *item) {
 	it.group, it.gprev, it.gnext = nil, nil, nil
 	g.n--
 	if s.kind == driver.FIFO {
-		s.offer(g)
+		s.updateTurn(g)
 	}
 	if g.n == 0 {
 		delete(s.groups, g.key)
 	}
 }
 
-// offer puts a group whose first task is ready at the end of the ring, and removes any
-// other group from it.
-func (s *store) offer(g *group) {
+// updateTurn puts a group whose first task is ready at the end of groupTurns, and removes
+// any other group from it.
+func (s *store) updateTurn(g *group) {
 	switch able := g.head != nil && g.head.state == ready; {
-	case able && !g.inRing:
-		s.ring.push(g)
-	case !able && g.inRing:
-		s.ring.remove(g)
+	case able && !g.inTurns:
+		s.groupTurns.push(g)
+	case !able && g.inTurns:
+		s.groupTurns.remove(g)
 	}
 }
 
-// A ring lists the groups that have a task to hand out. Each hands out one and goes to
-// the end, so that a long group does not delay others.
-type ring struct {
+// groupTurns lists the groups that have a task to hand out. Each hands out one and goes
+// to the end, so that a long group does not delay others.
+type groupTurns struct {
 	head, tail *group
 	n          int
 }
 
-func (r *ring) push(g *group) {
-	g.prev, g.next, g.inRing = r.tail, nil, true
+func (r *groupTurns) push(g *group) {
+	g.prev, g.next, g.inTurns = r.tail, nil, true
 	if r.tail != nil {
 		r.tail.next = g
 	} else {
@@ -85,7 +85,7 @@ func (r *ring) push(g *group) {
 	r.n++
 }
 
-func (r *ring) remove(g *group) {
+func (r *groupTurns) remove(g *group) {
 	if g.prev != nil {
 		g.prev.next = g.next
 	} else {
@@ -96,6 +96,6 @@ func (r *ring) remove(g *group) {
 	} else {
 		r.tail = g.prev
 	}
-	g.prev, g.next, g.inRing = nil, nil, false
+	g.prev, g.next, g.inTurns = nil, nil, false
 	r.n--
 }

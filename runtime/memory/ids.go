@@ -30,21 +30,21 @@ func newIDTable(items *slab) idTable {
 
 func (t *idTable) hash(id string) uint32 { return uint32(maphash.String(t.seed, id)) }
 
-// A place is where the entry of an ID is, or would be. It is valid until the table
+// An idSlot is where the entry of an ID is, or would be. It is valid until the table
 // changes.
-type place struct {
+type idSlot struct {
 	index, hash uint32
 	taken       bool
 }
 
-func (t *idTable) find(id string) place {
+func (t *idTable) find(id string) idSlot {
 	hash, mask := t.hash(id), uint32(len(t.entries)-1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		switch e := t.entries[i]; {
 		case e.ref == 0:
-			return place{i, hash, false}
+			return idSlot{i, hash, false}
 		case e.hash == hash && t.at(e).task.ID == id:
-			return place{i, hash, true}
+			return idSlot{i, hash, true}
 		}
 	}
 }
@@ -59,11 +59,11 @@ func (t *idTable) get(id string) *item {
 	return nil
 }
 
-// put enters a task at the place of its ID, before any twins.
-func (t *idTable) put(p place, it *item) {
+// put enters a task at the slot of its ID, before any others with it.
+func (t *idTable) put(p idSlot, it *item) {
 	e := &t.entries[p.index]
 	if p.taken {
-		it.twin = t.at(*e)
+		it.nextSameID = t.at(*e)
 		e.ref = it.slot + 1
 		return
 	}
@@ -73,28 +73,28 @@ func (t *idTable) put(p place, it *item) {
 	}
 }
 
-// remove takes a task off the table, but none of its twins.
+// remove takes a task off the table, but none of the others with its ID.
 func (t *idTable) remove(it *item) {
 	i, mask := t.hash(it.task.ID), uint32(len(t.entries)-1)
 	for i &= mask; t.entries[i].ref != it.slot+1; i = (i + 1) & mask {
-		if t.entries[i].ref == 0 { // a newer twin has the entry
-			t.removeTwin(it)
+		if t.entries[i].ref == 0 { // a newer one with its ID has the entry
+			t.removeDuplicate(it)
 			return
 		}
 	}
-	if it.twin != nil {
-		t.entries[i].ref = it.twin.slot + 1
+	if it.nextSameID != nil {
+		t.entries[i].ref = it.nextSameID.slot + 1
 		return
 	}
 	t.vacate(i)
 }
 
-func (t *idTable) removeTwin(it *item) {
+func (t *idTable) removeDuplicate(it *item) {
 	newer := t.get(it.task.ID)
-	for newer.twin != it {
-		newer = newer.twin
+	for newer.nextSameID != it {
+		newer = newer.nextSameID
 	}
-	newer.twin = it.twin
+	newer.nextSameID = it.nextSameID
 }
 
 // vacate frees an entry and moves up entries behind it that can be nearer to the position

@@ -50,7 +50,7 @@ func TestTheIDTableAgreesWithAMap(t *testing.T) {
 						if it != some[i] {
 							t.Fatalf("of %d with the ID %s, the table has another at %d", len(some), id, i)
 						}
-						it = it.twin
+						it = it.nextSameID
 					}
 					if it != nil {
 						t.Fatalf("the table has one more with the ID %s", id)

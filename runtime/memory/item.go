@@ -31,13 +31,13 @@ type item struct {
 	token   uint64 // of the lease, while it is leased
 	slot    uint32 // where the slab keeps it
 
-	at         time.Duration // its time in the calendar that it is in
+	at         time.Duration // its time in the timeQueue that it is in
 	prev, next *item         // there
-	pos        int           // among the strays there, or notStray
+	pos        int           // in the heap there, or notInHeap
 
 	gprev, gnext *item // in its group
 	group        *group
-	twin         *item // another one with the same ID, on a dead letter queue
+	nextSameID   *item // another one with the same ID, on a dead letter queue
 }
 
 func (it *item) before(other *item) bool {
@@ -69,8 +69,8 @@ func (it *item) uncrash(token uint64) {
 // Only a dead letter queue takes an ID that it already has.
 func (s *store) add(t driver.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
 
-// addAt is add where the place of the task's ID is known.
-func (s *store) addAt(p place, t driver.Task) *item {
+// addAt is add where the slot of the task's ID is known.
+func (s *store) addAt(p idSlot, t driver.Task) *item {
 	it := s.items.alloc()
 	s.seq++
 	it.task, it.seq = t, s.seq
@@ -78,50 +78,50 @@ func (s *store) addAt(p place, t driver.Task) *item {
 	return it
 }
 
-// join puts an item at the end of its line, and of its group on a FIFO queue: it is due
-// from now on.
-func (s *store) join(it *item) {
+// makeReady puts an item at the end of its line, and of its group on a FIFO queue: it is
+// due from now on.
+func (s *store) makeReady(it *item) {
 	s.seq++
 	it.seq, it.state = s.seq, ready
 	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
 	if s.kind == driver.FIFO {
-		s.enrol(it, it.task.GroupKey)
-		s.offer(it.group)
+		s.addToGroup(it, it.task.GroupKey)
+		s.updateTurn(it.group)
 	}
 }
 
-// bringBack makes an item ready at its previous place.
-func (s *store) bringBack(it *item) {
+// makeReadyInPlace makes an item ready at its previous place.
+func (s *store) makeReadyInPlace(it *item) {
 	it.state = ready
 	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
 	if s.kind == driver.FIFO {
-		s.offer(it.group)
+		s.updateTurn(it.group)
 	}
 }
 
-// wake makes a scheduled task ready. A task in a group keeps its place: on a FIFO queue
-// it has blocked the group since it was first handed out.
-func (s *store) wake(it *item) {
+// promote makes a scheduled task ready. A task in a group keeps its place: on a FIFO
+// queue it has blocked the group since it was first handed out.
+func (s *store) promote(it *item) {
 	if it.group != nil {
-		s.bringBack(it)
+		s.makeReadyInPlace(it)
 		return
 	}
-	s.join(it)
+	s.makeReady(it)
 }
 
-// settle makes a task that is not in line due at the given time.
-func (s *store) settle(it *item, due time.Duration) {
+// makeDue makes a task that is not in line due at the given time.
+func (s *store) makeDue(it *item, due time.Duration) {
 	it.due = max(due, s.now)
 	if due <= s.now {
-		s.wake(it)
+		s.promote(it)
 		return
 	}
 	it.state = scheduled
 	s.scheduled.push(due, it)
 	if s.kind == driver.FIFO && it.group != nil {
-		s.offer(it.group)
+		s.updateTurn(it.group)
 	}
 }
 
@@ -144,7 +144,7 @@ func (s *store) drop(it *item) {
 	s.detach(it)
 	it.state = gone
 	if it.group != nil {
-		s.expel(it)
+		s.removeFromGroup(it)
 	}
 	s.keys.release(it)
 	s.ids.remove(it)

@@ -20,8 +20,8 @@ type Jobs struct {
 
 	mu      sync.Mutex
 	byID    map[jobstore.JobID]*job
-	due     map[jobstore.Needs]*clockwise[*job] // none is empty
-	waiting map[chan struct{}]bool              // closed when an entry has become due earlier
+	due     map[jobstore.Needs]*timeHeap[*job] // none is empty
+	waiting map[chan struct{}]bool             // closed when an entry has become due earlier
 }
 
 var _ jobstore.Store = (*Jobs)(nil)
@@ -35,13 +35,13 @@ type job struct {
 }
 
 func (j *job) before(k *job) bool { return j.at.Before(k.at) }
-func (j *job) place() *int        { return &j.index }
+func (j *job) heapIndex() *int    { return &j.index }
 
 // NewJobs returns an empty store.
 func NewJobs(opts ...Option) *Jobs {
 	return &Jobs{
 		clock: configure(opts).clock, byID: make(map[jobstore.JobID]*job),
-		due: make(map[jobstore.Needs]*clockwise[*job]), waiting: make(map[chan struct{}]bool),
+		due: make(map[jobstore.Needs]*timeHeap[*job]), waiting: make(map[chan struct{}]bool),
 	}
 }
 
@@ -125,7 +125,7 @@ func (s *Jobs) alarm(j *job, at time.Time) {
 	}
 	j.needs = j.entry.Needs()
 	if s.due[j.needs] == nil {
-		s.due[j.needs] = new(clockwise[*job])
+		s.due[j.needs] = new(timeHeap[*job])
 	}
 	heap.Push(s.due[j.needs], j)
 }

@@ -33,7 +33,7 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 			due = later(q.now, d.Delay)
 			it.task.ScheduledFor = q.at(due)
 		}
-		q.settle(it, due)
+		q.makeDue(it, due)
 	})
 }
 

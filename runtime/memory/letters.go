@@ -15,22 +15,22 @@ import (
 type Letters struct {
 	mu    sync.Mutex
 	last  int64
-	byID  map[string]keptLetter
-	order []letterPlace // by n; stale if the task was put again or deleted
+	byID  map[string]storedLetter
+	order []letterPosition // by n; stale if the task was put again or deleted
 }
 
-type keptLetter struct {
+type storedLetter struct {
 	n    int64
 	task *driver.Task
 }
 
-type letterPlace struct {
+type letterPosition struct {
 	n  int64
 	id string
 }
 
 // NewLetters returns an empty store.
-func NewLetters() *Letters { return &Letters{byID: make(map[string]keptLetter)} }
+func NewLetters() *Letters { return &Letters{byID: make(map[string]storedLetter)} }
 
 // Put stores copies of tasks, each replacing an earlier one with its ID.
 func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
@@ -41,8 +41,8 @@ func (ls *Letters) Put(ctx context.Context, tasks []*driver.Task) error {
 	defer ls.mu.Unlock()
 	for _, t := range tasks {
 		ls.last++
-		ls.byID[t.ID] = keptLetter{ls.last, t.Clone()}
-		ls.order = append(ls.order, letterPlace{ls.last, t.ID})
+		ls.byID[t.ID] = storedLetter{ls.last, t.Clone()}
+		ls.order = append(ls.order, letterPosition{ls.last, t.ID})
 	}
 	ls.compact()
 	return nil
@@ -70,7 +70,7 @@ func (ls *Letters) List(_ context.Context, cursor string, limit int) (tasks []*d
 	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	first, _ := slices.BinarySearchFunc(ls.order, after+1, func(p letterPlace, n int64) int { return cmp.Compare(p.n, n) })
+	first, _ := slices.BinarySearchFunc(ls.order, after+1, func(p letterPosition, n int64) int { return cmp.Compare(p.n, n) })
 	for _, p := range ls.order[first:] {
 		k := ls.byID[p.id]
 		if k.n != p.n {
@@ -117,7 +117,7 @@ func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.
 		case with[i] == nil:
 			delete(ls.byID, d.ID)
 		default:
-			ls.byID[d.ID] = keptLetter{k.n, with[i].Clone()}
+			ls.byID[d.ID] = storedLetter{k.n, with[i].Clone()}
 		}
 		swapped = append(swapped, d)
 	}
@@ -125,13 +125,13 @@ func (ls *Letters) Swap(ctx context.Context, was []driver.Death, with []*driver.
 	return swapped, nil
 }
 
-// compact drops stale places once they are more than half.
+// compact drops stale positions once they are more than half.
 func (ls *Letters) compact() {
 	const few = 64
 	if len(ls.order) <= 2*len(ls.byID)+few {
 		return
 	}
-	kept := make([]letterPlace, 0, len(ls.byID))
+	kept := make([]letterPosition, 0, len(ls.byID))
 	for _, p := range ls.order {
 		if ls.byID[p.id].n == p.n {
 			kept = append(kept, p)

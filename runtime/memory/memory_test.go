@@ -74,19 +74,19 @@ func requireEmpty(t *testing.T, s *store) {
 	assert.LessOrEqual(t, cap(s.keys.windows), keep, "room for windows")
 	assert.Zero(t, s.ready, "ready")
 	assert.Zero(t, s.scheduled.n, "scheduled")
-	assert.LessOrEqual(t, cap(s.scheduled.strays), keep, "room for scheduled")
+	assert.LessOrEqual(t, cap(s.scheduled.outOfOrder), keep, "room for scheduled")
 	assert.Zero(t, s.leased.n, "leased")
-	assert.LessOrEqual(t, cap(s.leased.strays), keep, "room for leased")
+	assert.LessOrEqual(t, cap(s.leased.outOfOrder), keep, "room for leased")
 	assert.Empty(t, s.groups, "groups")
-	assert.Zero(t, s.ring.n, "groups in the ring")
-	assert.Nil(t, s.ring.head)
+	assert.Zero(t, s.groupTurns.n, "groups in the ring")
+	assert.Nil(t, s.groupTurns.head)
 	assert.Zero(t, s.waiters.Len(), "waiters")
 	assert.Zero(t, s.promised, "promised")
 	for _, l := range s.lines {
 		assert.Nil(t, l.head)
 		assert.Nil(t, l.tail)
-		assert.Empty(t, l.strays)
-		assert.LessOrEqual(t, cap(l.strays), keep)
+		assert.Empty(t, l.outOfOrder)
+		assert.LessOrEqual(t, cap(l.outOfOrder), keep)
 	}
 }
 

@@ -5,9 +5,9 @@
 // development, and for work that need not survive a restart.
 //
 // The path of a task through the package: enqueue.go admits it, item.go, slab.go and
-// ids.go store it, calendar.go, strays.go and groups.go keep it in order, dequeue.go
-// hands it out, leases.go settles it, dead.go buries and redrives it. store.go ties it
-// together: one lock, one timer.
+// ids.go store it, time_queue.go, out_of_order.go and groups.go keep it in order,
+// dequeue.go hands it out, leases.go settles it, dead.go dead-letters and redrives it.
+// store.go ties it together: one lock, one timer.
 package memory
 
 import (
@@ -143,7 +143,7 @@ func (p *Provider) Close() error {
 	p.stores = nil
 	p.mu.Unlock()
 	for q := range queues {
-		q.shut()
+		q.closeHandle()
 	}
 	for _, s := range stores {
 		s.stop()

@@ -10,10 +10,10 @@ import (
 // A queue is one handle of a store.
 type queue struct {
 	*store
-	provider *Provider
-	cfg      driver.QueueConfig
-	around   driver.Revival
-	closed   bool // guarded by store.mu
+	provider    *Provider
+	cfg         driver.QueueConfig
+	redriveHook driver.Revival
+	closed      bool // guarded by store.mu
 }
 
 var (
@@ -75,7 +75,7 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if q.dead != nil {
 		q.dead.mu.Lock()
 		defer q.dead.mu.Unlock()
-		stats.Dead = int64(q.dead.buried(q.name))
+		stats.Dead = int64(q.dead.deadCount(q.name))
 	}
 	return stats, nil
 }
@@ -85,14 +85,14 @@ func (q *queue) Close() error {
 	q.provider.mu.Lock()
 	delete(q.provider.open, q)
 	q.provider.mu.Unlock()
-	q.shut()
+	q.closeHandle()
 	return nil
 }
 
-// shut wakes all waiters of q.
-func (q *queue) shut() {
+// closeHandle wakes all waiters of q.
+func (q *queue) closeHandle() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.dismiss(q)
+	q.wakeAllOf(q)
 }

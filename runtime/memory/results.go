@@ -20,11 +20,11 @@ type Results struct {
 
 	mu    sync.Mutex
 	byID  map[string]*result
-	room  int                // entries that byID has room for
-	ends  clockwise[*result] // the stored results, by when they expire
-	last  uint64             // the newest version
+	room  int               // entries that byID has room for
+	ends  timeHeap[*result] // the stored results, by when they expire
+	last  uint64            // the newest version
 	timer driver.Timer
-	armed time.Duration // when timer goes off; never when it is not set
+	armed time.Duration // when timer fires; never when it is not set
 }
 
 var (
@@ -45,7 +45,7 @@ type result struct {
 }
 
 func (r *result) before(o *result) bool { return r.until < o.until }
-func (r *result) place() *int           { return &r.index }
+func (r *result) heapIndex() *int       { return &r.index }
 
 // NewResults returns an empty store.
 func NewResults(opts ...Option) *Results {

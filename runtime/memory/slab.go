@@ -6,12 +6,12 @@ import "math/bits"
 // an item is found by its slot without a map. trim releases chunks that stay wholly
 // free, except for a few.
 type slab struct {
-	chunks []*chunk // by number; nil: released
-	room   *chunk   // the first of a list of the chunks with a free slot
-	vacant []uint32 // numbers of released chunks
-	spare  int      // chunks that are wholly free
-	unused int      // the fewest spare chunks since the last trim
-	live   int      // items in use
+	chunks   []*chunk // by number; nil: released
+	withFree *chunk   // the first of a list of the chunks with a free slot
+	vacant   []uint32 // numbers of released chunks
+	spare    int      // chunks that are wholly free
+	unused   int      // the fewest spare chunks since the last trim
+	live     int      // items in use
 }
 
 const (
@@ -28,7 +28,7 @@ type chunk struct {
 }
 
 func (s *slab) alloc() *item {
-	c := s.room
+	c := s.withFree
 	if c == nil {
 		c = s.grow()
 	}
@@ -43,7 +43,7 @@ func (s *slab) alloc() *item {
 	}
 	s.live++
 	it := &c.items[i]
-	it.slot, it.pos = c.number<<chunkBits|uint32(i), notStray
+	it.slot, it.pos = c.number<<chunkBits|uint32(i), notInHeap
 	return it
 }
 
@@ -105,18 +105,18 @@ func (s *slab) grow() *chunk {
 }
 
 func (s *slab) link(c *chunk) {
-	c.prev, c.next = nil, s.room
-	if s.room != nil {
-		s.room.prev = c
+	c.prev, c.next = nil, s.withFree
+	if s.withFree != nil {
+		s.withFree.prev = c
 	}
-	s.room = c
+	s.withFree = c
 }
 
 func (s *slab) unlink(c *chunk) {
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
-		s.room = c.next
+		s.withFree = c.next
 	}
 	if c.next != nil {
 		c.next.prev = c.prev

@@ -33,22 +33,22 @@ type store struct {
 	now  time.Duration // since base; set by advance
 	time time.Time     // now on the clock
 
-	lines     []calendar // of the ready tasks, one for each level
-	ready     int        // tasks on the lines
-	scheduled calendar   // by when they become due
-	leased    calendar   // by when their leases end
+	lines     []timeQueue // of the ready tasks, one for each level
+	ready     int         // tasks on the lines
+	scheduled timeQueue   // by when they become due
+	leased    timeQueue   // by when their leases end
 	paused    bool
 
 	// groups are the ordering groups of a FIFO queue, by key, and on a dead
 	// letter queue the dead of each queue of origin, by its name.
-	groups    map[string]*group
-	groupPeak peak
-	ring      ring // groups whose first task is ready, in turn; FIFO only
+	groups     map[string]*group
+	groupPeak  peak
+	groupTurns groupTurns // groups whose first task is ready, in turn; FIFO only
 
 	waiters  list.List // of *waiter: each a Dequeue without work
 	promised int       // tasks that woken waiters may take
 	timer    driver.Timer
-	armed    time.Duration // when timer goes off; never when it is not set
+	armed    time.Duration // when timer fires; never when it is not set
 	trimAt   time.Duration // when to look for unused memory; never without any
 	stopped  bool          // the provider is closed
 }
@@ -68,7 +68,7 @@ func later(now, d time.Duration) time.Duration {
 func newStore(p *Provider, name string, kind driver.QueueType, levels int, dead *store) *store {
 	s := &store{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
-		lines: make([]calendar, levels), groups: make(map[string]*group), armed: never, trimAt: never,
+		lines: make([]timeQueue, levels), groups: make(map[string]*group), armed: never, trimAt: never,
 		// A receipt of one queue is not valid on another, because each counts from a
 		// different start.
 		token: rand.Uint64(),
@@ -84,11 +84,11 @@ func (s *store) advance() {
 	s.time = s.clock.Now()
 	s.now = s.time.Sub(s.base)
 	for it := s.scheduled.pop(s.now); it != nil; it = s.scheduled.pop(s.now) {
-		s.wake(it)
+		s.promote(it)
 	}
 	for it := s.leased.pop(s.now); it != nil; it = s.leased.pop(s.now) {
 		it.crash()
-		s.bringBack(it)
+		s.makeReadyInPlace(it)
 	}
 	s.keys.expire(s.now)
 	if s.trimAt <= s.now {
@@ -100,7 +100,7 @@ func (s *store) advance() {
 // leave ends an operation: it wakes as many waiters as there is work for, sets the timer
 // for the others, and unlocks.
 func (s *store) leave() {
-	s.summon()
+	s.wakeWaiters()
 	if s.trimAt == never && s.wasteful() {
 		s.trimAt = s.now + trimAfter
 	}
@@ -109,7 +109,7 @@ func (s *store) leave() {
 }
 
 // arm sets the timer to when advance will have something to do. Due tasks matter only to
-// waiters: without any, the next operation advances the store. A timer that goes off too
+// waiters: without any, the next operation advances the store. A timer that fires too
 // soon does no harm, so a set timer is moved only to an earlier time.
 func (s *store) arm() {
 	next := s.trimAt
@@ -155,7 +155,7 @@ func (s *store) available() int {
 	case s.paused:
 		return 0
 	case s.kind == driver.FIFO:
-		return s.ring.n
+		return s.groupTurns.n
 	default:
 		return s.ready
 	}

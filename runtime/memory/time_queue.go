@@ -2,27 +2,27 @@ package memory
 
 import "time"
 
-// A calendar orders items by a time, the earliest first, and items with the same time
+// A timeQueue orders items by a time, the earliest first, and items with the same time
 // by their place. Nearly all arrive in that order (tasks become due as time passes,
 // leases of one length end in the order in which they began) and are appended to a list
-// at constant cost. The strays, which belong before its end (a lease that ended,
+// at constant cost. Those out of order, which belong before its end (a lease that ended,
 // another delay), are in a separate heap.
 //
-// An item is in at most one calendar.
-type calendar struct {
+// An item is in at most one timeQueue.
+type timeQueue struct {
 	head, tail *item
-	strays     strays
+	outOfOrder outOfOrder
 	n          int
 }
 
-func (c *calendar) push(at time.Duration, it *item) {
+func (c *timeQueue) push(at time.Duration, it *item) {
 	it.at = at
 	c.n++
 	switch {
 	case c.tail == nil:
 		c.head = it
 	case it.before(c.tail):
-		c.strays.push(it)
+		c.outOfOrder.push(it)
 		return
 	default:
 		it.prev, c.tail.next = c.tail, it
@@ -31,17 +31,17 @@ func (c *calendar) push(at time.Duration, it *item) {
 }
 
 // first is the earliest item, or nil.
-func (c *calendar) first() *item {
-	if len(c.strays) > 0 && (c.head == nil || c.strays[0].it.before(c.head)) {
-		return c.strays[0].it
+func (c *timeQueue) first() *item {
+	if len(c.outOfOrder) > 0 && (c.head == nil || c.outOfOrder[0].it.before(c.head)) {
+		return c.outOfOrder[0].it
 	}
 	return c.head
 }
 
-func (c *calendar) remove(it *item) {
+func (c *timeQueue) remove(it *item) {
 	c.n--
-	if it.pos != notStray {
-		c.strays.remove(it)
+	if it.pos != notInHeap {
+		c.outOfOrder.remove(it)
 		return
 	}
 	if it.prev != nil {
@@ -58,7 +58,7 @@ func (c *calendar) remove(it *item) {
 }
 
 // next is the time of the first item, or never if there is none.
-func (c *calendar) next() time.Duration {
+func (c *timeQueue) next() time.Duration {
 	if it := c.first(); it != nil {
 		return it.at
 	}
@@ -66,7 +66,7 @@ func (c *calendar) next() time.Duration {
 }
 
 // pop removes and returns the first item if its time has come, else it returns nil.
-func (c *calendar) pop(now time.Duration) *item {
+func (c *timeQueue) pop(now time.Duration) *item {
 	it := c.first()
 	if it == nil || it.at > now {
 		return nil

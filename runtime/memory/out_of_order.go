@@ -2,35 +2,35 @@ package memory
 
 import "time"
 
-// strays are a binary heap of items. It is like container/heap, which would cost an
+// outOfOrder is a binary heap of items. It is like container/heap, which would cost an
 // interface call for each comparison. Times are next to the items, so that most
 // comparisons touch no item.
-type strays []stray
+type outOfOrder []timedItem
 
-type stray struct {
+type timedItem struct {
 	at time.Duration
 	it *item
 }
 
-// notStray is the position of an item that is in no heap.
-const notStray = -1
+// notInHeap is the position of an item that is in no heap.
+const notInHeap = -1
 
-func (a stray) before(b stray) bool {
+func (a timedItem) before(b timedItem) bool {
 	return a.at < b.at || a.at == b.at && a.it.seq < b.it.seq
 }
 
-func (h *strays) push(it *item) {
-	*h = append(*h, stray{it.at, it})
+func (h *outOfOrder) push(it *item) {
+	*h = append(*h, timedItem{it.at, it})
 	it.pos = len(*h) - 1
 	h.up(it.pos)
 }
 
-func (h *strays) remove(it *item) {
+func (h *outOfOrder) remove(it *item) {
 	s, i := *h, it.pos
 	last := len(s) - 1
-	it.pos = notStray
+	it.pos = notInHeap
 	moved := s[last]
-	s[last] = stray{}
+	s[last] = timedItem{}
 	*h = s[:last]
 	if i != last {
 		(*h)[i] = moved
@@ -42,7 +42,7 @@ func (h *strays) remove(it *item) {
 	h.shrink()
 }
 
-func (h strays) up(i int) {
+func (h outOfOrder) up(i int) {
 	e := h[i]
 	for i > 0 {
 		parent := (i - 1) / 2
@@ -57,7 +57,7 @@ func (h strays) up(i int) {
 	e.it.pos = i
 }
 
-func (h strays) down(i int) bool {
+func (h outOfOrder) down(i int) bool {
 	e, from := h[i], i
 	for {
 		child := 2*i + 1
@@ -80,8 +80,8 @@ func (h strays) down(i int) bool {
 }
 
 // shrink halves the room of a large heap that is mostly empty.
-func (h *strays) shrink() {
+func (h *outOfOrder) shrink() {
 	if room := cap(*h); room > keep && len(*h) < room/4 {
-		*h = append(make(strays, 0, room/2), *h...)
+		*h = append(make(outOfOrder, 0, room/2), *h...)
 	}
 }
