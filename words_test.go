@@ -63,6 +63,15 @@ var retired = map[string]map[string]string{
 		"bringBack": "makeReadyInPlace", "enrol": "addToGroup", "expel": "removeFromGroup", "shut": "closeHandle", "handed": "deliveredTask",
 		"deadOnes": "findDead", "twin": "nextSameID", "around": "redriveHook", "keptLetter": "storedLetter", "revive": "redriveItem",
 	},
+	"runtime/sqs": {
+		"engine": "queueState", "lane": "source", "remote": "sqsQueue", "flight": "pollInFlight", "flying": "inFlight", "landed": "done",
+		"stray": "unrunnable", "burial": "deathRecord", "estrange": "markUndecodable", "beside": "senderAttributes",
+		"memo": "attemptHint", "memos": "attemptHints", "killers": "crashCounts", "bury": "moveToDLQ",
+		"rise": "takeDelayedHeads", "resting": "delayedHeads", "linger": "runDetached", "shut": "shutDown", "hold": "unrequestedWait",
+		"silence": "answerTimeout", "verdict": "entryResult", "prey": "selection", "doubtful": "resolveStaleHandles",
+		"dress": "encodeExisting", "bare": "payloadCodec", "checkIn": "encodeOrStore", "hollow": "withoutPayload", "adopt": "openExisting",
+	},
+	"runtime/sqs/sqstest": {"world": "env"},
 }
 
 func TestRetiredNamesStayAway(t *testing.T) {

@@ -26,15 +26,15 @@ const parallel = 8
 // An api is the client with a count of its requests, and a bound for each.
 type api struct {
 	*awssqs.Client
-	counts   sync.Map // action -> *atomic.Int64
-	patience time.Duration
-	hangUp   func() // closes the connections that are the provider's own
+	counts           sync.Map // action -> *atomic.Int64
+	answerWait       time.Duration
+	closeConnections func() // closes the connections that are the provider's own
 }
 
-// newAPI derives a client that counts. It counts behind the SDK's retries, and so each
+// newAPI derives a client that counts. It counts below the SDK's retries, and so each
 // attempt.
 func newAPI(client *awssqs.Client) *api {
-	a := &api{patience: defaultPatience, hangUp: func() {}}
+	a := &api{answerWait: defaultAnswerWait, closeConnections: func() {}}
 	count := middleware.FinalizeMiddlewareFunc("taskgenCount", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		a.count(awsmiddleware.GetOperationName(ctx))
 		tries, counted := ctx.Value(triesKey{}).(*atomic.Int64)
@@ -46,7 +46,7 @@ func newAPI(client *awssqs.Client) *api {
 	a.Client = awssqs.New(client.Options(), func(o *awssqs.Options) {
 		if sdks, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 			own := ownConnections(sdks)
-			o.HTTPClient, a.hangUp = own, own.CloseIdleConnections
+			o.HTTPClient, a.closeConnections = own, own.CloseIdleConnections
 		}
 		o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {
 			return s.Finalize.Insert(count, "Retry", middleware.After)
@@ -80,21 +80,21 @@ func (a *api) requests() map[string]int64 {
 	return all
 }
 
-// A verdict is the answer to one entry of a batch.
-type verdict struct {
+// An entryResult is the answer to one entry of a batch.
+type entryResult struct {
 	err   error
-	again bool // the entry may be sent again: the cause is temporary
+	retry bool // the entry may be sent again: the cause is temporary
 	busy  bool // and passes if SQS gets fewer requests
 	stale bool // the receipt handle has become invalid
 }
 
-func failed(e types.BatchResultErrorEntry) verdict {
+func failed(e types.BatchResultErrorEntry) entryResult {
 	code, text := aws.ToString(e.Code), aws.ToString(e.Message)
-	v := verdict{err: fmt.Errorf("SQS refused it: %s: %s", code, text)}
+	v := entryResult{err: fmt.Errorf("SQS refused it: %s: %s", code, text)}
 	v.stale = staleHandle(code, text)
 	v.busy = throttled(code)
-	v.again = !v.stale && (v.busy || !e.SenderFault)
-	if v.again {
+	v.retry = !v.stale && (v.busy || !e.SenderFault)
+	if v.retry {
 		v.err = driver.Unavailable(v.err)
 	}
 	if tooLarge(code, text) {
@@ -143,7 +143,7 @@ const (
 // entries sends a batch of at most ten entries, and repeats those with a temporary
 // refusal, after a growing pause. do sends the entries with the given numbers and
 // returns the answers that it got. entries ends when ctx does.
-func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict, error)) []error {
+func entries(ctx context.Context, n int, do func(numbers []int) (map[int]entryResult, error)) []error {
 	errs := make([]error, n)
 	left := make([]int, n)
 	for i := range left {
@@ -161,9 +161,9 @@ func entries(ctx context.Context, n int, do func(numbers []int) (map[int]verdict
 		for _, i := range left {
 			v, ok := answers[i]
 			if !ok {
-				v = verdict{err: errNoAnswer, again: true}
+				v = entryResult{err: errNoAnswer, retry: true}
 			}
-			if errs[i] = v.err; v.err != nil && v.again && (try < fewTries || v.busy && try < manyTries) {
+			if errs[i] = v.err; v.err != nil && v.retry && (try < fewTries || v.busy && try < manyTries) {
 				again = append(again, i)
 			}
 		}
@@ -184,13 +184,13 @@ type callError struct{ error }
 
 func (e *callError) Unwrap() error { return e.error }
 
-// answers turns the two lists of a batch's result into verdicts. An ID is the entry's
-// number.
-func answers[S any](succeeded []S, id func(S) *string, refused []types.BatchResultErrorEntry) map[int]verdict {
-	all := make(map[int]verdict, len(succeeded)+len(refused))
+// entryResults turns the two lists of a batch's answer into results by entry. An ID is the
+// entry's number.
+func entryResults[S any](succeeded []S, id func(S) *string, refused []types.BatchResultErrorEntry) map[int]entryResult {
+	all := make(map[int]entryResult, len(succeeded)+len(refused))
 	for _, s := range succeeded {
 		if i, err := strconv.Atoi(aws.ToString(id(s))); err == nil {
-			all[i] = verdict{}
+			all[i] = entryResult{}
 		}
 	}
 	for _, f := range refused {
@@ -221,18 +221,18 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// together runs f for every part concurrently, at most parallel of them at a time.
-func together[T any](parts []T, f func(T)) {
+// concurrently runs f for every part concurrently, at most parallel of them at a time.
+func concurrently[T any](parts []T, f func(T)) {
 	if len(parts) == 1 {
 		f(parts[0])
 		return
 	}
 	var wg sync.WaitGroup
-	room := make(chan struct{}, parallel)
+	slots := make(chan struct{}, parallel)
 	for _, part := range parts {
-		room <- struct{}{}
+		slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-room }()
+			defer func() { <-slots }()
 			f(part)
 		})
 	}

@@ -107,20 +107,20 @@ func TestAFailedDeleteDoesNotSendATaskTwice(t *testing.T) {
 	require.Equal(t, driver.Stats{Ready: 1, Dead: 1}, stats(t, q))
 }
 
-// A shelf is a store in memory.
-type shelf struct {
+// A memoryStore is a store in memory.
+type memoryStore struct {
 	mu  sync.Mutex
 	all map[string][]byte
 }
 
-func (s *shelf) Put(_ context.Context, key string, data []byte) error {
+func (s *memoryStore) Put(_ context.Context, key string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all[key] = append([]byte(nil), data...)
 	return nil
 }
 
-func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
+func (s *memoryStore) Get(_ context.Context, key string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	data, ok := s.all[key]
@@ -130,14 +130,14 @@ func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
 	return data, nil
 }
 
-func (s *shelf) Delete(_ context.Context, key string) error {
+func (s *memoryStore) Delete(_ context.Context, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, key)
 	return nil
 }
 
-func (s *shelf) len() int {
+func (s *memoryStore) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.all)
@@ -147,7 +147,7 @@ func TestALargePayloadTravelsThroughTheStoreAndIsDeletedWhenItsTaskIsDone(t *tes
 	t.Parallel()
 	for _, kind := range []driver.QueueType{driver.Standard, driver.FIFO} {
 		for _, encoding := range []string{"", "zstd"} {
-			store := &shelf{all: make(map[string][]byte)}
+			store := &memoryStore{all: make(map[string][]byte)}
 			b := newBench(t, WithStore(store))
 			q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 			require.Equal(t, driver.Unlimited, q.Capabilities().MaxPayload)
@@ -174,7 +174,7 @@ func TestALargePayloadTravelsThroughTheStoreAndIsDeletedWhenItsTaskIsDone(t *tes
 
 func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
 	t.Parallel()
-	store := &shelf{all: make(map[string][]byte)}
+	store := &memoryStore{all: make(map[string][]byte)}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	large := task(q, "large", sized(2<<20))
@@ -196,7 +196,7 @@ func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
 
 func TestATaskWhosePayloadIsGoneFromTheStoreDiesWithTheReason(t *testing.T) {
 	t.Parallel()
-	store := &shelf{all: make(map[string][]byte)}
+	store := &memoryStore{all: make(map[string][]byte)}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	enqueue(t, q, task(q, "large", sized(2<<20)))

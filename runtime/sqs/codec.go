@@ -36,16 +36,16 @@ type Codec interface {
 }
 
 // JSON is the Codec of bodies that are the payload itself, for tasks of one type.
-func JSON(taskType string) Codec { return bare{taskType: taskType} }
+func JSON(taskType string) Codec { return payloadCodec{taskType: taskType} }
 
 // JSONByAttribute is the Codec of bodies that are the payload itself, for tasks whose
 // type is read from and written to the message attribute of that name.
-func JSONByAttribute(name string) Codec { return bare{attribute: name} }
+func JSONByAttribute(name string) Codec { return payloadCodec{attribute: name} }
 
-// bare is the Codec of payloads.
-type bare struct{ taskType, attribute string }
+// payloadCodec is the Codec of payloads.
+type payloadCodec struct{ taskType, attribute string }
 
-func (c bare) Decode(m Message) (*driver.Task, error) {
+func (c payloadCodec) Decode(m Message) (*driver.Task, error) {
 	t := &driver.Task{Type: c.taskType, Payload: []byte(m.Body)}
 	if c.attribute != "" {
 		if t.Type = m.Attributes[c.attribute]; t.Type == "" {
@@ -55,7 +55,7 @@ func (c bare) Decode(m Message) (*driver.Task, error) {
 	return t, nil
 }
 
-func (c bare) Encode(t *driver.Task) (Message, error) {
+func (c payloadCodec) Encode(t *driver.Task) (Message, error) {
 	switch {
 	case t.Encoding != "":
 		return Message{}, fmt.Errorf("%w: task %s (%s) is encoded (%s), and the bodies of the queue are plain JSON", driver.ErrUnsupported, t.ID, t.Type, t.Encoding)
@@ -80,14 +80,14 @@ func escaped(text []byte) string {
 // read by that Codec as they are. What is enqueued is not wrapped.
 func SNS(published Codec) Codec {
 	if published == nil {
-		published = enveloped{}
+		published = envelopeCodec{}
 	}
-	return notification{published}
+	return snsCodec{published}
 }
 
-type notification struct{ Codec }
+type snsCodec struct{ Codec }
 
-func (c notification) Decode(m Message) (*driver.Task, error) {
+func (c snsCodec) Decode(m Message) (*driver.Task, error) {
 	var n struct {
 		Type, TopicArn, MessageId string //nolint:revive // as SNS calls them
 		Message                   *string
@@ -116,10 +116,10 @@ func (c notification) Decode(m Message) (*driver.Task, error) {
 	return t, nil
 }
 
-// enveloped is the Codec of envelopes.
-type enveloped struct{}
+// envelopeCodec is the Codec of envelopes.
+type envelopeCodec struct{}
 
-func (enveloped) Decode(m Message) (*driver.Task, error) {
+func (envelopeCodec) Decode(m Message) (*driver.Task, error) {
 	data, err := envelope(m.Body)
 	if err != nil {
 		return nil, err
@@ -127,16 +127,16 @@ func (enveloped) Decode(m Message) (*driver.Task, error) {
 	return driver.DecodeEnvelope(data)
 }
 
-func (enveloped) Encode(*driver.Task) (Message, error) { return Message{}, nil }
+func (envelopeCodec) Encode(*driver.Task) (Message, error) { return Message{}, nil }
 
 // S3Event is the Codec of a queue to which S3 sends the events of a bucket. The payload is
 // the event as S3 wrote it, {"Records": […]}, which may have several records. The event by
 // which S3 tries the queue, s3:TestEvent, is deleted.
-func S3Event(taskType string) Codec { return s3Event{bare{taskType: taskType}} }
+func S3Event(taskType string) Codec { return s3Codec{payloadCodec{taskType: taskType}} }
 
-type s3Event struct{ bare }
+type s3Codec struct{ payloadCodec }
 
-func (c s3Event) Decode(m Message) (*driver.Task, error) {
+func (c s3Codec) Decode(m Message) (*driver.Task, error) {
 	var event struct {
 		Event   string
 		Records []struct{ EventSource string }
@@ -150,5 +150,5 @@ func (c s3Event) Decode(m Message) (*driver.Task, error) {
 	case len(event.Records) == 0 || event.Records[0].EventSource != "aws:s3":
 		return nil, errors.New("it is not an event of S3: it has no Records of aws:s3")
 	}
-	return c.bare.Decode(m)
+	return c.payloadCodec.Decode(m)
 }

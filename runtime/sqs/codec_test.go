@@ -35,8 +35,8 @@ func coded(t *testing.T, b *bench, cfg driver.QueueConfig, codec Codec, opts ...
 	return openQueue(t, b.provider(t, append(opts, WithQueue("q", on))...), cfg)
 }
 
-// said sends what another program says.
-func said(t *testing.T, b *bench, in *awssqs.SendMessageInput) {
+// sendRaw sends a message as another program would.
+func sendRaw(t *testing.T, b *bench, in *awssqs.SendMessageInput) {
 	t.Helper()
 	_, err := b.p.api.SendMessage(within(t), in)
 	require.NoError(t, err)
@@ -71,11 +71,11 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			q := coded(t, b, driver.QueueConfig{}, c.codec)
-			in := sent(q.e.lanes[0], c.body)
+			in := sent(q.state.sources[0], c.body)
 			for name, value := range c.attributes {
 				in.MessageAttributes[name] = attribute(value)
 			}
-			said(t, b, in)
+			sendRaw(t, b, in)
 			ds := take(t, q, 1)
 			got := ds[0].Task
 			require.Equal(t, c.kind, got.Type)
@@ -96,7 +96,7 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			got.Metadata = map[string]string{"seen": "here"}
 			require.NoError(t, q.Release(within(t), ds))
 			if !isEnvelope {
-				requireKept(t, in, look(t, b, q.e.lanes[0].remote))
+				requireKept(t, in, receiveOne(t, b, q.state.sources[0].sqsQueue))
 			}
 			ds = take(t, q, 1)
 			require.Equal(t, id, ds[0].Task.ID)
@@ -106,9 +106,9 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
 			require.NoError(t, q.DeadLetter(within(t), ds))
 			if !isEnvelope {
-				requireKept(t, in, look(t, b, q.e.dlq))
+				requireKept(t, in, receiveOne(t, b, q.state.dlq))
 			}
-			letters := openQueue(t, q.e.p, driver.QueueConfig{Name: "q-dlq"})
+			letters := openQueue(t, q.state.p, driver.QueueConfig{Name: "q-dlq"})
 			letter := take(t, letters, 1)
 			require.Equal(t, c.payload, string(letter[0].Task.Payload))
 			require.Contains(t, letter[0].Task.Metadata[driver.MetaFailureReason], "broken")
@@ -117,7 +117,7 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{id}, moved)
 			if !isEnvelope {
-				requireKept(t, in, look(t, b, q.e.lanes[0].remote))
+				requireKept(t, in, receiveOne(t, b, q.state.sources[0].sqsQueue))
 			}
 			ds = take(t, q, 1)
 			require.Equal(t, id, ds[0].Task.ID)
@@ -145,11 +145,11 @@ func TestWhatACodecCannotReadIsBuriedAsItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			q := coded(t, b, driver.QueueConfig{}, c.codec)
-			in := sent(q.e.lanes[0], c.body)
-			said(t, b, in)
+			in := sent(q.state.sources[0], c.body)
+			sendRaw(t, b, in)
 			nothing(t, q)
 			becomes(t, q, driver.Stats{Dead: 1})
-			m := look(t, b, q.e.dlq)
+			m := receiveOne(t, b, q.state.dlq)
 			requireKept(t, in, m)
 			require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, c.reason)
 		})
@@ -161,7 +161,7 @@ func TestTheEventByWhichS3TriesAQueueIsDeleted(t *testing.T) {
 	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := coded(t, b, cfg, S3Event("uploaded"))
-		said(t, b, sent(q.e.lanes[0], `{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}`))
+		sendRaw(t, b, sent(q.state.sources[0], `{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}`))
 		nothing(t, q)
 		becomes(t, q, driver.Stats{})
 	}
@@ -196,13 +196,13 @@ func TestOthersReadWhatIsEnqueued(t *testing.T) {
 					in.Priority, want["Priority"] = 1, "1"
 				}
 				enqueue(t, q, in)
-				m := look(t, b, q.e.lanes[0].remote)
+				m := receiveOne(t, b, q.state.sources[0].sqsQueue)
 				if c.body == "" {
 					require.Equal(t, body(in), *m.Body)
 				} else {
 					require.Equal(t, c.body, *m.Body)
 				}
-				got := texts(m.MessageAttributes)
+				got := textAttributes(m.MessageAttributes)
 				delete(got, attrTask)
 				require.Equal(t, want, got)
 				ds := take(t, q, 1)
@@ -225,11 +225,11 @@ func TestTheAttributePriorityIsReadOnAPriorityQueue(t *testing.T) {
 		priority string
 		want     int
 	}{{0, "", 0}, {1, "", 1}, {0, "1", 1}, {1, "7", 1}, {1, "high", 1}} {
-		in := &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[1-c.level].url, MessageBody: aws.String("1"), MessageAttributes: map[string]types.MessageAttributeValue{}}
+		in := &awssqs.SendMessageInput{QueueUrl: &q.state.sources[1-c.level].url, MessageBody: aws.String("1"), MessageAttributes: map[string]types.MessageAttributeValue{}}
 		if c.priority != "" {
 			in.MessageAttributes["Priority"] = attribute(c.priority)
 		}
-		said(t, b, in)
+		sendRaw(t, b, in)
 		ds := take(t, q, 1)
 		require.Equal(t, c.want, ds[0].Task.Priority, "%+v", c)
 		require.NoError(t, q.Complete(within(t), ds))
@@ -243,9 +243,9 @@ func TestAGroupOfACodecKeepsItsOrder(t *testing.T) {
 	b := benchWith(t, 250*time.Millisecond)
 	q := coded(t, b, fifo, JSON("work"))
 	for i := range 3 {
-		in := sent(q.e.lanes[0], fmt.Sprint(i))
+		in := sent(q.state.sources[0], fmt.Sprint(i))
 		in.MessageDeduplicationId = in.MessageBody
-		said(t, b, in)
+		sendRaw(t, b, in)
 	}
 	for i := range 3 {
 		ds := take(t, q, 1)
@@ -253,7 +253,7 @@ func TestAGroupOfACodecKeepsItsOrder(t *testing.T) {
 		require.Equal(t, fmt.Sprint(i), string(ds[0].Task.Payload))
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
-	require.Equal(t, "tenant-1", look(t, b, q.e.dlq).Attributes["MessageGroupId"])
+	require.Equal(t, "tenant-1", receiveOne(t, b, q.state.dlq).Attributes["MessageGroupId"])
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
 	require.Len(t, moved, 3)
@@ -274,20 +274,20 @@ func TestWhatSQSMovesOfACodecComesBack(t *testing.T) {
 	for _, cfg := range []driver.QueueConfig{{}, fifo} {
 		b := newBench(t)
 		q := coded(t, b, cfg, JSON("work"))
-		arn := q.e.dlq.arn
-		_, err := b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &q.e.lanes[0].url, Attributes: map[string]string{
+		arn := q.state.dlq.arn
+		_, err := b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &q.state.sources[0].url, Attributes: map[string]string{
 			"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":1}`,
 		}})
 		require.NoError(t, err)
-		in := sent(q.e.lanes[0], "1")
-		said(t, b, in)
+		in := sent(q.state.sources[0], "1")
+		sendRaw(t, b, in)
 		for range 2 {
-			_, err := b.p.api.ReceiveMessage(within(t), &awssqs.ReceiveMessageInput{QueueUrl: &q.e.lanes[0].url, VisibilityTimeout: 1})
+			_, err := b.p.api.ReceiveMessage(within(t), &awssqs.ReceiveMessageInput{QueueUrl: &q.state.sources[0].url, VisibilityTimeout: 1})
 			require.NoError(t, err)
 			b.clock.Advance(time.Second)
 		}
 		becomes(t, q, driver.Stats{Dead: 1})
-		letters := openQueue(t, q.e.p, driver.QueueConfig{Name: "q-dlq"})
+		letters := openQueue(t, q.state.p, driver.QueueConfig{Name: "q-dlq"})
 		letter := take(t, letters, 1)
 		require.Equal(t, "work", letter[0].Task.Type)
 		require.Contains(t, letter[0].Task.Metadata[driver.MetaFailureReason], "delivered too often")
@@ -295,7 +295,7 @@ func TestWhatSQSMovesOfACodecComesBack(t *testing.T) {
 		moved, err := q.Redrive(within(t), nil)
 		require.NoError(t, err)
 		require.Len(t, moved, 1)
-		requireKept(t, in, look(t, b, q.e.lanes[0].remote))
+		requireKept(t, in, receiveOne(t, b, q.state.sources[0].sqsQueue))
 	}
 }
 
@@ -331,15 +331,15 @@ func TestWithoutRoomForAnAttributeATaskTravelsInAnEnvelope(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
-	in := sent(q.e.lanes[0], "1")
+	in := sent(q.state.sources[0], "1")
 	for i := range maxAttributes - len(in.MessageAttributes) {
 		in.MessageAttributes[fmt.Sprint("more", i)] = attribute("x")
 	}
-	said(t, b, in)
+	sendRaw(t, b, in)
 	ds := take(t, q, 1)
 	ds[0].Task.RetryCount++
 	require.NoError(t, q.Release(within(t), ds))
-	m := look(t, b, q.e.lanes[0].remote)
+	m := receiveOne(t, b, q.state.sources[0].sqsQueue)
 	require.Equal(t, body(ds[0].Task), *m.Body)
 	in.MessageBody = m.Body
 	requireKept(t, in, m)
@@ -352,11 +352,11 @@ func TestATaskOfTheLargestSizeDiesAsItWasSent(t *testing.T) {
 	b := newBench(t)
 	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
 	text := `"` + strings.Repeat("x", maxBatchSize-100) + `"`
-	said(t, b, &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: &text})
+	sendRaw(t, b, &awssqs.SendMessageInput{QueueUrl: &q.state.sources[0].url, MessageBody: &text})
 	ds := take(t, q, 1)
 	driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
-	m := look(t, b, q.e.dlq)
+	m := receiveOne(t, b, q.state.dlq)
 	require.Equal(t, text, *m.Body)
 	require.Equal(t, "q", *m.MessageAttributes[attrDead].StringValue)
 }
@@ -380,16 +380,16 @@ func TestWhatACodecHasWrittenIsNoTaskWithoutIt(t *testing.T) {
 	b := newBench(t)
 	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
 	put(t, q, "a")
-	q = openQueue(t, b.provider(t, WithQueue("q", Existing{URL: q.e.lanes[0].url, DLQ: q.e.dlq.url})), driver.QueueConfig{})
+	q = openQueue(t, b.provider(t, WithQueue("q", Existing{URL: q.state.sources[0].url, DLQ: q.state.dlq.url})), driver.QueueConfig{})
 	nothing(t, q)
 	becomes(t, q, driver.Stats{Dead: 1})
-	require.Equal(t, `{"id":"a"}`, *look(t, b, q.e.dlq).Body)
+	require.Equal(t, `{"id":"a"}`, *receiveOne(t, b, q.state.dlq).Body)
 }
 
 func TestAPayloadTooLargeForABodyIsStored(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := coded(t, b, driver.QueueConfig{}, JSON("work"), WithStore(&shelf{all: map[string][]byte{}}))
+	q := coded(t, b, driver.QueueConfig{}, JSON("work"), WithStore(&memoryStore{all: map[string][]byte{}}))
 	large := `"` + strings.Repeat("x", maxBatchSize) + `"`
 	enqueue(t, q, task(q, "a", func(t *driver.Task) { t.Payload = []byte(large) }))
 	ds := take(t, q, 1)

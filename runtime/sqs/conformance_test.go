@@ -36,33 +36,33 @@ func client(endpoint string) *awssqs.Client {
 // TestMain.
 var emulator = sync.OnceValues(testserver.SQS)
 
-// A place is one test's way to its server.
-type place struct {
+// An endpoint is one test's way to its server.
+type endpoint struct {
 	proxy *faultproxy.Proxy
 	fake  *sqstest.Server
 	clock *lateClock
 }
 
 var (
-	places sync.Map // by address
-	rooms  atomic.Int64
+	endpoints     sync.Map // by address
+	endpointCount atomic.Int64
 )
 
-func at(tb testing.TB, addr string) *place {
-	p, ok := places.Load(addr)
+func at(tb testing.TB, addr string) *endpoint {
+	p, ok := endpoints.Load(addr)
 	require.True(tb, ok, "no place at %s", addr)
-	return p.(*place)
+	return p.(*endpoint)
 }
 
-// room puts a proxy before a server, for one test.
-func room(tb testing.TB, url string, p *place) string {
+// newEndpoint puts a proxy before a server, for one test.
+func newEndpoint(tb testing.TB, url string, p *endpoint) string {
 	proxy, err := faultproxy.Listen(strings.TrimPrefix(url, "http://"))
 	require.NoError(tb, err)
 	p.proxy = proxy
-	addr := fmt.Sprintf("http://%s|t%d-%d-", proxy.Addr(), os.Getpid(), rooms.Add(1))
-	places.Store(addr, p)
+	addr := fmt.Sprintf("http://%s|t%d-%d-", proxy.Addr(), os.Getpid(), endpointCount.Add(1))
+	endpoints.Store(addr, p)
 	tb.Cleanup(func() {
-		places.Delete(addr)
+		endpoints.Delete(addr)
 		require.NoError(tb, proxy.Close())
 	})
 	return addr
@@ -71,7 +71,7 @@ func room(tb testing.TB, url string, p *place) string {
 func onEmulator(tb testing.TB) string {
 	s, err := emulator()
 	require.NoError(tb, err)
-	return room(tb, s.URL, &place{})
+	return newEndpoint(tb, s.URL, &endpoint{})
 }
 
 // A lateClock is the clock of a fake that is started before the clock of its test
@@ -102,7 +102,7 @@ func onFake(tb testing.TB) string {
 	}
 	require.NoError(tb, s.Start())
 	tb.Cleanup(s.Stop)
-	return room(tb, s.URL(), &place{fake: s, clock: clock})
+	return newEndpoint(tb, s.URL(), &endpoint{fake: s, clock: clock})
 }
 
 // missing has every other short poll find nothing, as one does that asked those servers
@@ -119,10 +119,10 @@ func openAt(more ...Option) func(string, driver.Clock) (driver.Provider, error) 
 	return func(addr string, clock driver.Clock) (driver.Provider, error) {
 		url, prefix, _ := strings.Cut(addr, "|")
 		opts := append([]Option{WithClock(clock), WithPrefix(prefix), WithWait(time.Second)}, more...)
-		if p, ok := places.Load(addr); ok && p.(*place).fake != nil {
-			p.(*place).clock.Store(&clock)
+		if p, ok := endpoints.Load(addr); ok && p.(*endpoint).fake != nil {
+			p.(*endpoint).clock.Store(&clock)
 			if clock == driver.SystemClock {
-				p.(*place).fake.TrailCounts(trail)
+				p.(*endpoint).fake.TrailCounts(trail)
 			}
 		}
 		p, err := New(client(url), opts...)
@@ -162,7 +162,7 @@ func publish(tb testing.TB, addr string, q driver.Queue, body []byte) bool {
 		return false
 	}
 	url, _, _ := strings.Cut(addr, "|")
-	to := q.(*Queue).e.lanes[0]
+	to := q.(*Queue).state.sources[0]
 	in := &awssqs.SendMessageInput{QueueUrl: &to.url, MessageBody: &text}
 	if to.fifo {
 		id := fmt.Sprint("raw-", raws.Add(1))

@@ -41,12 +41,12 @@ func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
 	require.NoError(t, q.Release(within(t), ds))
 	ds = take(t, q, 1)
 	require.NoError(t, q.DeadLetter(within(t), ds))
-	moved, err := q.Redrive(within(t), nil) // its last look finds nothing, at once
+	moved, err := q.Redrive(within(t), nil) // its last poll finds nothing, at once
 	require.NoError(t, err)
 	require.Equal(t, []string{"a"}, moved)
 	first(t, q)
 	priority := openQueue(t, b.p, driver.QueueConfig{Name: "p", Type: driver.Priority, Levels: 2})
-	put(t, priority, "low") // the level above is asked by a short look
+	put(t, priority, "low") // the level above is asked by a short poll
 	first(t, priority)
 }
 

@@ -33,7 +33,7 @@
 // Delays are whole seconds, rounded up. A delay beyond 15 minutes goes in hops: a process
 // that receives the task before it is due sends it again with the rest. SQS has no delay
 // for a message of a fifo queue; there delayed tasks wait on a separate standard queue,
-// <name>--later, and join their group's line when they are due.
+// <name>--later, and go to the end of their group when they are due.
 //
 // # Polls
 //

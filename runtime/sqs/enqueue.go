@@ -15,10 +15,10 @@ import (
 // holds a key. An ID that occurs twice in a batch fails with ErrDuplicate; one that is
 // already on the queue does not, because SQS does not know it.
 func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
-	if err := q.open(); err != nil {
+	if err := q.checkOpen(); err != nil {
 		return nil, err
 	}
-	e := q.e
+	e := q.state
 	out := make([]driver.Enqueued, len(tasks))
 	errs := make([]error, len(tasks))
 	batch := make([]*outgoing, 0, len(tasks))
@@ -65,26 +65,26 @@ func (q *Queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 
 // outgoing makes the message of a task that is enqueued or redriven. A payload that is
 // too large goes to the store.
-func (e *engine) outgoing(ctx context.Context, t *driver.Task) (*outgoing, error) {
-	o := &outgoing{to: e.place(t).remote, task: t, delay: t.ScheduledFor.Sub(e.p.clock.Now())}
+func (e *queueState) outgoing(ctx context.Context, t *driver.Task) (*outgoing, error) {
+	o := &outgoing{to: e.sourceFor(t).sqsQueue, task: t, delay: t.ScheduledFor.Sub(e.p.clock.Now())}
 	if e.fifo {
 		o.group, o.dedup = token(t.GroupKey), e.deduplication(t, enqueueID(t))
 		if o.delay > 0 && e.later != nil {
-			o.to = e.later.remote
+			o.to = e.later.sqsQueue
 		}
 	}
-	if e.adopted {
-		if err := e.dress(o); err != nil {
+	if e.onExisting {
+		if err := e.encodeExisting(o); err != nil {
 			return nil, err
 		}
 	}
-	err := e.p.checkIn(ctx, o)
+	err := e.p.encodeOrStore(ctx, o)
 	return o, err
 }
 
-// deduplication is the deduplication ID of a task that joins the line of its group: the
-// user's, or the one given.
-func (e *engine) deduplication(t *driver.Task, otherwise string) string {
+// deduplication is the deduplication ID of a task that is sent to its group: the user's,
+// or the one given.
+func (e *queueState) deduplication(t *driver.Task, otherwise string) string {
 	if f := e.on.DeduplicationID; f != nil {
 		if id := f(t); id != "" {
 			return token(id)
@@ -93,15 +93,15 @@ func (e *engine) deduplication(t *driver.Task, otherwise string) string {
 	return otherwise
 }
 
-// place is the lane of a task. A level that the queue does not have becomes the nearest
-// one.
-func (e *engine) place(t *driver.Task) *lane {
-	for _, l := range e.lanes {
+// sourceFor is the source that a task is sent to. A level that the queue does not have
+// becomes the nearest one.
+func (e *queueState) sourceFor(t *driver.Task) *source {
+	for _, l := range e.sources {
 		if t.Priority >= l.level {
 			return l
 		}
 	}
-	return e.lanes[len(e.lanes)-1]
+	return e.sources[len(e.sources)-1]
 }
 
 // enqueueID is the deduplication ID of a task: the same when one enqueue is
@@ -111,14 +111,14 @@ func enqueueID(t *driver.Task) string {
 	return token(t.ID + "/" + strconv.FormatInt(t.CreatedAt.UnixNano(), 36))
 }
 
-// checkIn encodes a message. If that is too large and there is a store, it puts the
+// encodeOrStore encodes a message. If that is too large and there is a store, it puts the
 // payload there and sends the key.
-func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
+func (p *Provider) encodeOrStore(ctx context.Context, o *outgoing) error {
 	if o.attrs[attrStored] != "" {
-		o.task = hollow(o.task)
+		o.task = withoutPayload(o.task)
 	}
 	o.prepare()
-	if o.raw != nil && !o.coded {
+	if o.raw != nil && !o.byCodec {
 		if o.err != nil { // the reason alone may be too much
 			o.attrs = nil
 			o.prepare()
@@ -135,17 +135,17 @@ func (p *Provider) checkIn(ctx context.Context, o *outgoing) error {
 	if o.attrs == nil {
 		o.attrs = make(map[string]string, 1)
 	}
-	o.attrs[attrStored], o.task, o.err = key, hollow(o.task), nil
-	if o.coded { // who reads other bodies could not read this one, whatever its form
-		o.raw, o.coded = nil, false
+	o.attrs[attrStored], o.task, o.err = key, withoutPayload(o.task), nil
+	if o.byCodec { // a reader of other bodies could not read this one, whatever its form
+		o.raw, o.byCodec = nil, false
 		delete(o.attrs, attrTask)
 	}
 	o.prepare()
 	return o.err
 }
 
-// hollow is a task without its payload: null, or nothing where it is encoded.
-func hollow(t *driver.Task) *driver.Task {
+// withoutPayload is a task without its payload: null, or nothing if it is encoded.
+func withoutPayload(t *driver.Task) *driver.Task {
 	c := *t
 	c.Payload = []byte("null")
 	if t.Encoding != "" {

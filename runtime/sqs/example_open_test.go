@@ -41,7 +41,7 @@ func ExampleNew() {
 		sqs.WithMaxPolls(4),               // at the same time, of each queue
 		sqs.WithCloseWait(30*time.Second), // for polls that are under way at the end
 		sqs.RetryByVisibility(),           // a retry costs one request less
-		sqs.WithStarvationFree(10),        // every tenth look begins at the lowest level
+		sqs.WithStarvationFree(10),        // every tenth Dequeue begins at the lowest level
 	)
 	if err != nil {
 		log.Fatal(err)

@@ -66,8 +66,8 @@ func WithQueue(name string, on Existing) Option {
 // queue takes whose owner has not lowered it.
 const assumedSize = 256 << 10
 
-// lanes are the URLs of the queues for tasks, by level.
-func (on Existing) lanes() []string {
+// queueURLs are the URLs of the queues for tasks, by level.
+func (on Existing) queueURLs() []string {
 	if on.URL != "" {
 		return []string{on.URL}
 	}
@@ -88,7 +88,7 @@ func checkExisting(all map[string]Existing, region string) error {
 		if (on.URL == "") == (len(on.Levels) == 0) {
 			return bad("give URL, or on a priority queue Levels")
 		}
-		for _, u := range slices.Concat(on.lanes(), []string{on.DLQ, on.Later}) {
+		for _, u := range slices.Concat(on.queueURLs(), []string{on.DLQ, on.Later}) {
 			if u == "" {
 				continue
 			}
@@ -111,7 +111,7 @@ func checkExisting(all map[string]Existing, region string) error {
 
 // own are the URLs of what no other queue may share.
 func (on Existing) own() []string {
-	all := on.lanes()
+	all := on.queueURLs()
 	if on.Later != "" {
 		all = append(slices.Clone(all), on.Later)
 	}
@@ -151,8 +151,7 @@ func (p *Provider) awsRegion() string {
 	return ""
 }
 
-// existingFor finds what a queue stands on by WithQueue, itself or as the dead letter queue
-// of another.
+// existingFor finds the Existing of a queue of WithQueue, or of the dead letter queue of one.
 func (p *Provider) existingFor(cfg driver.QueueConfig) (on Existing, dead, ok bool) {
 	if on, ok = p.existing[cfg.Name]; ok {
 		for _, other := range p.existing {
@@ -167,16 +166,16 @@ func (p *Provider) existingFor(cfg driver.QueueConfig) (on Existing, dead, ok bo
 	return Existing{URL: u}, true, u != ""
 }
 
-// adopt makes the engine of a queue that stands on what is there.
-func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool, cfg driver.QueueConfig) error {
-	e.adopted = true
+// openExisting makes the state of a queue of WithQueue.
+func (p *Provider) openExisting(ctx context.Context, e *queueState, on Existing, dead bool, cfg driver.QueueConfig) error {
+	e.onExisting = true
 	if dead {
-		r, err := p.examine(ctx, e, on.URL)
+		r, err := p.inspectExisting(ctx, e, on.URL)
 		if err != nil {
 			return err
 		}
 		e.isDLQ, e.fifo = true, r.fifo
-		e.lanes = []*lane{newLane(e, r, 0)}
+		e.sources = []*source{newSource(e, r, 0)}
 		return errors.Join(cfg.AsDead(), p.verify(r, 0))
 	}
 	if err := on.fits(cfg); err != nil {
@@ -187,7 +186,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 		if u := p.deadURLs[cfg.DLQ]; u != "" && u != on.DLQ {
 			return fmt.Errorf("%w: the dead letter queue %q is %s to another queue, and %s to this one: give them different names with dlq=", driver.ErrQueueMismatch, cfg.DLQ, u, on.DLQ)
 		}
-		dlq, err := p.examine(ctx, e, on.DLQ)
+		dlq, err := p.inspectExisting(ctx, e, on.DLQ)
 		if err == nil {
 			err = p.verify(dlq, 0)
 		}
@@ -196,8 +195,8 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 		}
 		p.deadURLs[cfg.DLQ], e.dlq = on.DLQ, dlq
 	}
-	for level, u := range slices.Backward(on.lanes()) {
-		r, err := p.examine(ctx, e, u)
+	for level, u := range slices.Backward(on.queueURLs()) {
+		r, err := p.inspectExisting(ctx, e, u)
 		if err == nil {
 			err = p.verifyLive(r, e.dlq, cfg)
 		}
@@ -207,12 +206,12 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 		if r.fifo != e.fifo {
 			return fmt.Errorf("%w: the SQS queue %s is %s, and a queue of type %s is declared", driver.ErrQueueMismatch, r.name, typeOf(r), cfg.Type)
 		}
-		e.lanes = append(e.lanes, newLane(e, r, level))
+		e.sources = append(e.sources, newSource(e, r, level))
 	}
 	if on.Later == "" {
 		return nil
 	}
-	later, err := p.examine(ctx, e, on.Later)
+	later, err := p.inspectExisting(ctx, e, on.Later)
 	if err == nil {
 		err = p.verify(later, 0)
 	}
@@ -222,7 +221,7 @@ func (p *Provider) adopt(ctx context.Context, e *engine, on Existing, dead bool,
 	if err != nil {
 		return err
 	}
-	e.later = newLane(e, later, 0)
+	e.later = newSource(e, later, 0)
 	return nil
 }
 
@@ -246,22 +245,22 @@ func (on Existing) fits(cfg driver.QueueConfig) error {
 	return nil
 }
 
-func typeOf(r *remote) driver.QueueType {
+func typeOf(r *sqsQueue) driver.QueueType {
 	if r.fifo {
 		return driver.FIFO
 	}
 	return driver.Standard
 }
 
-// examine reads the attributes of an SQS queue that is there already, or says in the log
-// what it assumes of them.
-func (p *Provider) examine(ctx context.Context, e *engine, u string) (*remote, error) {
+// inspectExisting reads the attributes of an SQS queue of WithQueue, or logs what it assumes
+// of them.
+func (p *Provider) inspectExisting(ctx context.Context, e *queueState, u string) (*sqsQueue, error) {
 	owner, name := ownerAndName(u)
 	r, err := p.inspect(ctx, name, u)
 	if !denied(err) {
 		return r, err
 	}
-	r = &remote{name: name, url: u, arn: arnOf(p.api.Options().Region, owner, name), fifo: strings.HasSuffix(name, ".fifo"), maxSize: assumedSize, retention: maxRetention, assumed: true}
+	r = &sqsQueue{name: name, url: u, arn: arnOf(p.api.Options().Region, owner, name), fifo: strings.HasSuffix(name, ".fifo"), maxSize: assumedSize, retention: maxRetention, assumed: true}
 	r.delays = !r.fifo
 	slog.Info("sqs: no permission to read the attributes of a queue (sqs:GetQueueAttributes), assuming: "+
 		"MessageRetentionPeriod of 14 days, a redrive policy with the given dead letter queue that moves nothing too early; messages of 256 KiB at most",
@@ -282,10 +281,10 @@ func arnOf(region, owner, name string) string {
 }
 
 // undelayed reports whether delayed tasks have no place to wait.
-func (e *engine) undelayed() bool { return e.fifo && !e.isDLQ && e.later == nil }
+func (e *queueState) undelayed() bool { return e.fifo && !e.isDLQ && e.later == nil }
 
 // sendsOnly is the error of what needs a dead letter queue, where none is given.
-func (e *engine) sendsOnly() error {
+func (e *queueState) sendsOnly() error {
 	if e.isDLQ || e.dlq != nil {
 		return nil
 	}

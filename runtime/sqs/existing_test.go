@@ -156,7 +156,7 @@ func TestEachLevelOfAQueueMadeByHandIsItsOwn(t *testing.T) {
 	p := b.provider(t, WithQueue("q", Existing{Levels: urls[:2], DLQ: urls[2]}))
 	q := openQueue(t, p, driver.QueueConfig{Type: driver.Priority, Levels: 2})
 	enqueue(t, q, task(q, "low"), task(q, "high", func(t *driver.Task) { t.Priority = 1 }))
-	require.Contains(t, *look(t, b, &remote{url: urls[1]}).Body, `"high"`)
+	require.Contains(t, *receiveOne(t, b, &sqsQueue{url: urls[1]}).Body, `"high"`)
 	require.Equal(t, []string{"high", "low"}, idsOf(take(t, q, 2)))
 }
 
@@ -315,7 +315,7 @@ func TestAWorkerMayDoWithoutAttributes(t *testing.T) {
 	require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
 	_, err := q.Stats(within(t))
 	require.ErrorContains(t, err, "GetQueueAttributes")
-	require.Contains(t, *look(t, b, &remote{url: urls[1]}).Body, `"a"`)
+	require.Contains(t, *receiveOne(t, b, &sqsQueue{url: urls[1]}).Body, `"a"`)
 }
 
 // TestAProducerNeedsToSendAlone gives none of the other actions, by a manager too.

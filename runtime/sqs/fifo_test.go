@@ -146,9 +146,9 @@ func TestAFailedHeadWaitsHereWithItsLineAndNobodyIsCharged(t *testing.T) {
 
 // receives is how often SQS has handed out the message of a task that is leased here.
 func receives(q *Queue, d *driver.Delivery) int {
-	q.e.mu.Lock()
-	defer q.e.mu.Unlock()
-	return q.e.out[d.Receipt].receives
+	q.state.mu.Lock()
+	defer q.state.mu.Unlock()
+	return q.state.leased[d.Receipt].receives
 }
 
 func TestAfterADeployTheLineBehindAFailedHeadHasAllItsRetries(t *testing.T) {
@@ -374,38 +374,38 @@ func TestAnExtendBesideACompleteLeavesTheGroupToIt(t *testing.T) {
 	put(t, q, numbered(3)...)
 	ds := dequeue(t, q)
 	// A Complete whose answer is on its way: the message is deleted.
-	ms, errs := q.e.claim(ds, true)
-	q.e.drop(within(t), ms, errs)
+	ms, errs := q.state.claim(ds, true)
+	q.state.deleteMessages(within(t), ms, errs)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, q.Extend(within(t), ds, time.Minute), driver.ErrLeaseLost)
 	require.Equal(t, driver.Stats{Leased: 2}, stats(t, other), "what stands behind it is still with this process")
 }
 
-// A cupboard is a store that is away for some payloads.
-type cupboard struct {
-	*shelf
-	locked atomic.Bool
+// A failingStore is a store that is away for some payloads.
+type failingStore struct {
+	*memoryStore
+	failing atomic.Bool
 }
 
-func (c *cupboard) Get(ctx context.Context, key string) ([]byte, error) {
-	if c.locked.Load() {
+func (c *failingStore) Get(ctx context.Context, key string) ([]byte, error) {
+	if c.failing.Load() {
 		return nil, errors.New("the store is away")
 	}
-	return c.shelf.Get(ctx, key)
+	return c.memoryStore.Get(ctx, key)
 }
 
 func TestAGroupWaitsWhileTheStoreOfItsFirstIsAway(t *testing.T) {
 	t.Parallel()
-	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
+	store := &failingStore{memoryStore: &memoryStore{all: make(map[string][]byte)}}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, fifo)
 	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "behind"), task(q, "other", func(t *driver.Task) { t.GroupKey = "h" }))
-	store.locked.Store(true)
+	store.failing.Store(true)
 	ds := dequeue(t, q)
 	require.Equal(t, []string{"other"}, idsOf(ds))
 	require.NoError(t, q.Complete(within(t), ds))
 	nothing(t, q)
-	store.locked.Store(false)
+	store.failing.Store(false)
 	b.clock.Advance(time.Minute)
 	require.Equal(t, "large", first(t, q).Task.ID)
 	require.Equal(t, "behind", first(t, q).Task.ID)
@@ -435,9 +435,9 @@ func TestAnExtendThatIsUnderWayDoesNotEndTheWaitOfARetry(t *testing.T) {
 		ds[0].Delay = time.Hour
 		go func() { released <- q.Release(within(t), ds) }()
 		require.Eventually(t, func() bool {
-			q.e.mu.Lock()
-			defer q.e.mu.Unlock()
-			m := q.e.out[ds[0].Receipt]
+			q.state.mu.Lock()
+			defer q.state.mu.Unlock()
+			m := q.state.leased[ds[0].Receipt]
 			return m == nil || m.releasing != nil
 		}, soon, time.Millisecond)
 		more, late := *ds[0], make(chan error, 1)

@@ -18,8 +18,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-// hurried ends long before SQS is given up.
-func hurried(t *testing.T) context.Context {
+// shortContext ends long before SQS is given up.
+func shortContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	t.Cleanup(cancel)
 	return ctx
@@ -44,7 +44,7 @@ func (b *bench) unanswered(t *testing.T, action string) (arrived <-chan struct{}
 
 // deadConnections opens a queue by a client with idle connections of which none is
 // answered any more. New ones are.
-func deadConnections(t *testing.T, own *http.Client, patience time.Duration, before ...func(*Queue)) *Queue {
+func deadConnections(t *testing.T, own *http.Client, answerWait time.Duration, before ...func(*Queue)) *Queue {
 	b := newBench(t)
 	proxy, err := faultproxy.Listen(strings.TrimPrefix(b.URL(), "http://"))
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func deadConnections(t *testing.T, own *http.Client, patience time.Duration, bef
 	p, err := New(awssqs.New(o), WithClock(b.clock), WithCloseWait(0))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	p.api.patience = patience
+	p.api.answerWait = answerWait
 	q := openQueue(t, p, driver.QueueConfig{})
 	for _, f := range before {
 		f(q)
@@ -102,7 +102,7 @@ func TestConnectionsThatDiedInSilenceAreReplaced(t *testing.T) {
 func TestACallThatGivesUpFirstHasTheNextDialAnew(t *testing.T) {
 	t.Parallel()
 	q := deadConnections(t, nil, time.Hour)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*suspicious)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*suspectAfter)
 	defer cancel()
 	_, err := q.Stats(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -145,7 +145,7 @@ func TestAnExtendOfWhatIsBeingReleasedWaitsForTheEndOfThat(t *testing.T) {
 		<-arrived
 		before := ds[0].LeaseUntil
 		kept := *ds[0]
-		require.ErrorIs(t, q.Extend(hurried(t), []*driver.Delivery{&kept}, time.Hour), context.DeadlineExceeded)
+		require.ErrorIs(t, q.Extend(shortContext(t), []*driver.Delivery{&kept}, time.Hour), context.DeadlineExceeded)
 		require.Equal(t, before, kept.LeaseUntil)
 		extended := make(chan error, 1)
 		go func() { extended <- q.Extend(within(t), []*driver.Delivery{&kept}, time.Hour) }()
@@ -199,7 +199,7 @@ func TestAnOpenEndsThoughAnotherIsNotAnswered(t *testing.T) {
 		opened <- err
 	}()
 	<-arrived
-	_, err := b.p.Open(hurried(t), driver.QueueConfig{Name: "another"})
+	_, err := b.p.Open(shortContext(t), driver.QueueConfig{Name: "another"})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	answer()
 	require.NoError(t, <-opened)
@@ -213,7 +213,7 @@ func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 	ds := take(t, other, 1)
 	driver.Bury(ds[0].Task, "other", b.clock.Now(), errors.New("it failed"))
 	require.NoError(t, other.DeadLetter(within(t), ds))
-	b.p.api.patience = time.Hour
+	b.p.api.answerWait = time.Hour
 	arrived, answer := b.unanswered(t, "ChangeMessageVisibilityBatch")
 	ctx, cancel := context.WithCancel(within(t))
 	ended := make(chan error, 1)
@@ -226,7 +226,7 @@ func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.NoError(t, err, "there was nothing of this queue")
-	case <-time.After(strayTime / 2):
+	case <-time.After(giveBackTimeout / 2):
 		t.Fatal("it goes on")
 	}
 	answer()
@@ -265,7 +265,7 @@ func TestCloseEndsThoughWhatIsAtHandIsNotGivenBack(t *testing.T) {
 			select {
 			case err := <-closed:
 				require.NoError(t, err)
-			case <-time.After(strayTime - lastMoves):
+			case <-time.After(giveBackTimeout - lastGiveBack):
 				t.Fatal("it goes on")
 			}
 		})

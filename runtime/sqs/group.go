@@ -8,13 +8,13 @@ import (
 )
 
 // A group is the messages of one message group from one receive of a fifo queue, in
-// order. Its head is ready or with a worker; the others wait behind it, under the same
+// order. Its head is ready or with a worker; its followers wait, under the same
 // lease, until it is completed or dead. SQS gives no message of the group to anybody
-// else meanwhile. It is guarded by engine.mu.
-type group struct{ line []*message }
+// else meanwhile. It is guarded by queueState.mu.
+type group struct{ messages []*message }
 
-// line makes groups of received messages and returns their heads.
-func line(ms []*message, raw []types.Message) []*message {
+// groupHeads makes groups of received messages and returns their heads.
+func groupHeads(ms []*message, raw []types.Message) []*message {
 	key := make(map[string]string, len(raw))
 	for _, r := range raw {
 		key[aws.ToString(r.ReceiptHandle)] = r.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
@@ -30,61 +30,61 @@ func line(ms []*message, raw []types.Message) []*message {
 			heads = append(heads, m)
 		}
 		m.group = g
-		g.line = append(g.line, m)
+		g.messages = append(g.messages, m)
 	}
 	return heads
 }
 
-// line is how many messages stand in a message's line, itself included.
-func (m *message) line() int {
+// groupSize is how many messages the group of a message has, itself included.
+func (m *message) groupSize() int {
 	if m.group == nil {
 		return 1
 	}
-	return len(m.group.line)
+	return len(m.group.messages)
 }
 
-// lined is the message with those behind it.
-func (m *message) lined() []*message {
+// withFollowers is all messages of a head's group, in order.
+func (m *message) withFollowers() []*message {
 	if m.group == nil {
 		return []*message{m}
 	}
-	return slices.Clone(m.group.line)
+	return slices.Clone(m.group.messages)
 }
 
-// behind are those behind the message.
-func (m *message) behind() []*message {
+// followers are the messages of the group that come after this one.
+func (m *message) followers() []*message {
 	if m.group == nil {
 		return nil
 	}
-	i := slices.Index(m.group.line, m)
-	return slices.Clone(m.group.line[i+1:])
+	i := slices.Index(m.group.messages, m)
+	return slices.Clone(m.group.messages[i+1:])
 }
 
-// cutLine takes out what was lost, and all that stands behind it: SQS hands that
-// out again, in order. It returns what was cut off though it was not lost.
-func (m *message) cutLine(lost map[*message]bool) []*message {
+// cutAtLost removes the first lost message and all after it from the group: SQS hands them
+// out again, in order. It returns those that were removed though they were not lost.
+func (m *message) cutAtLost(lost map[*message]bool) []*message {
 	if m.group == nil {
 		return nil
 	}
-	i := slices.IndexFunc(m.group.line, func(o *message) bool { return lost[o] })
+	i := slices.IndexFunc(m.group.messages, func(o *message) bool { return lost[o] })
 	if i < 0 {
 		return nil
 	}
-	rest := slices.DeleteFunc(slices.Clone(m.group.line[i:]), func(o *message) bool { return lost[o] })
-	m.group.line = m.group.line[:i]
+	rest := slices.DeleteFunc(slices.Clone(m.group.messages[i:]), func(o *message) bool { return lost[o] })
+	m.group.messages = m.group.messages[:i]
 	return rest
 }
 
-// next takes the head off its line and makes the next one ready. mu is held.
-func (e *engine) next(m *message) {
+// advanceGroup removes the head from its group and makes the next message ready. mu is held.
+func (e *queueState) advanceGroup(m *message) {
 	g := m.group
-	if g == nil || len(g.line) == 0 || g.line[0] != m {
+	if g == nil || len(g.messages) == 0 || g.messages[0] != m {
 		return
 	}
-	g.line = g.line[1:]
-	if len(g.line) > 0 {
-		m.lane.ready = append(m.lane.ready, g.line[0])
+	g.messages = g.messages[1:]
+	if len(g.messages) > 0 {
+		m.source.ready = append(m.source.ready, g.messages[0])
 		e.wakeAll()
-		e.holdBack()
+		e.scheduleGiveBack()
 	}
 }

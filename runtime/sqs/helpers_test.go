@@ -72,7 +72,7 @@ func shortly(t *testing.T) context.Context {
 
 // task makes a task for a queue; on a fifo queue it is of the group "g".
 func task(q *Queue, id string, change ...func(*driver.Task)) *driver.Task {
-	t := &driver.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"id":"` + id + `"}`), CreatedAt: q.e.p.clock.Now(), MaxRetries: 3}
+	t := &driver.Task{ID: id, Type: "work", Queue: q.cfg.Name, Payload: []byte(`{"id":"` + id + `"}`), CreatedAt: q.state.p.clock.Now(), MaxRetries: 3}
 	if q.cfg.Type == driver.FIFO {
 		t.GroupKey = "g"
 	}

@@ -143,7 +143,7 @@ func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
 	b := newBench(t)
 	q, dead := openQueue(t, b.p, driver.QueueConfig{}), openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
 	text := body(task(q, "a")) // as it was enqueued
-	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.dlq.url, MessageBody: &text})
+	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.state.dlq.url, MessageBody: &text})
 	require.NoError(t, err)
 	d := take(t, dead, 1)[0]
 	require.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "delivered too often")

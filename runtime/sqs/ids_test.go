@@ -23,18 +23,18 @@ func TestAFairGroupGoesWhereverATaskGoes(t *testing.T) {
 		q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1], Codec: codec, FairGroup: tenantOf})), driver.QueueConfig{})
 		for tenant, want := range map[string]string{"acme": "acme", "": "", "two words": token("two words")} {
 			enqueue(t, q, task(q, "a", of(tenant)))
-			group := func(of *remote) string { return look(t, b, of).Attributes["MessageGroupId"] }
-			require.Equal(t, want, group(q.e.lanes[0].remote))
+			group := func(of *sqsQueue) string { return receiveOne(t, b, of).Attributes["MessageGroupId"] }
+			require.Equal(t, want, group(q.state.sources[0].sqsQueue))
 			ds := take(t, q, 1)
 			require.Empty(t, ds[0].Task.GroupKey)
 			ds[0].Task.RetryCount++
 			require.NoError(t, q.Release(within(t), ds))
-			require.Equal(t, want, group(q.e.lanes[0].remote))
+			require.Equal(t, want, group(q.state.sources[0].sqsQueue))
 			require.NoError(t, q.DeadLetter(within(t), take(t, q, 1)))
-			require.Equal(t, want, group(q.e.dlq))
+			require.Equal(t, want, group(q.state.dlq))
 			_, err := q.Redrive(within(t), nil)
 			require.NoError(t, err)
-			require.Equal(t, want, group(q.e.lanes[0].remote))
+			require.Equal(t, want, group(q.state.sources[0].sqsQueue))
 			require.NoError(t, q.Complete(within(t), take(t, q, 1)))
 		}
 	}

@@ -21,9 +21,9 @@ func TestMain(m *testing.M) {
 // the command line does not say how many: most of their time is spent on waiting.
 func runSideBySide() {
 	flag.Parse()
-	said := false
-	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
-	if !said {
+	sendRaw := false
+	flag.Visit(func(f *flag.Flag) { sendRaw = sendRaw || f.Name == "test.parallel" })
+	if !sendRaw {
 		_ = flag.Set("test.parallel", strconv.Itoa(2*goruntime.GOMAXPROCS(0))) // it is a number
 	}
 }

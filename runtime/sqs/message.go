@@ -18,11 +18,11 @@ import (
 
 // The attributes of a message. Most messages have none: the body is the envelope.
 const (
-	attrCrashes = "taskgen-crashes" // deliveries that ended without a word, before the task was sent again
+	attrCrashes = "taskgen-crashes" // deliveries that ended without an outcome, before the task was sent again
 	attrDead    = "taskgen-dead"    // the queue that the task died on
 	attrStored  = "taskgen-stored"  // where the payload is
 	attrTask    = "taskgen-task"    // the envelope without payload, of a task whose body a Codec writes
-	attrBuried  = "taskgen-buried"  // of a dead message that is no task: a burial
+	attrBuried  = "taskgen-buried"  // of a dead message that is no task: a deathRecord
 )
 
 // reserve is kept free in a message for what the runtime writes into a task: the lines
@@ -31,36 +31,36 @@ const reserve = 64 << 10
 
 // A message is one receive of one message.
 type message struct {
-	lane     *lane
-	id       string // SQS's own, the same at each receive
-	handle   string
-	task     *driver.Task
-	receives int
-	crashes  int
-	origin   string // attrDead
-	stored   string // attrStored
-	payload  []byte // the stored payload, or the one that a Codec has read
-	with     beside
-	foreign  bool   // it is no task
-	coded    bool   // a Codec has read its task
-	raw      string // its body, in that case
-	burial   burial
-	sent     time.Time
-	received time.Time
-	until    time.Time // when the lease ends, on our clock
-	group    *group    // of a fifo queue; the message is in its line
-	retries  int       // RetryCount when it was handed out
-	due      time.Time // when it may be handed out again; zero: it may be
-	kept     bool      // a worker has released it, and it stayed here
-	counted  bool      // a tag of the SQS queue says that a worker has it
-	began    int       // how often workers had it before without a word
+	source       *source
+	id           string // SQS's own, the same at each receive
+	handle       string
+	task         *driver.Task
+	receives     int
+	crashes      int
+	origin       string // attrDead
+	stored       string // attrStored
+	payload      []byte // the stored payload, or the one that a Codec has read
+	sender       senderAttributes
+	undecodable  bool   // it is no task
+	byCodec      bool   // a Codec has read its task
+	raw          string // its body, in that case
+	deathRecord  deathRecord
+	sent         time.Time
+	received     time.Time
+	until        time.Time // when the lease ends, on our clock
+	group        *group    // of a fifo queue; the message is one of it
+	retries      int       // RetryCount when it was handed out
+	due          time.Time // when it may be handed out again; zero: it may be
+	releasedHere bool      // a worker has released it, and it stayed here
+	counted      bool      // a tag of the SQS queue says that a worker has it
+	starts       int       // how often it went to workers before and had no outcome
 
-	doubt     bool          // a request to delete or release it was sent without an answer
-	settling  bool          // a call completes, releases or buries it
-	releasing chan struct{} // closed when its Release has ended: no Extend may come after it; nil: none
-	extending int           // calls of Extend under way
-	extended  chan struct{} // closed when they have ended; nil: none
-	moved     bool          // it was sent to its new place: only the delete is left
+	outcomeUnknown bool          // a request to delete or release it was sent without an answer
+	settling       bool          // a call completes, releases or buries it
+	releasing      chan struct{} // closed when its Release has ended: no Extend may come after it; nil: none
+	extending      int           // calls of Extend under way
+	extended       chan struct{} // closed when they have ended; nil: none
+	moved          bool          // it was sent to its new place: only the delete is left
 }
 
 // body writes the envelope of a task as SQS can carry it: unchanged, or quoted if it
@@ -127,41 +127,41 @@ func envelope(text string) ([]byte, error) {
 
 // read makes a message of what SQS handed out. The error says why its body is no task;
 // the message is returned nevertheless. Without task and error it is to be deleted.
-func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*message, error) {
-	msg := &message{lane: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease)}
+func (l *source) read(m types.Message, at time.Time, lease time.Duration) (*message, error) {
+	msg := &message{source: l, id: aws.ToString(m.MessageId), handle: aws.ToString(m.ReceiptHandle), received: at, until: at.Add(lease)}
 	msg.receives = int(max(number(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]), 1))
 	text := func(name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
 	before, _ := strconv.Atoi(text(attrCrashes))
 	msg.crashes = max(before, 0)
 	msg.origin, msg.stored = text(attrDead), text(attrStored)
 	msg.sent = time.UnixMilli(number(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)]))
-	if b, ok := buried(text(attrBuried)); ok && l.e.isDLQ {
-		msg.standFor(m, b)
+	if b, ok := parseDeathRecord(text(attrBuried)); ok && l.state.isDLQ {
+		msg.setDeathRecord(m, b)
 		return msg, nil
 	}
-	msg.with = besides(m, attrCrashes, attrDead, attrStored, attrTask, attrBuried)
-	err := l.open(msg, m, text(attrTask))
+	msg.sender = senderAttributesOf(m, attrCrashes, attrDead, attrStored, attrTask, attrBuried)
+	err := l.decodeBody(msg, m, text(attrTask))
 	if err == nil && msg.task == nil {
 		return msg, nil
 	}
 	if err != nil {
 		return msg, fmt.Errorf("%w: the message's body is not a task: %w", driver.ErrInvalidTask, err)
 	}
-	if msg.origin != "" && !l.e.isDLQ {
-		driver.Unbury(msg.task, l.e.deadName) // SQS itself moved it back
+	if msg.origin != "" && !l.state.isDLQ {
+		driver.Unbury(msg.task, l.state.deadName) // SQS itself moved it back
 	}
 	switch {
-	case l.e.isDLQ, l == l.e.later, msg.task.ScheduledFor.After(at):
+	case l.state.isDLQ, l == l.state.later, msg.task.ScheduledFor.After(at):
 		// It is not run, or not yet: earlier receivers browsed it, or sent it on.
-	case l.e.stays():
-		l.e.remember(msg)
+	case l.state.retriesInPlace():
+		l.state.applyHint(msg)
 	default:
 		msg.crashes += msg.receives - 1
 	}
 	return msg, nil
 }
 
-// remember adds to SQS's data of a task what this process knows of it.
+// applyHint adds to SQS's data of a task what this process knows of it.
 //
 // On a fifo queue that is all. A receive there is of a group: its count is how often
 // the group was fetched, and does not show whether the task began. So it charges
@@ -169,25 +169,25 @@ func (l *lane) read(m types.Message, at time.Time, lease time.Duration) (*messag
 //
 // With RetryByVisibility a receive is a run that failed or ended with its worker,
 // because a task that goes back unused is sent again. It is charged as a retry.
-func (e *engine) remember(m *message) {
-	note := e.memos.get(m.id)
-	if note != nil {
-		m.task = note.task.Clone()
+func (e *queueState) applyHint(m *message) {
+	hint := e.attemptHints.get(m.id)
+	if hint != nil {
+		m.task = hint.task.Clone()
 	}
 	if e.fifo {
 		m.crashes = 0
 		return
 	}
 	runs := m.receives - 1
-	if note != nil {
-		runs -= note.receives
+	if hint != nil {
+		runs -= hint.receives
 	}
 	m.task.RetryCount += max(runs, 0)
 }
 
 // fetchStored fetches the payload of a message that holds only its key.
 func (m *message) fetchStored(ctx context.Context) error {
-	store := m.lane.e.p.store
+	store := m.source.state.p.store
 	if store == nil {
 		return fmt.Errorf("%w: the payload is in a store (key %s), and this process has none: open the provider WithStore", driver.ErrInvalidTask, m.stored)
 	}

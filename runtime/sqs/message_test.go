@@ -35,8 +35,8 @@ func TestAPlainEnvelopeIsTheBody(t *testing.T) {
 // raw sends a body past the provider.
 func raw(t *testing.T, b *bench, q *Queue, text string) {
 	t.Helper()
-	in := &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: &text}
-	if q.e.fifo {
+	in := &awssqs.SendMessageInput{QueueUrl: &q.state.sources[0].url, MessageBody: &text}
+	if q.state.fifo {
 		in.MessageGroupId, in.MessageDeduplicationId = aws.String("g"), aws.String("d")
 	}
 	_, err := b.p.api.SendMessage(within(t), in)

@@ -87,7 +87,7 @@ func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, WithWait(time.Second))
-	b.p.api.patience = 100 * time.Millisecond
+	b.p.api.answerWait = 100 * time.Millisecond
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	b.SetHook(func(c sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: time.Hour} })
@@ -118,9 +118,9 @@ func TestThereIsOnePollWhenIdleAndMoreAtLoad(t *testing.T) {
 		if c.Operation != "ReceiveMessage" {
 			return sqstest.Fault{}
 		}
-		q.e.mu.Lock()
-		n := q.e.lanes[0].polls
-		q.e.mu.Unlock()
+		q.state.mu.Lock()
+		n := q.state.sources[0].polls
+		q.state.mu.Unlock()
 		mu.Lock()
 		defer mu.Unlock()
 		most = max(most, n)
@@ -241,10 +241,10 @@ func TestABriefDequeueLooksNowAndThen(t *testing.T) {
 		began := time.Now()
 		_, err := q.Dequeue(shortly(t), 10, time.Minute)
 		require.ErrorIs(t, err, driver.ErrNoTasks)
-		looks := int64(time.Since(began)/lookEvery) + 1
-		lanes := int64(len(q.e.inputs()))
+		looks := int64(time.Since(began)/shortPollInterval) + 1
+		sources := int64(len(q.state.allSources()))
 		cost := b.p.Requests()["ReceiveMessage"] - before
-		require.LessOrEqual(t, cost, lanes*(looks+2), "%s: for %d looks", q.cfg.Type, looks) // the highest levels are asked once more by themselves
+		require.LessOrEqual(t, cost, sources*(looks+2), "%s: for %d looks", q.cfg.Type, looks) // the highest levels are asked once more by themselves
 		put(t, q, "a")
 		require.Equal(t, []string{"a"}, idsOf(take(t, q, 1)))
 	}
@@ -280,7 +280,7 @@ func TestAnAnswerThatIsReadAfterItsLeaseBringsNothing(t *testing.T) {
 		b := benchWith(t, 20*time.Millisecond)
 		q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 		put(t, q, "a")
-		name := q.e.lanes[0].name
+		name := q.state.sources[0].name
 		var once sync.Once
 		b.SetHook(func(c sqstest.Call) sqstest.Fault {
 			if c.Operation == "ReceiveMessage" && c.Queue == name {

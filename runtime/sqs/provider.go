@@ -21,13 +21,13 @@ var ErrNotStored = errors.New("taskgen: no such payload in the store")
 type Provider struct {
 	api *api
 	options
-	mark string // the beginning of this process's receipts
-	seq  atomic.Uint64
+	receiptPrefix string // the beginning of this process's receipts
+	seq           atomic.Uint64
 
 	opening chan struct{} // holds one that opens a queue: a second finds what the first has made
 
 	mu       sync.Mutex
-	engines  map[string]*engine
+	states   map[string]*queueState
 	dead     map[string]bool   // names of dead letter queues that were seen here
 	deadURLs map[string]string // of those that WithQueue gives, by the names that their queues declare
 	closed   bool
@@ -47,14 +47,14 @@ func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 	}
 	p := &Provider{
 		api: newAPI(client), options: o,
-		opening: make(chan struct{}, 1), engines: make(map[string]*engine), dead: make(map[string]bool), deadURLs: make(map[string]string),
+		opening: make(chan struct{}, 1), states: make(map[string]*queueState), dead: make(map[string]bool), deadURLs: make(map[string]string),
 	}
 	if err := checkExisting(o.existing, p.awsRegion()); err != nil {
 		return nil, err
 	}
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
-	p.mark = hex.EncodeToString(random[:])
+	p.receiptPrefix = hex.EncodeToString(random[:])
 	return p, nil
 }
 
@@ -91,23 +91,23 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	if err != nil {
 		return nil, fmt.Errorf("queue %q in SQS: %w", cfg.Name, err)
 	}
-	return p.admit(e, cfg)
+	return p.addHandle(e, cfg)
 }
 
-// current is the engine of a queue that is open, or nil.
-func (p *Provider) current(name string) (*engine, error) {
+// current is the state of a queue that is open, or nil.
+func (p *Provider) current(name string) (*queueState, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, fmt.Errorf("sqs: %w", driver.ErrClosed)
 	}
-	return p.engines[name], nil
+	return p.states[name], nil
 }
 
-// admit makes a handle on an engine. If its last handle was closed meanwhile the engine
-// is started again.
-func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
-	q := &Queue{e: e, cfg: cfg, done: make(chan struct{})}
+// addHandle makes a handle on the state of a queue. If its last handle was closed meanwhile,
+// the handle gets a new state.
+func (p *Provider) addHandle(e *queueState, cfg driver.QueueConfig) (*Queue, error) {
+	q := &Queue{state: e, cfg: cfg, done: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -116,10 +116,10 @@ func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closing {
-		q.e = e.again()
+		q.state = e.reopened()
 	}
-	q.e.handles = append(q.e.handles, q)
-	p.engines[cfg.Name] = q.e
+	q.state.handles = append(q.state.handles, q)
+	p.states[cfg.Name] = q.state
 	return q, nil
 }
 
@@ -128,13 +128,13 @@ func (p *Provider) admit(e *engine, cfg driver.QueueConfig) (*Queue, error) {
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	engines := make([]*engine, 0, len(p.engines))
-	for _, e := range p.engines {
-		engines = append(engines, e)
+	states := make([]*queueState, 0, len(p.states))
+	for _, e := range p.states {
+		states = append(states, e)
 	}
 	p.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, e := range engines {
+	for _, e := range states {
 		e.mu.Lock()
 		handles := append([]*Queue(nil), e.handles...)
 		e.mu.Unlock()
@@ -145,11 +145,11 @@ func (p *Provider) Close() error {
 		})
 	}
 	wg.Wait()
-	p.api.hangUp()
+	p.api.closeConnections()
 	return nil
 }
 
 // receipt makes a receipt that no other delivery has, here or elsewhere.
 func (p *Provider) receipt() driver.Receipt {
-	return driver.Receipt(fmt.Sprintf("%s-%016x", p.mark, p.seq.Add(1)))
+	return driver.Receipt(fmt.Sprintf("%s-%016x", p.receiptPrefix, p.seq.Add(1)))
 }

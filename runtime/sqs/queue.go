@@ -14,12 +14,12 @@ import (
 // A Queue is one handle on a queue of a Provider. Handles of one queue share its polls:
 // one handle may settle a task that another has leased.
 type Queue struct {
-	e    *engine
-	cfg  driver.QueueConfig
-	once sync.Once
-	done chan struct{}
+	state *queueState
+	cfg   driver.QueueConfig
+	once  sync.Once
+	done  chan struct{}
 
-	around driver.Revival // of what Redrive moves
+	revival driver.Revival // of what Redrive moves
 }
 
 var _ interface {
@@ -38,32 +38,32 @@ func (q *Queue) Config() driver.QueueConfig { return q.cfg }
 // Capabilities implements [driver.Queue].
 func (q *Queue) Capabilities() driver.Capabilities {
 	delay, hop := time.Duration(driver.Unlimited), maxDelay
-	if q.e.undelayed() {
+	if q.state.undelayed() {
 		delay, hop = 0, 0
 	}
 	return driver.Capabilities{
 		MaxDelay:        delay,
 		DelayHop:        hop,
 		MaxLease:        maxLease,
-		MaxPayload:      q.e.maxPayload(),
+		MaxPayload:      q.state.maxPayload(),
 		MaxBatch:        maxBatch,
 		Ordered:         q.cfg.Type == driver.FIFO,
 		Priorities:      q.cfg.Levels,
 		Durable:         true,
-		ForgivesCrashes: !q.e.chargesReceives(),
-		CountsCrashes:   !q.e.isDLQ && !q.e.stays(),
-		ExactCrashes:    q.e.isDLQ || q.e.fifo,
-		KeepsReleased:   !q.e.fifo && !q.e.stays(),
+		ForgivesCrashes: !q.state.chargesReceives(),
+		CountsCrashes:   !q.state.isDLQ && !q.state.retriesInPlace(),
+		ExactCrashes:    q.state.isDLQ || q.state.fifo,
+		KeepsReleased:   !q.state.fifo && !q.state.retriesInPlace(),
 		FreeLeases:      true,
 		ConfirmsAcks:    true,
 		// What is hidden for its delay is in flight to SQS.
-		CountsScheduled: !q.e.fifo && !q.e.stays(),
+		CountsScheduled: !q.state.fifo && !q.state.retriesInPlace(),
 		CountsLeased:    true,
 		CountsExpired:   true,
 		Granularity:     time.Second,
 		PaidTrips:       true,
 		Lateness:        lateness,
-		Redrive:         q.e.dlq != nil, Discard: q.e.dlq != nil,
+		Redrive:         q.state.dlq != nil, Discard: q.state.dlq != nil,
 	}
 }
 
@@ -72,26 +72,26 @@ func (q *Queue) Capabilities() driver.Capabilities {
 func (q *Queue) Close() error {
 	q.once.Do(func() {
 		close(q.done)
-		e := q.e
+		e := q.state
 		e.p.mu.Lock()
 		e.mu.Lock()
 		e.handles = slices.DeleteFunc(e.handles, func(o *Queue) bool { return o == q })
 		last := len(e.handles) == 0
 		if last {
 			e.closing = true
-			delete(e.p.engines, e.name)
+			delete(e.p.states, e.name)
 		}
 		e.mu.Unlock()
 		e.p.mu.Unlock()
 		if last {
-			e.shut()
+			e.shutDown()
 		}
 	})
 	return nil
 }
 
-// open returns an error when the handle is closed.
-func (q *Queue) open() error {
+// checkOpen returns an error when the handle is closed.
+func (q *Queue) checkOpen() error {
 	select {
 	case <-q.done:
 		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
@@ -124,9 +124,9 @@ func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	case lease > maxLease:
 		return nil, q.tooLong(lease)
 	}
-	if err := errors.Join(q.open(), q.e.sendsOnly()); err != nil {
+	if err := errors.Join(q.checkOpen(), q.state.sendsOnly()); err != nil {
 		return nil, err
 	}
-	defer q.e.tellBuried(ctx)
-	return q.e.dequeue(ctx, q, limit, lease)
+	defer q.state.reportUndecodable(ctx)
+	return q.state.dequeue(ctx, q, limit, lease)
 }

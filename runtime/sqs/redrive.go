@@ -20,12 +20,12 @@ import (
 // all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var stale error // of the moved messages
-	done, err := q.walk(ctx, prey{ids: ids, all: ids == nil}, func(ctx context.Context, e *engine, ms []*message) (errs []error) {
+	done, err := q.walk(ctx, selection{ids: ids, all: ids == nil}, func(ctx context.Context, e *queueState, ms []*message) (errs []error) {
 		ids := make([]string, len(ms))
 		for i, m := range ms {
 			ids[i] = m.task.ID
 		}
-		err := q.around.Around(ctx, ids, func() (moved []string) {
+		err := q.revival.Around(ctx, ids, func() (moved []string) {
 			errs = q.moveBack(nil)(ctx, e, ms)
 			for i, m := range ms {
 				if m.moved {
@@ -47,12 +47,12 @@ func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 }
 
 // OnRedrive implements [driver.Reviver].
-func (q *Queue) OnRedrive(around driver.Revival) { q.around = around }
+func (q *Queue) OnRedrive(revival driver.Revival) { q.revival = revival }
 
 // RedriveDeaths implements [driver.Redriver] with a walk like Redrive: while it holds a
 // message no other process has it.
 func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
+	return q.revival.Deaths(ctx, deaths, func() ([]driver.Death, error) {
 		return q.redriveDeaths(ctx, deaths, payloads)
 	})
 }
@@ -64,13 +64,13 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 			edits[deaths[i]] = payload
 		}
 	}
-	return q.walk(ctx, preyOf(deaths), q.moveBack(edits))
+	return q.walk(ctx, selectDeaths(deaths), q.moveBack(edits))
 }
 
 // moveBack returns a function that moves messages to the queue, some with other
 // payloads.
-func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *engine, []*message) []error {
-	return func(ctx context.Context, e *engine, ms []*message) []error {
+func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *queueState, []*message) []error {
+	return func(ctx context.Context, e *queueState, ms []*message) []error {
 		errs := make([]error, len(ms))
 		fit, at := make([]*message, 0, len(ms)), make([]int, 0, len(ms))
 		for i, m := range ms {
@@ -83,12 +83,12 @@ func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *e
 		}
 		some := make([]error, len(fit))
 		e.move(ctx, fit, some, func(m *message) *outgoing {
-			if m.foreign || m.revive() {
-				return e.asItWas(m)
+			if m.undecodable || m.restoreBody() {
+				return e.originalMessage(m)
 			}
 			driver.Unbury(m.task, e.deadName)
 			m.task.Queue = e.name
-			o := m.outgoing(e.place(m.task).remote)
+			o := m.outgoing(e.sourceFor(m.task).sqsQueue)
 			o.group, o.dedup = token(m.task.GroupKey), token(m.id)
 			delete(o.attrs, attrCrashes)
 			delete(o.attrs, attrDead)
@@ -103,7 +103,7 @@ func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *e
 
 // edit gives a dead task another payload.
 func (q *Queue) edit(m *message, payload []byte) error {
-	if m.foreign || m.task.Type == driver.UndecodableType {
+	if m.undecodable || m.task.Type == driver.UndecodableType {
 		return fmt.Errorf("%w: message %s is not a task", driver.ErrUnsupported, m.task.ID)
 	}
 	if most := q.Capabilities().MaxPayload; most != driver.Unlimited && len(payload) > most {
@@ -120,18 +120,18 @@ func (q *Queue) edit(m *message, payload []byte) error {
 
 // Discard implements [driver.Discarder] with a walk like Redrive.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
-	done, err := q.walk(ctx, prey{ids: ids}, discardAll)
+	done, err := q.walk(ctx, selection{ids: ids}, discardAll)
 	return driver.IDsOf(done), err
 }
 
 // DiscardDeaths implements [driver.Discarder] with a walk like Redrive.
 func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
-	return q.walk(ctx, preyOf(deaths), discardAll)
+	return q.walk(ctx, selectDeaths(deaths), discardAll)
 }
 
-func discardAll(ctx context.Context, e *engine, ms []*message) []error {
+func discardAll(ctx context.Context, e *queueState, ms []*message) []error {
 	errs := make([]error, len(ms))
-	e.drop(ctx, ms, errs)
+	e.deleteMessages(ctx, ms, errs)
 	for i, m := range ms {
 		if errs[i] == nil && m.stored != "" && e.p.store != nil {
 			_ = e.p.store.Delete(ctx, m.stored) // as in Complete
@@ -140,15 +140,15 @@ func discardAll(ctx context.Context, e *engine, ms []*message) []error {
 	return errs
 }
 
-// A prey selects the messages that a walk looks for.
-type prey struct {
+// A selection selects the messages that a walk looks for.
+type selection struct {
 	all    bool
 	ids    []string
 	deaths map[driver.Death]bool // selects among ids; nil: all
 }
 
-func preyOf(deaths []driver.Death) prey {
-	p := prey{ids: driver.IDsOf(deaths), deaths: make(map[driver.Death]bool, len(deaths))}
+func selectDeaths(deaths []driver.Death) selection {
+	p := selection{ids: driver.IDsOf(deaths), deaths: make(map[driver.Death]bool, len(deaths))}
 	for _, d := range deaths {
 		p.deaths[d] = true
 	}
@@ -157,9 +157,9 @@ func preyOf(deaths []driver.Death) prey {
 
 // walk goes through the dead letter queue and calls do with the matching dead tasks of
 // this queue.
-func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *engine, []*message) []error) (done []driver.Death, err error) {
-	e := q.e
-	if err := q.open(); err != nil {
+func (q *Queue) walk(ctx context.Context, of selection, do func(context.Context, *queueState, []*message) []error) (done []driver.Death, err error) {
+	e := q.state
+	if err := q.checkOpen(); err != nil {
 		return nil, err
 	}
 	if err := e.sendsOnly(); err != nil {
@@ -189,7 +189,7 @@ func (q *Queue) walk(ctx context.Context, of prey, do func(context.Context, *eng
 			again = again || seen[m.id] // the walk could not keep it hidden
 			seen[m.id] = true
 			d := driver.DeathOf(m.task)
-			if !e.diedHere(m) || !of.all && want[d.ID] == 0 || of.deaths != nil && !of.deaths[d] || of.all && m.foreign && m.sent.After(w.began) {
+			if !e.diedHere(m) || !of.all && want[d.ID] == 0 || of.deaths != nil && !of.deaths[d] || of.all && m.undecodable && m.sent.After(w.began) {
 				w.held = append(w.held, m)
 			} else {
 				chosen, deaths = append(chosen, m), append(deaths, d)
@@ -217,17 +217,17 @@ func orFirst(err error, be *driver.BatchError) error {
 	return be.OrNil()
 }
 
-// asItWas turns a message that is not a task back into its original, for its SQS queue.
-// The first process to receive it there may bury it again.
-func (e *engine) asItWas(m *message) *outgoing {
-	o := m.outgoing(e.lanes[len(e.lanes)-1].remote)
-	for _, l := range e.inputs() {
-		if l.arn == m.burial.From {
-			o.to = l.remote
+// originalMessage turns a message that is not a task back into its original, for its SQS
+// queue. The first process to receive it there may bury it again.
+func (e *queueState) originalMessage(m *message) *outgoing {
+	o := m.outgoing(e.sources[len(e.sources)-1].sqsQueue)
+	for _, l := range e.allSources() {
+		if l.arn == m.deathRecord.From {
+			o.to = l.sqsQueue
 		}
 	}
 	o.attrs, o.dedup = nil, token(m.id)
-	if o.group = m.with.group; o.group == "" {
+	if o.group = m.sender.group; o.group == "" {
 		o.group = token(m.id)
 	}
 	return o
@@ -235,15 +235,15 @@ func (e *engine) asItWas(m *message) *outgoing {
 
 // diedHere reports whether a dead letter is this queue's. If SQS moved it, its source
 // is known; if another system put it there, it is no queue's.
-func (e *engine) diedHere(m *message) bool {
-	if !m.foreign || m.burial.Queue != "" {
+func (e *queueState) diedHere(m *message) bool {
+	if !m.undecodable || m.deathRecord.Queue != "" {
 		return e.origin(m) == e.name
 	}
-	return slices.ContainsFunc(e.inputs(), func(l *lane) bool { return l.arn == m.burial.From })
+	return slices.ContainsFunc(e.allSources(), func(l *source) bool { return l.arn == m.deathRecord.From })
 }
 
 // origin is the queue that a dead task died on.
-func (e *engine) origin(m *message) string {
+func (e *queueState) origin(m *message) string {
 	if m.origin != "" {
 		return m.origin
 	}
@@ -264,10 +264,10 @@ func (e *engine) origin(m *message) string {
 // does not say from which queue a message came; elsewhere it returns ErrUnsupported. A
 // dead letter queue can have one move at a time.
 func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle string, err error) {
-	if err := q.open(); err != nil {
+	if err := q.checkOpen(); err != nil {
 		return "", err
 	}
-	e := q.e
+	e := q.state
 	if err := e.sendsOnly(); err != nil {
 		return "", err
 	}
@@ -281,7 +281,7 @@ func (q *Queue) StartRedrive(ctx context.Context, perSecond int32) (handle strin
 	if len(sources.QueueUrls) > 1 {
 		return "", fmt.Errorf("%w: %d queues share the dead letter queue %s, and SQS would move the tasks of all of them here: use Redrive", driver.ErrUnsupported, len(sources.QueueUrls), e.dlq.name)
 	}
-	in := &awssqs.StartMessageMoveTaskInput{SourceArn: &e.dlq.arn, DestinationArn: &e.lanes[0].arn}
+	in := &awssqs.StartMessageMoveTaskInput{SourceArn: &e.dlq.arn, DestinationArn: &e.sources[0].arn}
 	if perSecond > 0 {
 		in.MaxNumberOfMessagesPerSecond = &perSecond
 	}

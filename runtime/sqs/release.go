@@ -21,12 +21,12 @@ import (
 // one request for ten.
 //
 // On fifo queues it costs one request. A task whose retry was charged stays leased
-// here, with those behind it, and is handed out here again. An uncharged one goes back
+// here, with its followers, and is handed out here again. An uncharged one goes back
 // to SQS, hidden for the delay, for any process that can run it. A delay beyond the
 // rest of the 12 hours from the receive is refused with ErrUnsupported, as it is with
 // RetryByVisibility.
 func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
-	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
+	return q.settle(ctx, ds, func(e *queueState, ms []*message, errs []error) {
 		e.awaitExtends(ctx, ms, errs)
 		kept, hidden, anew := make([]*message, len(ms)), make([]*message, len(ms)), make([]*message, len(ms))
 		now := e.p.clock.Now()
@@ -36,9 +36,9 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 			}
 			charged := ds[i].Task.RetryCount > m.retries
 			switch {
-			case e.fifo && charged && !e.isDLQ && m.rests(now.Add(ds[i].Delay)):
+			case e.fifo && charged && !e.isDLQ && m.canWaitHere(now.Add(ds[i].Delay)):
 				kept[i] = m
-			case e.fifo, e.stays() && charged && m.receives < maxReceives/2: // far from where SQS moves it
+			case e.fifo, e.retriesInPlace() && charged && m.receives < maxReceives/2: // far from where SQS moves it
 				hidden[i] = m
 			default:
 				if anew[i] = m; ds[i].Delay > 0 {
@@ -48,9 +48,9 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 				}
 			}
 		}
-		e.said(ctx, ms, errs, false)
-		e.rest(ctx, ds, kept, errs)
-		e.putOff(ctx, ds, hidden, errs)
+		e.recordOutcomes(ctx, ms, errs, false)
+		e.delayHeads(ctx, ds, kept, errs)
+		e.hideForDelay(ctx, ds, hidden, errs)
 		e.resend(ctx, anew, errs)
 		for i, m := range kept {
 			if m != nil && errs[i] == nil {
@@ -63,14 +63,14 @@ func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 // awaitExtends waits for the current calls of Extend for messages that are about to be
 // hidden, and lets no more begin: for SQS the last request counts, and an Extend would
 // make them visible when the lease ends.
-func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) {
+func (e *queueState) awaitExtends(ctx context.Context, ms []*message, errs []error) {
 	for i, m := range ms {
 		if m == nil {
 			continue
 		}
 		e.mu.Lock()
 		over := m.extended
-		m.releases(true)
+		m.setReleasing(true)
 		e.mu.Unlock()
 		if over == nil {
 			continue
@@ -83,8 +83,9 @@ func (e *engine) awaitExtends(ctx context.Context, ms []*message, errs []error) 
 	}
 }
 
-// releases notes that a Release of the message begins or has ended. engine.mu is held.
-func (m *message) releases(begins bool) {
+// setReleasing records that a Release of the message begins or has ended. queueState.mu is
+// held.
+func (m *message) setReleasing(begins bool) {
 	if m.releasing != nil {
 		close(m.releasing)
 		m.releasing = nil
@@ -94,9 +95,9 @@ func (m *message) releases(begins bool) {
 	}
 }
 
-// putOff hides messages for their delays. It makes those behind them in their groups
-// visible: SQS hands out nothing of a group before its head.
-func (e *engine) putOff(ctx context.Context, ds []*driver.Delivery, ms []*message, errs []error) {
+// hideForDelay hides messages for their delays. It makes their followers visible: SQS hands
+// out nothing of a group before its head.
+func (e *queueState) hideForDelay(ctx context.Context, ds []*driver.Delivery, ms []*message, errs []error) {
 	now := e.p.clock.Now()
 	all := make([]*message, len(ms), 2*len(ms))
 	copy(all, ms)
@@ -112,17 +113,17 @@ func (e *engine) putOff(ctx context.Context, ds []*driver.Delivery, ms []*messag
 		}
 		delays[m] = ds[i].Delay
 		if e.fifo {
-			delays[m] = min(max(delays[m], m.spared()), most)
+			delays[m] = min(max(delays[m], m.giveBackDelay()), most)
 		}
-		e.memos.left(m, m.task)
+		e.attemptHints.record(m, m.task)
 		e.mu.Lock()
-		rest := m.behind()
+		rest := m.followers()
 		if m.group != nil {
-			m.group.line = m.group.line[:1]
+			m.group.messages = m.group.messages[:1]
 		}
 		e.mu.Unlock()
 		for _, o := range rest {
-			delays[o] = o.spared()
+			delays[o] = o.giveBackDelay()
 			all = append(all, o)
 		}
 	}
@@ -135,26 +136,26 @@ func (e *engine) putOff(ctx context.Context, ds []*driver.Delivery, ms []*messag
 // then deletes them: two requests for ten tasks. If the delete fails, the task is on
 // both for a while, and the call is to be repeated.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
-	if q.e.isDLQ {
+	if q.state.isDLQ {
 		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", driver.ErrUnsupported, q.cfg.Name)
 	}
-	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
-		e.bury(ctx, ms, errs)
-		e.said(ctx, ms, errs, true)
+	return q.settle(ctx, ds, func(e *queueState, ms []*message, errs []error) {
+		e.moveToDLQ(ctx, ms, errs)
+		e.recordOutcomes(ctx, ms, errs, true)
 	})
 }
 
-// bury moves messages to the dead letter queue.
-func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
+// moveToDLQ moves messages to the dead letter queue.
+func (e *queueState) moveToDLQ(ctx context.Context, ms []*message, errs []error) {
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
-		// The message's own ID: a burial that is repeated within five minutes is stored
+		// The message's own ID: a move that is repeated within five minutes is stored
 		// once, and another death of the same task is another message.
 		o := m.outgoing(e.dlq)
 		o.group, o.dedup = token(m.id), token(m.id)
-		if (m.foreign || m.coded) && m.with.group != "" {
-			o.group = m.with.group
+		if (m.undecodable || m.byCodec) && m.sender.group != "" {
+			o.group = m.sender.group
 		}
-		if m.foreign {
+		if m.undecodable {
 			return o
 		}
 		delete(o.attrs, attrCrashes)
@@ -163,25 +164,25 @@ func (e *engine) bury(ctx context.Context, ms []*message, errs []error) {
 	})
 }
 
-// buryStray buries a message that is no task. The next Dequeue reports it.
-func (e *engine) buryStray(ctx context.Context, m *message) {
+// buryUndecodable buries a message that is no task. The next Dequeue reports it.
+func (e *queueState) buryUndecodable(ctx context.Context, m *message) {
 	const most = 1000 // of those to report: perhaps no Dequeue comes any more
 	errs := make([]error, 1)
-	if e.bury(ctx, []*message{m}, errs); errs[0] != nil {
+	if e.moveToDLQ(ctx, []*message{m}, errs); errs[0] != nil {
 		slog.Error("sqs: cannot bury a message that is not a task, will try again when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if m.moved && len(e.buried) < most {
-		e.buried = append(e.buried, m.task)
+	if m.moved && len(e.unreported) < most {
+		e.unreported = append(e.unreported, m.task)
 	}
 }
 
-// tellBuried reports to a Dequeue what was buried since the last one.
-func (e *engine) tellBuried(ctx context.Context) {
+// reportUndecodable reports to a Dequeue what was buried since the last one.
+func (e *queueState) reportUndecodable(ctx context.Context) {
 	e.mu.Lock()
-	buried := e.buried
-	e.buried = nil
+	buried := e.unreported
+	e.unreported = nil
 	e.mu.Unlock()
 	for _, t := range buried {
 		driver.Buried(ctx, t)
@@ -189,12 +190,12 @@ func (e *engine) tellBuried(ctx context.Context) {
 }
 
 // resend sends messages again to the queue that they are on.
-func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
+func (e *queueState) resend(ctx context.Context, ms []*message, errs []error) {
 	now := e.p.clock.Now()
 	e.move(ctx, ms, errs, func(m *message) *outgoing {
-		o := m.outgoing(m.lane.remote)
-		if m.lane != e.later && !m.foreign {
-			o.to = e.place(m.task).remote
+		o := m.outgoing(m.source.sqsQueue)
+		if m.source != e.later && !m.undecodable {
+			o.to = e.sourceFor(m.task).sqsQueue
 		}
 		o.delay = m.task.ScheduledFor.Sub(now)
 		return o
@@ -204,7 +205,7 @@ func (e *engine) resend(ctx context.Context, ms []*message, errs []error) {
 // move publishes messages in another place and then deletes the old ones: a crash in
 // between makes a duplicate, never a loss. A message that was published before, and not
 // deleted, is not published again.
-func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(*message) *outgoing) {
+func (e *queueState) move(ctx context.Context, ms []*message, errs []error, as func(*message) *outgoing) {
 	var batch []*outgoing
 	for i, m := range ms {
 		if m == nil || errs[i] != nil || m.moved {
@@ -212,12 +213,12 @@ func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(
 		}
 		o := as(m)
 		o.index = i
-		if o.err = e.p.checkIn(ctx, o); o.err != nil {
-			o.task = trimmed(o.task)
-			o.err = e.p.checkIn(ctx, o)
+		if o.err = e.p.encodeOrStore(ctx, o); o.err != nil {
+			o.task = withoutHistory(o.task)
+			o.err = e.p.encodeOrStore(ctx, o)
 		}
-		if o.err != nil && o.coded && o.to == e.dlq { // it dies as it was sent
-			o.coded = false
+		if o.err != nil && o.byCodec && o.to == e.dlq { // it dies as it was sent
+			o.byCodec = false
 			delete(o.attrs, attrTask)
 			o.prepare()
 		}
@@ -227,12 +228,12 @@ func (e *engine) move(ctx context.Context, ms []*message, errs []error, as func(
 		i := batch[j].index
 		errs[i], ms[i].moved = err, err == nil
 	}
-	e.drop(ctx, ms, errs)
+	e.deleteMessages(ctx, ms, errs)
 }
 
-// trimmed is a task without the lines and stacks of its attempts, which have made it
+// withoutHistory is a task without the lines and stacks of its attempts, which have made it
 // too large for a message.
-func trimmed(t *driver.Task) *driver.Task {
+func withoutHistory(t *driver.Task) *driver.Task {
 	c := *t
 	c.Metadata = maps.Clone(t.Metadata)
 	maps.DeleteFunc(c.Metadata, func(k, _ string) bool {
@@ -242,30 +243,30 @@ func trimmed(t *driver.Task) *driver.Task {
 }
 
 // outgoing is the message to be sent again, with everything that its sender added.
-func (m *message) outgoing(to *remote) *outgoing {
-	o := &outgoing{to: to, task: m.task, attrs: m.attributes(), with: m.with}
-	if m.foreign {
+func (m *message) outgoing(to *sqsQueue) *outgoing {
+	o := &outgoing{to: to, task: m.task, attrs: m.attributes(), sender: m.sender}
+	if m.undecodable {
 		o.raw = &m.raw
 	} else if m.keepsBody() {
-		o.raw, o.coded = &m.raw, true
+		o.raw, o.byCodec = &m.raw, true
 	}
 	return o
 }
 
 // attributes are taskgen's own attributes that a message keeps when it is sent again.
 func (m *message) attributes() map[string]string {
-	if m.foreign {
-		return map[string]string{attrBuried: m.burial.String()}
+	if m.undecodable {
+		return map[string]string{attrBuried: m.deathRecord.String()}
 	}
 	a := make(map[string]string, 2)
 	if m.crashes > 0 {
 		a[attrCrashes] = strconv.Itoa(m.crashes)
 	}
 	switch {
-	case !m.lane.e.isDLQ:
+	case !m.source.state.isDLQ:
 	case m.origin != "":
 		a[attrDead] = m.origin
-	case m.coded: // SQS itself moved it, and does not say so again
+	case m.byCodec: // SQS itself moved it, and does not say so again
 		a[attrDead] = m.task.Queue
 	}
 	if m.stored != "" && string(m.payload) == string(m.task.Payload) {
@@ -274,22 +275,22 @@ func (m *message) attributes() map[string]string {
 	return a
 }
 
-// promote puts due delayed tasks of a fifo queue at the end of their groups' lines. The
+// promote puts due delayed tasks of a fifo queue at the end of their groups. The
 // error is that of tasks that could not be moved; they come back when their leases end.
-func (e *engine) promote(raw []types.Message, at time.Time) error {
+func (e *queueState) promote(raw []types.Message, at time.Time) error {
 	if len(raw) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(e.moves, laterLease)
+	ctx, cancel := context.WithTimeout(e.background, laterLease)
 	defer cancel()
-	defer e.aside()()
+	defer e.markMoving()()
 	var due, rest []*message
 	for _, r := range raw {
 		m, err := e.later.read(r, at, laterLease)
 		switch {
 		case err != nil:
-			m.estrange(r, at, err)
-			e.buryStray(ctx, m)
+			m.markUndecodable(r, at, err)
+			e.buryUndecodable(ctx, m)
 			continue
 		case m.task.ScheduledFor.After(at):
 			rest = append(rest, m)
@@ -303,7 +304,7 @@ func (e *engine) promote(raw []types.Message, at time.Time) error {
 	errs := make([]error, len(rest)+len(due))
 	e.resend(ctx, rest, errs[:len(rest)])
 	e.move(ctx, due, errs[len(rest):], func(m *message) *outgoing {
-		o := m.outgoing(e.lanes[0].remote)
+		o := m.outgoing(e.sources[0].sqsQueue)
 		o.group, o.dedup = token(m.task.GroupKey), e.deduplication(m.task, token(m.id))
 		delete(o.attrs, attrCrashes)
 		return o

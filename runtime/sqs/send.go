@@ -18,15 +18,15 @@ import (
 
 // An outgoing message is one that is about to be sent.
 type outgoing struct {
-	to    *remote
-	task  *driver.Task
-	delay time.Duration // until the task is due
-	attrs map[string]string
-	with  beside
-	raw   *string // the body, of a message that is no task, or that a Codec has written
-	coded bool    // a Codec has: what else there is of the task is in an attribute
-	group string  // message group, on a fifo queue
-	dedup string  // deduplication ID, on a fifo queue
+	to      *sqsQueue
+	task    *driver.Task
+	delay   time.Duration // until the task is due
+	attrs   map[string]string
+	sender  senderAttributes
+	raw     *string // the body, of a message that is no task, or that a Codec has written
+	byCodec bool    // a Codec has: what else there is of the task is in an attribute
+	group   string  // message group, on a fifo queue
+	dedup   string  // deduplication ID, on a fifo queue
 
 	body  string
 	size  int
@@ -36,18 +36,18 @@ type outgoing struct {
 
 // prepare encodes a message and says when it is too large.
 func (o *outgoing) prepare() {
-	if o.err = nil; o.coded {
+	if o.err = nil; o.byCodec {
 		if o.attrs == nil {
 			o.attrs = make(map[string]string, 1)
 		}
-		o.attrs[attrTask] = body(hollow(o.task))
+		o.attrs[attrTask] = body(withoutPayload(o.task))
 	}
 	if o.raw != nil {
 		o.body = *o.raw
 	} else {
 		o.body = body(o.task)
 	}
-	o.size = len(o.body) + o.with.size()
+	o.size = len(o.body) + o.sender.size()
 	for k, v := range o.attrs {
 		o.size += len(k) + len("String") + len(v)
 	}
@@ -58,17 +58,17 @@ func (o *outgoing) prepare() {
 
 func (o *outgoing) entry(id int) types.SendMessageBatchRequestEntry {
 	e := types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(id)), MessageBody: &o.body, MessageAttributes: o.attributes()}
-	if o.with.trace != "" {
+	if o.sender.trace != "" {
 		e.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
-			string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String("String"), StringValue: &o.with.trace},
+			string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String("String"), StringValue: &o.sender.trace},
 		}
 	}
 	if o.to.fifo {
 		e.MessageGroupId, e.MessageDeduplicationId = &o.group, &o.dedup
 		return e
 	}
-	if o.with.group != "" {
-		e.MessageGroupId = &o.with.group
+	if o.sender.group != "" {
+		e.MessageGroupId = &o.sender.group
 	}
 	if e.DelaySeconds = seconds(min(max(o.delay, 0), maxDelay)); e.DelaySeconds == 0 && o.to.delays {
 		e.DelaySeconds = -1
@@ -81,7 +81,7 @@ func (o *outgoing) entry(id int) types.SendMessageBatchRequestEntry {
 // nothing of it after a failure. Where SQS finds a batch too large, whatever we have
 // counted, smaller ones are tried.
 func (p *Provider) send(ctx context.Context, all []*outgoing) []error {
-	together(streams(all), func(stream []*outgoing) {
+	concurrently(streams(all), func(stream []*outgoing) {
 		broken := make(map[string]bool) // groups of which one could not be sent
 		most := maxBatchSize
 		for len(stream) > 0 {
@@ -136,10 +136,10 @@ func streams(all []*outgoing) [][]*outgoing {
 	}
 	standard := make(map[string]int)
 	sizes := make(map[string]int)
-	lanes := (len(all) + maxBatch - 1) / maxBatch
+	streamCount := (len(all) + maxBatch - 1) / maxBatch
 	for _, o := range all {
 		if o.to.fifo {
-			add([2]any{o.to.url, maphash.String(seed, o.group) % uint64(min(lanes, parallel))}, o)
+			add([2]any{o.to.url, maphash.String(seed, o.group) % uint64(min(streamCount, parallel))}, o)
 			continue
 		}
 		n, size := standard[o.to.url], sizes[o.to.url]+o.size
@@ -184,9 +184,9 @@ func (p *Provider) sendBatch(ctx context.Context, part []*outgoing) []error {
 	to := part[0].to
 	var how []func(*awssqs.Options)
 	if to.delays {
-		how = append(how, sayZero)
+		how = append(how, explicitZero)
 	}
-	return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
+	return entries(ctx, len(part), func(numbers []int) (map[int]entryResult, error) {
 		batch := make([]types.SendMessageBatchRequestEntry, len(numbers))
 		for i, n := range numbers {
 			batch[i] = part[n].entry(n)
@@ -195,7 +195,7 @@ func (p *Provider) sendBatch(ctx context.Context, part []*outgoing) []error {
 		if err != nil {
 			return nil, explain("send to "+to.name, err)
 		}
-		all := answers(out.Successful, func(s types.SendMessageBatchResultEntry) *string { return s.Id }, out.Failed)
+		all := entryResults(out.Successful, func(s types.SendMessageBatchResultEntry) *string { return s.Id }, out.Failed)
 		if to.fifo {
 			inOrder(part, numbers, all)
 		}
@@ -203,9 +203,9 @@ func (p *Provider) sendBatch(ctx context.Context, part []*outgoing) []error {
 	})
 }
 
-// inOrder takes back that an entry may be sent again where that would put it behind one
-// of its group that was sent already, or behind one that never will be.
-func inOrder(part []*outgoing, numbers []int, all map[int]verdict) {
+// inOrder clears retry of entries that would come out of order if they were sent again: after
+// a later one of their group that was sent, or after an earlier one that never will be.
+func inOrder(part []*outgoing, numbers []int, all map[int]entryResult) {
 	last := make(map[string]int) // of each group, that was sent
 	for _, n := range numbers {
 		if v, ok := all[n]; ok && v.err == nil {
@@ -219,11 +219,11 @@ func inOrder(part []*outgoing, numbers []int, all map[int]verdict) {
 			continue
 		}
 		if !ok {
-			v = verdict{err: errNoAnswer, again: true}
+			v = entryResult{err: errNoAnswer, retry: true}
 		}
 		group := part[n].group
 		sent, any := last[group]
-		if v.again = v.again && !broken[group] && (!any || n > sent); !v.again {
+		if v.retry = v.retry && !broken[group] && (!any || n > sent); !v.retry {
 			broken[group] = true
 		}
 		all[n] = v

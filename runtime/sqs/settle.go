@@ -17,9 +17,9 @@ import (
 
 // Complete implements [driver.Queue]. It costs one request for ten tasks.
 func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
-	return q.settle(ctx, ds, func(e *engine, ms []*message, errs []error) {
-		e.drop(ctx, ms, errs)
-		e.said(ctx, ms, errs, true)
+	return q.settle(ctx, ds, func(e *queueState, ms []*message, errs []error) {
+		e.deleteMessages(ctx, ms, errs)
+		e.recordOutcomes(ctx, ms, errs, true)
 		for i, m := range ms {
 			if errs[i] == nil && m.stored != "" && e.p.store != nil {
 				// Where that fails an object stays behind, and expires in the store.
@@ -40,18 +40,18 @@ func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Du
 	case lease > maxLease:
 		return q.tooLong(lease)
 	}
-	if err := q.open(); err != nil {
+	if err := q.checkOpen(); err != nil {
 		return err
 	}
-	errs := q.e.extendLeases(ctx, ds, lease)
+	errs := q.state.extendLeases(ctx, ds, lease)
 	return result(errs, func(i int) string { return idOf(ds[i]) })
 }
 
 // extendLeases is Extend. For messages that are being released it waits for the release:
 // then the lease is over, or still runs if the release has failed.
-func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease time.Duration) []error {
+func (e *queueState) extendLeases(ctx context.Context, ds []*driver.Delivery, lease time.Duration) []error {
 	ms, errs := e.claim(ds, false)
-	var all []*message // with those that stand behind them
+	var all []*message // with their followers
 	var released []<-chan struct{}
 	var waiting []int
 	var owner []int
@@ -60,8 +60,8 @@ func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease 
 		if errs[i] == nil && m.releasing != nil {
 			waiting, released, ms[i] = append(waiting, i), append(released, m.releasing), nil
 		} else if errs[i] == nil {
-			e.extends(m, 1)
-			for _, o := range m.lined() {
+			e.countExtends(m, 1)
+			for _, o := range m.withFollowers() {
 				all = append(all, o)
 				owner = append(owner, i)
 			}
@@ -80,11 +80,11 @@ func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease 
 	e.mu.Lock()
 	for i, m := range ms {
 		if m != nil {
-			e.extends(m, -1)
+			e.countExtends(m, -1)
 		}
 		if m != nil && errs[i] == nil {
 			ds[i].LeaseUntil = m.until
-			back = append(back, m.cutLine(lost)...)
+			back = append(back, m.cutAtLost(lost)...)
 		}
 	}
 	e.mu.Unlock()
@@ -102,8 +102,8 @@ func (e *engine) extendLeases(ctx context.Context, ds []*driver.Delivery, lease 
 	return errs
 }
 
-// extends counts the calls of Extend for a message. mu is held.
-func (e *engine) extends(m *message, more int) {
+// countExtends counts the calls of Extend for a message. mu is held.
+func (e *queueState) countExtends(m *message, more int) {
 	if m.extended == nil {
 		m.extended = make(chan struct{})
 	}
@@ -114,11 +114,11 @@ func (e *engine) extends(m *message, more int) {
 }
 
 // settle does what takes deliveries off their leases.
-func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *engine, ms []*message, errs []error)) error {
-	if err := q.open(); err != nil {
+func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *queueState, ms []*message, errs []error)) error {
+	if err := q.checkOpen(); err != nil {
 		return err
 	}
-	e := q.e
+	e := q.state
 	ms, errs := e.claim(ds, true)
 	do(e, ms, errs)
 	e.mu.Lock()
@@ -127,11 +127,11 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *en
 			continue
 		}
 		m.settling = false
-		m.releases(false)
+		m.setReleasing(false)
 		if errs[i] == nil {
-			delete(e.out, ds[i].Receipt)
-			e.memos.settled(m)
-			e.next(m)
+			delete(e.leased, ds[i].Receipt)
+			e.attemptHints.forget(m)
+			e.advanceGroup(m)
 		}
 	}
 	e.mu.Unlock()
@@ -142,13 +142,13 @@ func (q *Queue) settle(ctx context.Context, ds []*driver.Delivery, do func(e *en
 // claim finds the messages of deliveries. A message whose lease is over by the local
 // clock is lost, whatever SQS would say: standard queues do not fence. With settling
 // set it belongs to the caller until settle is done with it.
-func (e *engine) claim(ds []*driver.Delivery, settling bool) ([]*message, []error) {
+func (e *queueState) claim(ds []*driver.Delivery, settling bool) ([]*message, []error) {
 	ms, errs := make([]*message, len(ds)), make([]error, len(ds))
 	now := e.p.clock.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, d := range ds {
-		m := e.out[d.Receipt]
+		m := e.leased[d.Receipt]
 		if m == nil || !m.until.After(now) || settling && m.settling {
 			errs[i] = fmt.Errorf("task %s: %w", idOf(d), driver.ErrLeaseLost)
 			continue
@@ -162,69 +162,69 @@ func (e *engine) claim(ds []*driver.Delivery, settling bool) ([]*message, []erro
 	return ms, errs
 }
 
-// abandon forgets deliveries that SQS says are lost, and returns what stood behind
-// them. One that another call is settling is that call's: it may be lost to an Extend
-// because it was just deleted, and then the next of its group is handed out.
-func (e *engine) abandon(ds []*driver.Delivery, ms []*message, errs []error) []*message {
+// abandon forgets deliveries that SQS says are lost, and returns their followers. One that
+// another call is settling is that call's: it may be lost to an Extend because it was just
+// deleted, and then the next of its group is handed out.
+func (e *queueState) abandon(ds []*driver.Delivery, ms []*message, errs []error) []*message {
 	var back []*message
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, m := range ms {
-		if m != nil && !m.settling && errors.Is(errs[i], driver.ErrLeaseLost) && e.out[ds[i].Receipt] == m {
-			delete(e.out, ds[i].Receipt)
-			back = append(back, m.behind()...)
+		if m != nil && !m.settling && errors.Is(errs[i], driver.ErrLeaseLost) && e.leased[ds[i].Receipt] == m {
+			delete(e.leased, ds[i].Receipt)
+			back = append(back, m.followers()...)
 		}
 	}
 	return back
 }
 
 // inBatches calls do for the messages that have no error yet, in batches of ten of
-// one lane, several at the same time.
-func inBatches(ms []*message, errs []error, do func(l *lane, part []*message) []error) {
+// one source, several at the same time.
+func inBatches(ms []*message, errs []error, do func(l *source, part []*message) []error) {
 	type batch struct {
-		l    *lane
+		l    *source
 		part []*message
 		at   []int
 	}
 	var all []*batch
-	last := make(map[*lane]*batch)
+	last := make(map[*source]*batch)
 	for i, m := range ms {
 		if m == nil || errs[i] != nil {
 			continue
 		}
-		b := last[m.lane]
+		b := last[m.source]
 		if b == nil || len(b.part) == maxBatch {
-			b = &batch{l: m.lane}
-			last[m.lane] = b
+			b = &batch{l: m.source}
+			last[m.source] = b
 			all = append(all, b)
 		}
 		b.part, b.at = append(b.part, m), append(b.at, i)
 	}
-	together(all, func(b *batch) {
+	concurrently(all, func(b *batch) {
 		for k, err := range do(b.l, b.part) {
 			errs[b.at[k]] = err
 		}
 	})
 }
 
-// doubtful calls do with a batch. It treats a lost receipt handle as success if the
-// answer to this request, or to an earlier one for the same message, was lost: SQS has
-// carried it out, and says that the handle is used up. If the request only extends a
-// lease, a lost handle is a lost lease.
-func doubtful(ctx context.Context, settles bool, part []*message, numbers []int, do func(context.Context) (map[int]verdict, error)) (map[int]verdict, error) {
+// resolveStaleHandles calls do with a batch. It treats a stale receipt handle as success if
+// the answer to this request, or to an earlier one for the same message, was lost: SQS has
+// carried it out, and says that the handle is used up. If the request only extends a lease,
+// a stale handle is a lost lease.
+func resolveStaleHandles(ctx context.Context, settles bool, part []*message, numbers []int, do func(context.Context) (map[int]entryResult, error)) (map[int]entryResult, error) {
 	ctx, tries := counting(ctx)
 	all, err := do(ctx)
 	for _, n := range numbers {
 		m := part[n]
 		if err != nil {
 			if settles && unanswered(err, tries.Load()) { // an Extend leaves it alone: another call may settle the message
-				m.doubt = true
+				m.outcomeUnknown = true
 			}
 		} else if v := all[n]; v.stale {
-			if settles && (m.doubt || tries.Load() > 1) {
-				all[n] = verdict{}
+			if settles && (m.outcomeUnknown || tries.Load() > 1) {
+				all[n] = entryResult{}
 			} else {
-				all[n] = verdict{err: fmt.Errorf("%w: %w", driver.ErrLeaseLost, v.err)}
+				all[n] = entryResult{err: fmt.Errorf("%w: %w", driver.ErrLeaseLost, v.err)}
 			}
 		}
 	}
@@ -239,20 +239,20 @@ func unanswered(err error, tries int64) bool {
 	return tries > 1 || tries == 1 && !refused
 }
 
-// drop deletes messages.
-func (e *engine) drop(ctx context.Context, ms []*message, errs []error) {
-	inBatches(ms, errs, func(l *lane, part []*message) []error {
-		return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
+// deleteMessages deletes messages.
+func (e *queueState) deleteMessages(ctx context.Context, ms []*message, errs []error) {
+	inBatches(ms, errs, func(l *source, part []*message) []error {
+		return entries(ctx, len(part), func(numbers []int) (map[int]entryResult, error) {
 			batch := make([]types.DeleteMessageBatchRequestEntry, len(numbers))
 			for i, n := range numbers {
 				batch[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle}
 			}
-			return doubtful(ctx, true, part, numbers, func(ctx context.Context) (map[int]verdict, error) {
+			return resolveStaleHandles(ctx, true, part, numbers, func(ctx context.Context) (map[int]entryResult, error) {
 				out, err := e.p.api.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &l.url, Entries: batch})
 				if err != nil {
 					return nil, explain("delete from "+l.name, err)
 				}
-				return answers(out.Successful, func(s types.DeleteMessageBatchResultEntry) *string { return s.Id }, out.Failed), nil
+				return entryResults(out.Successful, func(s types.DeleteMessageBatchResultEntry) *string { return s.Id }, out.Failed), nil
 			})
 		})
 	})
@@ -260,19 +260,19 @@ func (e *engine) drop(ctx context.Context, ms []*message, errs []error) {
 
 // hide makes messages invisible for the given number of seconds from now; 0 makes
 // them visible. settles says that the messages' leases are over with it.
-func (e *engine) hide(ctx context.Context, settles bool, ms []*message, errs []error, secs func(*message) int32) {
-	inBatches(ms, errs, func(l *lane, part []*message) []error {
-		return entries(ctx, len(part), func(numbers []int) (map[int]verdict, error) {
+func (e *queueState) hide(ctx context.Context, settles bool, ms []*message, errs []error, secs func(*message) int32) {
+	inBatches(ms, errs, func(l *source, part []*message) []error {
+		return entries(ctx, len(part), func(numbers []int) (map[int]entryResult, error) {
 			batch := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(numbers))
 			for i, n := range numbers {
 				batch[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle, VisibilityTimeout: secs(part[n])}
 			}
-			return doubtful(ctx, settles, part, numbers, func(ctx context.Context) (map[int]verdict, error) {
+			return resolveStaleHandles(ctx, settles, part, numbers, func(ctx context.Context) (map[int]entryResult, error) {
 				out, err := e.p.api.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.url, Entries: batch})
 				if err != nil {
 					return nil, explain("change the visibility of messages of "+l.name, err)
 				}
-				return answers(out.Successful, func(s types.ChangeMessageVisibilityBatchResultEntry) *string { return s.Id }, out.Failed), nil
+				return entryResults(out.Successful, func(s types.ChangeMessageVisibilityBatchResultEntry) *string { return s.Id }, out.Failed), nil
 			})
 		})
 	})
@@ -280,11 +280,11 @@ func (e *engine) hide(ctx context.Context, settles bool, ms []*message, errs []e
 
 // extend makes the leases of messages end the given time from now, or 12 hours
 // after their receive where that is sooner.
-func (e *engine) extend(ctx context.Context, ms []*message, lease time.Duration) []error {
+func (e *queueState) extend(ctx context.Context, ms []*message, lease time.Duration) []error {
 	return e.extendEach(ctx, ms, func(*message) time.Duration { return lease })
 }
 
-func (e *engine) extendEach(ctx context.Context, ms []*message, lease func(*message) time.Duration) []error {
+func (e *queueState) extendEach(ctx context.Context, ms []*message, lease func(*message) time.Duration) []error {
 	errs := make([]error, len(ms))
 	now := e.p.clock.Now()
 	ends := make(map[*message]time.Time, len(ms))
@@ -314,20 +314,20 @@ func (e *engine) extendEach(ctx context.Context, ms []*message, lease func(*mess
 // giveBack returns messages that will not run here. It sends them again if possible, so
 // that this receive is no crash; messages of a fifo queue become visible again when they
 // are due, and keep their place. A caller does not wait for it beyond the end of ctx.
-func (e *engine) giveBack(ctx context.Context, ms []*message) {
+func (e *queueState) giveBack(ctx context.Context, ms []*message) {
 	if len(ms) == 0 {
 		return
 	}
-	done := e.aside()
-	e.linger(ctx, func(ctx context.Context) {
+	done := e.markMoving()
+	e.runDetached(ctx, func(ctx context.Context) {
 		defer done()
-		ctx, cancel := context.WithTimeout(ctx, strayTime)
+		ctx, cancel := context.WithTimeout(ctx, giveBackTimeout)
 		defer cancel()
 		e.putBack(ctx, ms)
 	})
 }
 
-func (e *engine) putBack(ctx context.Context, ms []*message) {
+func (e *queueState) putBack(ctx context.Context, ms []*message) {
 	errs := make([]error, len(ms)) // failed ones come back when their lease ends
 	if !e.fifo {
 		e.resend(ctx, ms, errs)
@@ -335,23 +335,23 @@ func (e *engine) putBack(ctx context.Context, ms []*message) {
 	}
 	now := e.p.clock.Now()
 	for _, m := range ms {
-		if m.kept && e.stays() {
-			e.memos.left(m, m.task)
+		if m.releasedHere && e.retriesInPlace() {
+			e.attemptHints.record(m, m.task)
 		}
 	}
 	e.hide(ctx, true, ms, errs, func(m *message) int32 {
 		most := m.received.Add(maxLease - time.Second).Sub(now)
-		return seconds(min(max(m.due.Sub(now), m.spared()), most))
+		return seconds(min(max(m.due.Sub(now), m.giveBackDelay()), most))
 	})
 }
 
-// spared is how long a message stays hidden that goes back to a fifo queue unused. It
+// giveBackDelay is how long a message stays hidden that goes back to a fifo queue unused. It
 // is 0 until SQS has counted half of the receives after which it moves a message to the
 // dead letter queue by itself. Then it is so long that the other half lasts for as long
 // as SQS keeps a message: no message dies of being given back.
-func (m *message) spared() time.Duration {
+func (m *message) giveBackDelay() time.Duration {
 	const half = maxReceives / 2
-	if m.lane.policy == nil && !m.lane.assumed || m.receives < half {
+	if m.source.policy == nil && !m.source.assumed || m.receives < half {
 		return 0
 	}
 	return maxRetention / half

@@ -19,34 +19,34 @@ import (
 // died on, and OldestAge is 0: SQS tells the age of the oldest message only to
 // CloudWatch.
 func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
-	if err := q.open(); err != nil {
+	if err := q.checkOpen(); err != nil {
 		return driver.Stats{}, err
 	}
-	e := q.e
+	e := q.state
 	e.awaitMoves(ctx)
 	type count struct {
-		r   *remote
+		r   *sqsQueue
 		n   numbers
 		err error
 	}
 	var all []*count
-	for _, l := range e.inputs() {
-		all = append(all, &count{r: l.remote})
+	for _, l := range e.allSources() {
+		all = append(all, &count{r: l.sqsQueue})
 	}
 	if e.dlq != nil {
 		all = append(all, &count{r: e.dlq})
 	}
-	together(all, func(c *count) { c.n, c.err = e.p.count(ctx, c.r) })
+	concurrently(all, func(c *count) { c.n, c.err = e.p.count(ctx, c.r) })
 	var s driver.Stats
 	var err error
 	for i, c := range all {
 		err = errors.Join(err, c.err)
 		switch {
-		case i < len(e.lanes):
+		case i < len(e.sources):
 			s.Ready += c.n.visible
 			s.Scheduled += c.n.delayed
 			s.Leased += c.n.hidden
-		case e.later != nil && c.r == e.later.remote:
+		case e.later != nil && c.r == e.later.sqsQueue:
 			s.Scheduled += c.n.visible + c.n.delayed + c.n.hidden
 		default:
 			s.Dead += c.n.visible + c.n.delayed + c.n.hidden
@@ -57,33 +57,33 @@ func (q *Queue) Stats(ctx context.Context) (driver.Stats, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	here := min(int64(e.atHand()), s.Leased) // SQS thinks that we work on them
+	here := min(int64(e.unleased()), s.Leased) // SQS thinks that we work on them
 	s.Ready, s.Leased = s.Ready+here, s.Leased-here
 	return s, nil
 }
 
-// young is how long a poll may be on its way back with what was ready when it was
-// sent. What it brings counts as leased until it has landed.
-const young = 50 * time.Millisecond
+// recentPoll is how long a poll may be on its way back with what was ready when it was
+// sent. What it brings counts as leased until it has ended.
+const recentPoll = 50 * time.Millisecond
 
 // awaitMoves waits for polls that were sent just now, and for what is on its way
 // between two places by this process's doing.
-func (e *engine) awaitMoves(ctx context.Context) {
-	brief, cancel := context.WithTimeout(ctx, young)
+func (e *queueState) awaitMoves(ctx context.Context) {
+	brief, cancel := context.WithTimeout(ctx, recentPoll)
 	defer cancel()
 	e.mu.Lock()
 	var all []chan struct{}
-	for _, l := range e.lanes {
-		for landed, f := range l.flying {
-			if time.Since(f.began) < young {
-				all = append(all, landed)
+	for _, l := range e.sources {
+		for done, f := range l.inFlight {
+			if time.Since(f.began) < recentPoll {
+				all = append(all, done)
 			}
 		}
 	}
 	e.mu.Unlock()
-	for _, landed := range all {
+	for _, done := range all {
 		select {
-		case <-landed:
+		case <-done:
 		case <-brief.Done():
 		}
 	}
@@ -103,7 +103,7 @@ func (e *engine) awaitMoves(ctx context.Context) {
 
 type numbers struct{ visible, hidden, delayed int64 }
 
-func (p *Provider) count(ctx context.Context, r *remote) (numbers, error) {
+func (p *Provider) count(ctx context.Context, r *sqsQueue) (numbers, error) {
 	out, err := p.api.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &r.url, AttributeNames: []types.QueueAttributeName{
 		types.QueueAttributeNameApproximateNumberOfMessages,
 		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
@@ -126,12 +126,12 @@ func (p *Provider) count(ctx context.Context, r *remote) (numbers, error) {
 // meanwhile may go too. A second call within 60 s fails with SQS's
 // PurgeQueueInProgress. Dead tasks stay. It costs one request for each SQS queue.
 func (q *Queue) PurgeAll(ctx context.Context) error {
-	if err := q.open(); err != nil {
+	if err := q.checkOpen(); err != nil {
 		return err
 	}
 	var err error
-	for _, l := range q.e.inputs() {
-		_, e := q.e.p.api.PurgeQueue(ctx, &awssqs.PurgeQueueInput{QueueUrl: &l.url})
+	for _, l := range q.state.allSources() {
+		_, e := q.state.p.api.PurgeQueue(ctx, &awssqs.PurgeQueueInput{QueueUrl: &l.url})
 		var busy *types.PurgeQueueInProgress
 		if errors.As(e, &busy) {
 			err = errors.Join(err, explain("purge "+l.name+": it was purged within the last 60 s, try again after that", e))

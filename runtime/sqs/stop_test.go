@@ -62,8 +62,8 @@ func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing
 			_, err := q.Dequeue(heard, 10, time.Minute)
 			done <- err
 		}()
-		lanes := len(q.e.inputs())
-		require.Eventually(t, func() bool { return b.Polls() == lanes }, soon, time.Millisecond)
+		sources := len(q.state.allSources())
+		require.Eventually(t, func() bool { return b.Polls() == sources }, soon, time.Millisecond)
 		cancel()
 		require.ErrorIs(t, <-done, driver.ErrNoTasks)
 		require.Equal(t, 1, begun)
@@ -73,7 +73,7 @@ func TestADequeueThatEndedTellsWhenItsPollIsOverAndItsMessagesAreBack(t *testing
 		default:
 		}
 		put(t, q, "a")
-		for lanes > 1 && b.Polls() > 0 { // the others bring nothing
+		for sources > 1 && b.Polls() > 0 { // the others bring nothing
 			b.clock.Advance(time.Second)
 		}
 		select {
@@ -93,16 +93,16 @@ func TestPollsAreShortUntilNothingHasComeForLong(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	wait := func() time.Duration {
-		q.e.mu.Lock()
-		defer q.e.mu.Unlock()
-		return q.e.pollWait()
+		q.state.mu.Lock()
+		defer q.state.mu.Unlock()
+		return q.state.pollWait()
 	}
 	require.Equal(t, shortWait, wait())
-	q.e.came = time.Now().Add(-lull)
+	q.state.lastMessage = time.Now().Add(-idleAfter)
 	require.Equal(t, maxWait, wait())
 	put(t, q, "a")
 	first(t, q)
 	require.Equal(t, shortWait, wait())
 	set := openQueue(t, b.provider(t, WithWait(7*time.Second)), driver.QueueConfig{})
-	require.Equal(t, 7*time.Second, set.e.pollWait())
+	require.Equal(t, 7*time.Second, set.state.pollWait())
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A remote is one SQS queue, as its attributes describe it.
-type remote struct {
+// An sqsQueue is one SQS queue, as its attributes describe it.
+type sqsQueue struct {
 	name, url, arn string
 	fifo           bool
 	maxSize        int           // of one message, in bytes
@@ -43,8 +43,8 @@ const roleTag, roleDead = "taskgen-role", "dlq"
 // same SQS name.
 const queueTag = "taskgen-queue"
 
-// build makes the engine of a queue: it finds or creates the SQS queues.
-func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*engine, error) {
+// build makes the state of a queue: it finds or creates the SQS queues.
+func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*queueState, error) {
 	if cfg.Capacity > 0 {
 		return nil, fmt.Errorf("%w: SQS does not bound the number of tasks (Capacity %d): leave it out", driver.ErrUnsupported, cfg.Capacity)
 	}
@@ -54,9 +54,9 @@ func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*engine, 
 	if cfg.Visibility > maxLease {
 		return nil, fmt.Errorf("%w: SQS leases a message for 12 hours at most, and the visibility is to be %s", driver.ErrUnsupported, cfg.Visibility)
 	}
-	e := &engine{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, deadName: cfg.DLQ, out: make(map[driver.Receipt]*message), memos: newMemos(), killers: &killers{}, came: time.Now()}
+	e := &queueState{p: p, name: cfg.Name, kind: cfg.Type, levels: cfg.Levels, deadName: cfg.DLQ, leased: make(map[driver.Receipt]*message), attemptHints: newAttemptHints(), crashCounts: &crashCounts{}, lastMessage: time.Now()}
 	if on, dead, ok := p.existingFor(cfg); ok {
-		return e, p.adopt(ctx, e, on, dead, cfg)
+		return e, p.openExisting(ctx, e, on, dead, cfg)
 	}
 	n, dlqNames := names{p.prefix, cfg.Name}, names{p.prefix, cfg.DLQ}
 	if err := errors.Join(n.check(), dlqNames.check()); err != nil {
@@ -68,14 +68,14 @@ func (p *Provider) build(ctx context.Context, cfg driver.QueueConfig) (*engine, 
 	if err := p.mismatched(ctx, cfg.Type, n); err != nil {
 		return nil, err
 	}
-	if err := p.openLanes(ctx, e, n, dlqNames, cfg); err != nil {
+	if err := p.ensureQueues(ctx, e, n, dlqNames, cfg); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
 // openDead opens a queue by name if it is a dead letter queue.
-func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg driver.QueueConfig) (bool, error) {
+func (p *Provider) openDead(ctx context.Context, e *queueState, n names, cfg driver.QueueConfig) (bool, error) {
 	if e.kind != driver.Standard {
 		return false, nil
 	}
@@ -97,7 +97,7 @@ func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg driver.
 			return false, nil
 		}
 		e.isDLQ, e.fifo = true, r.fifo
-		e.lanes = []*lane{newLane(e, r, 0)}
+		e.sources = []*source{newSource(e, r, 0)}
 		return true, errors.Join(cfg.AsDead(), p.verify(r, 0))
 	}
 	return false, nil
@@ -105,7 +105,7 @@ func (p *Provider) openDead(ctx context.Context, e *engine, n names, cfg driver.
 
 // isDead reports whether an SQS queue is some queue's dead letter queue: it has the
 // tag, or SQS knows it as the target of a redrive policy.
-func (p *Provider) isDead(ctx context.Context, r *remote) (bool, error) {
+func (p *Provider) isDead(ctx context.Context, r *sqsQueue) (bool, error) {
 	if r.dead {
 		return true, nil
 	}
@@ -132,8 +132,8 @@ func (p *Provider) mismatched(ctx context.Context, kind driver.QueueType, n name
 	return nil
 }
 
-// openLanes finds or creates a live queue and its dead letter queue.
-func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, cfg driver.QueueConfig) error {
+// ensureQueues finds or creates a live queue and its dead letter queue.
+func (p *Provider) ensureQueues(ctx context.Context, e *queueState, n, dlqNames names, cfg driver.QueueConfig) error {
 	e.fifo = cfg.Type == driver.FIFO
 	want := []string{n.standard()}
 	dlqName := dlqNames.standard()
@@ -162,7 +162,7 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 	if e.dlq, err = p.ensure(ctx, dlqName, dlqNames.name, p.attributes(cfg, nil), map[string]string{roleTag: roleDead}); err != nil {
 		return fmt.Errorf("its dead letter queue: %w", err)
 	}
-	if err := p.spare(ctx, e.dlq, cfg); err != nil {
+	if err := p.refuseTaskQueue(ctx, e.dlq, cfg); err != nil {
 		return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 	}
 	p.dead[dlqName] = true
@@ -181,7 +181,7 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 			return err
 		}
 		e.ours = e.ours || r.ours
-		e.lanes = append(e.lanes, newLane(e, r, len(want)-1-i))
+		e.sources = append(e.sources, newSource(e, r, len(want)-1-i))
 	}
 	if !e.fifo {
 		return nil
@@ -192,14 +192,14 @@ func (p *Provider) openLanes(ctx context.Context, e *engine, n, dlqNames names, 
 	if err != nil {
 		return err
 	}
-	e.later = newLane(e, later, 0)
+	e.later = newSource(e, later, 0)
 	return p.verify(later, 0)
 }
 
-// spare refuses to make a queue for tasks the dead letter queue of another. Such a
-// queue was opened as a queue, or has a dead letter queue of its own. The default name
-// is unambiguous.
-func (p *Provider) spare(ctx context.Context, dlq *remote, cfg driver.QueueConfig) error {
+// refuseTaskQueue refuses to make a queue for tasks the dead letter queue of another. Such
+// a queue was opened as a queue, or has a dead letter queue of its own. The default name is
+// unambiguous.
+func (p *Provider) refuseTaskQueue(ctx context.Context, dlq *sqsQueue, cfg driver.QueueConfig) error {
 	if dlq.dead || p.dead[dlq.name] || cfg.DLQ == cfg.Name+"-dlq" || dlq.policy == nil && !dlq.ours {
 		return nil
 	}
@@ -210,15 +210,15 @@ func (p *Provider) spare(ctx context.Context, dlq *remote, cfg driver.QueueConfi
 }
 
 // recheck compares an open queue with another opener's declaration.
-func (p *Provider) recheck(ctx context.Context, e *engine, cfg driver.QueueConfig) error {
+func (p *Provider) recheck(ctx context.Context, e *queueState, cfg driver.QueueConfig) error {
 	if e.kind != cfg.Type || e.levels != cfg.Levels {
 		return fmt.Errorf("%w: it is open here with type %s and %d levels, and %s with %d is asked for", driver.ErrQueueMismatch, e.kind, e.levels, cfg.Type, cfg.Levels)
 	}
 	if e.isDLQ {
 		return cfg.AsDead()
 	}
-	for _, l := range e.lanes {
-		r, err := l.remote, error(nil)
+	for _, l := range e.sources {
+		r, err := l.sqsQueue, error(nil)
 		if !r.assumed {
 			r, err = p.inspect(ctx, l.name, l.url)
 		}
@@ -234,7 +234,7 @@ func (p *Provider) recheck(ctx context.Context, e *engine, cfg driver.QueueConfi
 
 // attributes are the attributes of a queue to create. dlq is nil if it has no dead
 // letter queue.
-func (p *Provider) attributes(cfg driver.QueueConfig, dlq *remote) map[string]string {
+func (p *Provider) attributes(cfg driver.QueueConfig, dlq *sqsQueue) map[string]string {
 	a := map[string]string{
 		"MessageRetentionPeriod":        strconv.Itoa(int(maxRetention / time.Second)),
 		"MaximumMessageSize":            strconv.Itoa(maxBatchSize),
@@ -285,7 +285,7 @@ func (p *Provider) backstop(cfg driver.QueueConfig) int {
 }
 
 // ensure finds or creates an SQS queue. owner is the queue that uses it.
-func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, tags map[string]string) (*remote, error) {
+func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, tags map[string]string) (*sqsQueue, error) {
 	r, err := p.find(ctx, name, owner)
 	if r != nil || err != nil {
 		return r, err
@@ -310,20 +310,20 @@ func (p *Provider) ensure(ctx context.Context, name, owner string, attributes, t
 		}
 		return nil, explain("create the SQS queue "+name, err)
 	}
-	return p.look(ctx, name, owner, aws.ToString(made.QueueUrl)) // another process may have just created it
+	return p.inspectOwned(ctx, name, owner, aws.ToString(made.QueueUrl)) // another process may have just created it
 }
 
-func (p *Provider) find(ctx context.Context, name, owner string) (*remote, error) {
+func (p *Provider) find(ctx context.Context, name, owner string) (*sqsQueue, error) {
 	u, err := p.url(ctx, name)
 	if u == "" || err != nil {
 		return nil, err
 	}
-	return p.look(ctx, name, owner, u)
+	return p.inspectOwned(ctx, name, owner, u)
 }
 
-// look reads the attributes and tags of an SQS queue, and refuses a queue of another
+// inspectOwned reads the attributes and tags of an SQS queue, and refuses one of another
 // owner. Without the permission to read tags there are none.
-func (p *Provider) look(ctx context.Context, name, owner, u string) (*remote, error) {
+func (p *Provider) inspectOwned(ctx context.Context, name, owner, u string) (*sqsQueue, error) {
 	r, err := p.inspect(ctx, name, u)
 	if err != nil {
 		return nil, err
@@ -362,13 +362,13 @@ func (p *Provider) url(ctx context.Context, name string) (string, error) {
 	return aws.ToString(out.QueueUrl), nil
 }
 
-func (p *Provider) inspect(ctx context.Context, name, u string) (*remote, error) {
+func (p *Provider) inspect(ctx context.Context, name, u string) (*sqsQueue, error) {
 	out, err := p.api.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &u, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
 	if err != nil {
 		return nil, explain("read the attributes of the SQS queue "+name, err)
 	}
 	a := out.Attributes
-	r := &remote{name: name, url: u, arn: a["QueueArn"], fifo: a["FifoQueue"] == "true"}
+	r := &sqsQueue{name: name, url: u, arn: a["QueueArn"], fifo: a["FifoQueue"] == "true"}
 	r.maxSize, _ = strconv.Atoi(a["MaximumMessageSize"])
 	r.retention = time.Duration(number(a["MessageRetentionPeriod"])) * time.Second
 	if r.delays = number(a["DelaySeconds"]) > 0; r.delays && r.fifo {
@@ -389,7 +389,7 @@ func number(s string) int64 {
 }
 
 // verify checks what every queue needs.
-func (p *Provider) verify(r *remote, retention time.Duration) error {
+func (p *Provider) verify(r *sqsQueue, retention time.Duration) error {
 	if r.maxSize <= reserve {
 		return fmt.Errorf("%w: the SQS queue %s takes messages of %d bytes (MaximumMessageSize), and %d of them are kept free for what the runtime writes into a task: raise it, best to %d", driver.ErrQueueMismatch, r.name, r.maxSize, reserve, maxBatchSize)
 	}
@@ -401,7 +401,7 @@ func (p *Provider) verify(r *remote, retention time.Duration) error {
 
 // verifyLive checks a live queue, and its redrive policy against the runtime's own
 // limits.
-func (p *Provider) verifyLive(r, dlq *remote, cfg driver.QueueConfig) error {
+func (p *Provider) verifyLive(r, dlq *sqsQueue, cfg driver.QueueConfig) error {
 	if err := p.verify(r, cfg.Retention); err != nil {
 		return err
 	}

@@ -363,7 +363,7 @@ func TestAQueueThatWasDeletedIsSaidToBeGone(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
-	_, err := b.p.api.DeleteQueue(within(t), &awssqs.DeleteQueueInput{QueueUrl: &q.e.lanes[0].url})
+	_, err := b.p.api.DeleteQueue(within(t), &awssqs.DeleteQueueInput{QueueUrl: &q.state.sources[0].url})
 	require.NoError(t, err)
 	_, err = q.Enqueue(within(t), []*driver.Task{task(q, "a")})
 	require.ErrorContains(t, err, "open the queue again")

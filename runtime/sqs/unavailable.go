@@ -31,7 +31,7 @@ func unavailable(err error) error {
 		answer *awshttp.ResponseError
 		told   smithy.APIError
 		unsent *smithyhttp.RequestSendError
-		quiet  *silence
+		quiet  *answerTimeout
 		cut    *smithy.DeserializationError
 		broken net.Error
 

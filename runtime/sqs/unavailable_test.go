@@ -27,7 +27,7 @@ func answered(status int, err error) error {
 
 func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 	for _, err := range []error{
-		context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, &silence{}, &smithyhttp.RequestSendError{Err: io.EOF},
+		context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, &answerTimeout{}, &smithyhttp.RequestSendError{Err: io.EOF},
 		answered(500, errors.New("internal")), answered(200, &smithy.DeserializationError{Err: io.EOF}), answered(400, &smithy.GenericAPIError{Code: "RequestThrottled"}), errNoAnswer,
 	} {
 		got := unavailable(fmt.Errorf("send: %w", err))

@@ -17,18 +17,18 @@ const defaultWalkLease = 30 * time.Second
 // A walk receives the messages of a dead letter queue once. It keeps the leases of
 // those that it holds, so that none comes twice, and makes them visible at its end.
 type walk struct {
-	of   *engine // whose dead they are
-	l    *lane   // of an engine of its own
-	held []*message
-	kept time.Time // when the leases were last renewed
+	of      *queueState // of the queue whose dead tasks they are
+	l       *source     // with a state of its own
+	held    []*message
+	renewed time.Time // when the leases were last renewed
 
 	began time.Time
 }
 
 // newWalk begins a walk through the dead letter queue of e.
-func newWalk(e *engine) *walk {
-	dead := &engine{p: e.p, isDLQ: true, adopted: e.adopted, name: e.name, memos: newMemos()}
-	return &walk{of: e, l: newLane(dead, e.dlq, 0), kept: time.Now(), began: e.p.clock.Now()}
+func newWalk(e *queueState) *walk {
+	dead := &queueState{p: e.p, isDLQ: true, onExisting: e.onExisting, name: e.name, attemptHints: newAttemptHints()}
+	return &walk{of: e, l: newSource(dead, e.dlq, 0), renewed: time.Now(), began: e.p.clock.Now()}
 }
 
 // next receives up to ten messages. It returns none when SQS says that there are no
@@ -36,7 +36,7 @@ func newWalk(e *engine) *walk {
 // the walk holds, next keeps looking until a walk's lease has passed: messages of a
 // receive with a lost answer are back by then, and the rest is in use elsewhere.
 func (w *walk) next(ctx context.Context) ([]*message, error) {
-	l, p, began := w.l, w.l.e.p, time.Now()
+	l, p, began := w.l, w.l.state.p, time.Now()
 	for wait := time.Duration(0); ; wait = time.Second {
 		if err := w.keep(ctx); err != nil {
 			return nil, err
@@ -46,8 +46,8 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 			return nil, err
 		}
 		if len(out.Messages) == 0 {
-			n, err := p.count(ctx, l.remote)
-			none := n.visible == 0 || wait > 0 // a short look asks only some of SQS's servers
+			n, err := p.count(ctx, l.sqsQueue)
+			none := n.visible == 0 || wait > 0 // a short poll asks only some of SQS's servers
 			if err != nil || none && n.hidden <= int64(len(w.held)) || time.Since(began) > p.walkLease {
 				return nil, err
 			}
@@ -56,7 +56,7 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 		ms := make([]*message, len(out.Messages))
 		for i, r := range out.Messages {
 			if ms[i], err = l.read(r, p.clock.Now(), p.walkLease); err != nil {
-				ms[i].estrange(r, p.clock.Now(), err)
+				ms[i].markUndecodable(r, p.clock.Now(), err)
 			}
 			if ms[i].stored != "" {
 				ms[i].payload = ms[i].task.Payload // its payload stays where it is
@@ -69,13 +69,13 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 // keep renews the leases of the held messages, once they are half over. A message whose
 // lease is lost nevertheless comes once more.
 func (w *walk) keep(ctx context.Context) error {
-	lease := w.l.e.p.walkLease
-	if time.Since(w.kept) < lease/2 {
+	lease := w.l.state.p.walkLease
+	if time.Since(w.renewed) < lease/2 {
 		return nil
 	}
-	w.kept = time.Now()
+	w.renewed = time.Now()
 	errs := make([]error, len(w.held))
-	w.l.e.hide(ctx, false, w.held, errs, func(*message) int32 { return seconds(lease) })
+	w.l.state.hide(ctx, false, w.held, errs, func(*message) int32 { return seconds(lease) })
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, driver.ErrLeaseLost) {
 			return fmt.Errorf("extend the leases of the messages received: %w", err)
@@ -87,9 +87,9 @@ func (w *walk) keep(ctx context.Context) error {
 // end makes the held messages visible. If this fails, they are visible when their
 // leases end.
 func (w *walk) end(ctx context.Context) {
-	w.of.linger(ctx, func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, strayTime)
+	w.of.runDetached(ctx, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, giveBackTimeout)
 		defer cancel()
-		w.l.e.hide(ctx, true, w.held, make([]error, len(w.held)), func(*message) int32 { return 0 })
+		w.l.state.hide(ctx, true, w.held, make([]error, len(w.held)), func(*message) int32 { return 0 })
 	})
 }

@@ -77,7 +77,7 @@ func TestAWalkKeepsWhatItHolds(t *testing.T) {
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, numbered(12)...)
 	dead := openQueue(t, b.p, driver.QueueConfig{Name: q.cfg.DLQ})
-	w := newWalk(q.e)
+	w := newWalk(q.state)
 	for len(w.held) < 12 {
 		ms, err := w.next(within(t))
 		require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestAWalkKeepsWhatItHolds(t *testing.T) {
 	}
 	for range 3 {
 		b.clock.Advance(defaultWalkLease * 2 / 3)
-		w.kept = time.Now().Add(-defaultWalkLease * 2 / 3)
+		w.renewed = time.Now().Add(-defaultWalkLease * 2 / 3)
 		ms, err := w.next(within(t))
 		require.NoError(t, err)
 		require.Empty(t, ms)
@@ -101,12 +101,12 @@ func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, "a")
-	w := newWalk(q.e)
+	w := newWalk(q.state)
 	defer w.end(context.Background())
 	ms, err := w.next(within(t))
 	require.NoError(t, err)
 	w.held = ms
-	w.kept = time.Now().Add(-defaultWalkLease)
+	w.renewed = time.Now().Add(-defaultWalkLease)
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Operation != "ChangeMessageVisibilityBatch" {
 			return sqstest.Fault{}

@@ -11,7 +11,7 @@ import (
 )
 
 var batchChecks = []check{
-	{name: "ten are sent, received and deleted at once", do: func(w *world) {
+	{name: "ten are sent, received and deleted at once", do: func(w *env) {
 		url := w.queue()
 		sent, err := w.sendBatch(url, entries(10))
 		w.must(err)
@@ -30,7 +30,7 @@ var batchChecks = []check{
 		assert.Len(w, out.Successful, 10)
 		w.counted(url, "0/0/0")
 	}},
-	{name: "one bad delay fails alone", do: func(w *world) {
+	{name: "one bad delay fails alone", do: func(w *env) {
 		es := entries(3)
 		es[1].DelaySeconds = 901
 		out, err := w.sendBatch(w.queue(), es)
@@ -40,7 +40,7 @@ var batchChecks = []check{
 		assert.Equal(w, "e1 InvalidParameterValue", *out.Failed[0].Id+" "+*out.Failed[0].Code)
 		assert.True(w, out.Failed[0].SenderFault)
 	}},
-	{name: "one bad body fails alone", do: func(w *world) {
+	{name: "one bad body fails alone", do: func(w *env) {
 		es := entries(3)
 		es[2].MessageBody = aws.String("bad\x01")
 		out, err := w.sendBatch(w.queue(), es)
@@ -50,18 +50,18 @@ var batchChecks = []check{
 		assert.Equal(w, "e2 InvalidMessageContents", *out.Failed[0].Id+" "+*out.Failed[0].Code)
 		assert.True(w, out.Failed[0].SenderFault)
 	}},
-	{name: "eleven are too many", do: func(w *world) {
+	{name: "eleven are too many", do: func(w *env) {
 		_, err := w.sendBatch(w.queue(), entries(11))
 		var typed *types.TooManyEntriesInBatchRequest
 		assert.ErrorAs(w, err, &typed)
 	}},
-	{name: "ids in a batch differ", do: func(w *world) {
+	{name: "ids in a batch differ", do: func(w *env) {
 		es := entries(3)
 		es[1].Id = es[0].Id
 		_, err := w.sendBatch(w.queue(), es)
 		w.refuses(err, "BatchEntryIdsNotDistinct")
 	}},
-	{name: "a batch is not empty and its ids are plain", do: func(w *world) {
+	{name: "a batch is not empty and its ids are plain", do: func(w *env) {
 		url := w.queue()
 		_, err := w.sendBatch(url, []types.SendMessageBatchRequestEntry{})
 		w.refuses(err, "EmptyBatchRequest")
@@ -70,7 +70,7 @@ var batchChecks = []check{
 		_, err = w.sendBatch(url, es)
 		w.refuses(err, "InvalidBatchEntryId")
 	}},
-	{name: "a batch has a mebibyte at most, in all", do: func(w *world) {
+	{name: "a batch has a mebibyte at most, in all", do: func(w *env) {
 		url := w.queue()
 		es := entries(3)
 		for i := range es {
@@ -81,7 +81,7 @@ var batchChecks = []check{
 		_, err = w.sendBatch(url, es[:2])
 		w.must(err)
 	}},
-	{name: "one bad handle fails alone in a batch of deletes", do: func(w *world) {
+	{name: "one bad handle fails alone in a batch of deletes", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "a")
 		m := w.one(url)
@@ -94,7 +94,7 @@ var batchChecks = []check{
 		assert.Equal(w, "bad ReceiptHandleIsInvalid", *out.Failed[0].Id+" "+*out.Failed[0].Code)
 		assert.True(w, out.Failed[0].SenderFault)
 	}},
-	{name: "one bad handle fails alone in a batch of changes", do: func(w *world) {
+	{name: "one bad handle fails alone in a batch of changes", do: func(w *env) {
 		url := w.queue()
 		_, err := w.sendBatch(url, entries(2))
 		w.must(err)

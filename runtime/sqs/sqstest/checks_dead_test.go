@@ -11,7 +11,7 @@ import (
 )
 
 var deadChecks = []check{
-	{name: "what was received too often goes to the dead letter queue", do: func(w *world) {
+	{name: "what was received too often goes to the dead letter queue", do: func(w *env) {
 		dead := w.queue()
 		url := w.queue("RedrivePolicy", w.redrive(dead, 2))
 		sent := w.send(url, "poison", attributed(manyKinds()))
@@ -26,7 +26,7 @@ var deadChecks = []check{
 		assert.Equal(w, *sent.MessageId, *m.MessageId)
 		assert.Len(w, m.MessageAttributes, 4)
 	}},
-	{name: "a dead letter says where it came from and goes on counting", do: func(w *world) {
+	{name: "a dead letter says where it came from and goes on counting", do: func(w *env) {
 		dead := w.queue()
 		url := w.queue("RedrivePolicy", w.redrive(dead, 1))
 		w.send(url, "poison")
@@ -36,7 +36,7 @@ var deadChecks = []check{
 		assert.Equal(w, w.arn(url), m.Attributes["DeadLetterQueueSourceArn"])
 		assert.Equal(w, "2", count(m))
 	}},
-	{name: "a timeout kills as a change to zero does", do: func(w *world) {
+	{name: "a timeout kills as a change to zero does", do: func(w *env) {
 		dead := w.queue()
 		url := w.queue("VisibilityTimeout", "1", "RedrivePolicy", w.redrive(dead, 1))
 		w.send(url, "poison")
@@ -45,18 +45,18 @@ var deadChecks = []check{
 		assert.Empty(w, w.receive(url, 1, 1))
 		w.one(dead)
 	}},
-	{name: "a dead letter queue knows its sources", do: func(w *world) {
+	{name: "a dead letter queue knows its sources", do: func(w *env) {
 		dead := w.queue()
 		url := w.queue("RedrivePolicy", w.redrive(dead, 1))
 		out, err := w.client.ListDeadLetterSourceQueues(w.ctx(), &sqs.ListDeadLetterSourceQueuesInput{QueueUrl: &dead})
 		w.must(err)
 		assert.Equal(w, []string{url}, out.QueueUrls)
 	}},
-	{name: "a dead letter queue has to be there", do: func(w *world) {
+	{name: "a dead letter queue has to be there", do: func(w *env) {
 		_, err := w.tryCreate(w.queueName(""), "RedrivePolicy", `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:nope","maxReceiveCount":3}`)
 		w.refuses(err, "InvalidParameterValue", "NonExistentQueue", "QueueDoesNotExist")
 	}},
-	{name: "the receive count of a policy may be text", do: func(w *world) {
+	{name: "the receive count of a policy may be text", do: func(w *env) {
 		dead := w.queue()
 		url := w.queue("RedrivePolicy", `{"deadLetterTargetArn":"`+w.arn(dead)+`","maxReceiveCount":"1"}`)
 		w.send(url, "poison")
@@ -64,17 +64,17 @@ var deadChecks = []check{
 		assert.Empty(w, w.receive(url, 1, 1))
 		w.one(dead)
 	}},
-	{name: "a dead letter queue may refuse its sources", do: func(w *world) {
+	{name: "a dead letter queue may refuse its sources", do: func(w *env) {
 		dead := w.queue("RedriveAllowPolicy", `{"redrivePermission":"denyAll"}`)
 		_, err := w.tryCreate(w.queueName(""), "RedrivePolicy", w.redrive(dead, 3))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a FIFO queue has a FIFO queue for its dead", do: func(w *world) {
+	{name: "a FIFO queue has a FIFO queue for its dead", do: func(w *env) {
 		dead := w.queue()
 		_, err := w.tryCreate(w.queueName(".fifo"), "FifoQueue", "true", "RedrivePolicy", w.redrive(dead, 3))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a move task brings the dead back", do: func(w *world) {
+	{name: "a move task brings the dead back", do: func(w *env) {
 		dead := w.queue()
 		url := w.queue("RedrivePolicy", w.redrive(dead, 1))
 		arn := w.arn(dead)
@@ -99,7 +99,7 @@ var deadChecks = []check{
 		assert.Equal(w, "COMPLETED", aws.ToString(list.Results[0].Status))
 		assert.EqualValues(w, 3, list.Results[0].ApproximateNumberOfMessagesMoved)
 	}},
-	{name: "a move task does not know where a message came from that was sent to the dead", slow: true, do: func(w *world) {
+	{name: "a move task does not know where a message came from that was sent to the dead", slow: true, do: func(w *env) {
 		dead := w.queue()
 		w.queue("RedrivePolicy", w.redrive(dead, 1))
 		arn := w.arn(dead)
@@ -112,7 +112,7 @@ var deadChecks = []check{
 		}, patience, time.Millisecond)
 		w.counted(dead, "1/0/0")
 	}},
-	{name: "a move task can be slow and can be cancelled", slow: true, do: func(w *world) {
+	{name: "a move task can be slow and can be cancelled", slow: true, do: func(w *env) {
 		dead, to := w.queue(), w.queue()
 		w.queue("RedrivePolicy", w.redrive(dead, 1))
 		from, destination := w.arn(dead), w.arn(to)
@@ -134,7 +134,7 @@ var deadChecks = []check{
 		_, err = w.client.CancelMessageMoveTask(w.ctx(), &sqs.CancelMessageMoveTaskInput{TaskHandle: out.TaskHandle})
 		w.refuses(err, "ResourceNotFoundException")
 	}},
-	{name: "a move task needs a dead letter queue", do: func(w *world) {
+	{name: "a move task needs a dead letter queue", do: func(w *env) {
 		arn := w.arn(w.queue())
 		_, err := w.client.StartMessageMoveTask(w.ctx(), &sqs.StartMessageMoveTaskInput{SourceArn: &arn})
 		w.refuses(err, "InvalidParameterValue", "ResourceNotFoundException", "UnsupportedOperation")
@@ -142,7 +142,7 @@ var deadChecks = []check{
 }
 
 // oneSoon receives a message that somebody is about to bring.
-func (w *world) oneSoon(url string) (m types.Message) {
+func (w *env) oneSoon(url string) (m types.Message) {
 	require.Eventually(w, func() bool {
 		ms, err := w.receiveNow(url, 1, 0)
 		if err == nil && len(ms) == 1 {

@@ -18,14 +18,14 @@ import (
 
 // sendGroup sends bodies to one group, each with itself for its deduplication
 // id.
-func (w *world) sendGroup(url, group string, bodies ...string) {
+func (w *env) sendGroup(url, group string, bodies ...string) {
 	for _, body := range bodies {
 		w.send(url, body, grouped(group, body))
 	}
 }
 
 var fifoChecks = []check{
-	{name: "sequence numbers grow", do: func(w *world) {
+	{name: "sequence numbers grow", do: func(w *env) {
 		url := w.fifo()
 		var numbers []string
 		for i := range 3 {
@@ -39,7 +39,7 @@ var fifoChecks = []check{
 		assert.Equal(w, "g", m.Attributes["MessageGroupId"])
 		assert.Equal(w, "0", m.Attributes["MessageDeduplicationId"])
 	}},
-	{name: "one receive gives many messages of a group, in order", do: func(w *world) {
+	{name: "one receive gives many messages of a group, in order", do: func(w *env) {
 		url := w.fifo()
 		for i := range 12 {
 			w.sendGroup(url, "g", strconv.Itoa(i))
@@ -49,7 +49,7 @@ var fifoChecks = []check{
 		w.delete(url, ms...)
 		assert.Equal(w, "10,11", bodies(w.receive(url, 10, 1)))
 	}},
-	{name: "a group keeps its order, message by message", do: func(w *world) {
+	{name: "a group keeps its order, message by message", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "g", "a", "b", "c")
 		for _, want := range []string{"a", "b", "c"} {
@@ -58,7 +58,7 @@ var fifoChecks = []check{
 			w.delete(url, m)
 		}
 	}},
-	{name: "the same deduplication id is the same message", do: func(w *world) {
+	{name: "the same deduplication id is the same message", do: func(w *env) {
 		url := w.fifo()
 		one, two := w.send(url, "a", grouped("g", "d")), w.send(url, "a", grouped("g", "d"))
 		assert.Equal(w, *one.MessageId, *two.MessageId)
@@ -66,14 +66,14 @@ var fifoChecks = []check{
 		w.send(url, "a", grouped("g2", "d"))
 		w.counted(url, "1/0/0")
 	}},
-	{name: "a deduplication id outlives its message", do: func(w *world) {
+	{name: "a deduplication id outlives its message", do: func(w *env) {
 		url := w.fifo()
 		w.send(url, "a", grouped("g", "d"))
 		w.delete(url, w.one(url))
 		w.send(url, "a", grouped("g", "d"))
 		w.counted(url, "0/0/0")
 	}},
-	{name: "a deduplication id is free after five minutes", slow: true, do: func(w *world) {
+	{name: "a deduplication id is free after five minutes", slow: true, do: func(w *env) {
 		url := w.fifo()
 		w.send(url, "a", grouped("g", "d"))
 		w.pass(5*time.Minute - time.Second)
@@ -83,7 +83,7 @@ var fifoChecks = []check{
 		w.send(url, "a", grouped("g", "d"))
 		w.counted(url, "2/0/0")
 	}},
-	{name: "a purge frees deduplication ids", do: func(w *world) {
+	{name: "a purge frees deduplication ids", do: func(w *env) {
 		url := w.fifo()
 		w.send(url, "one", grouped("g", "d"))
 		_, err := w.client.PurgeQueue(w.ctx(), &sqs.PurgeQueueInput{QueueUrl: &url})
@@ -91,7 +91,7 @@ var fifoChecks = []check{
 		w.send(url, "two", grouped("g", "d"))
 		assert.Equal(w, "two", *w.one(url).Body)
 	}},
-	{name: "contents deduplicate where a queue says so", do: func(w *world) {
+	{name: "contents deduplicate where a queue says so", do: func(w *env) {
 		url := w.fifo("ContentBasedDeduplication", "true")
 		for _, body := range []string{"same", "same", "other"} {
 			w.send(url, body, grouped("g", ""))
@@ -100,14 +100,14 @@ var fifoChecks = []check{
 		w.counted(url, "3/0/0")
 		assert.Len(w, w.one(url).Attributes["MessageDeduplicationId"], 64)
 	}},
-	{name: "ids deduplicate by group where a queue says so", do: func(w *world) {
+	{name: "ids deduplicate by group where a queue says so", do: func(w *env) {
 		url := w.fifo("DeduplicationScope", "messageGroup", "FifoThroughputLimit", "perMessageGroupId")
 		for _, group := range []string{"A", "B", "A"} {
 			w.send(url, "a", grouped(group, "d"))
 		}
 		w.counted(url, "2/0/0")
 	}},
-	{name: "a FIFO queue needs a group, an id and no delay", do: func(w *world) {
+	{name: "a FIFO queue needs a group, an id and no delay", do: func(w *env) {
 		url := w.fifo()
 		_, err := w.trySend(url, "x", grouped("g", ""))
 		w.refuses(err, "InvalidParameterValue")
@@ -116,7 +116,7 @@ var fifoChecks = []check{
 		_, err = w.trySend(url, "x", grouped("g", "d"), delay(5))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a missing group fails the whole batch", do: func(w *world) {
+	{name: "a missing group fails the whole batch", do: func(w *env) {
 		url := w.fifo()
 		es := fifoEntries("g", "a", "b")
 		es[1].MessageGroupId = nil
@@ -124,7 +124,7 @@ var fifoChecks = []check{
 		w.refuses(err, "InvalidParameterValue", "MissingParameter")
 		w.counted(url, "0/0/0")
 	}},
-	{name: "a batch keeps its order and knows its duplicates", do: func(w *world) {
+	{name: "a batch keeps its order and knows its duplicates", do: func(w *env) {
 		url := w.fifo()
 		es := fifoEntries("g", "a", "b", "c", "a")
 		out, err := w.sendBatch(url, es)
@@ -139,7 +139,7 @@ var fifoChecks = []check{
 		assert.Equal(w, []string{"a", "b", "c"}, got)
 		w.none(url, "the fourth was the first")
 	}},
-	{name: "a group in flight is locked, and others are not", do: func(w *world) {
+	{name: "a group in flight is locked, and others are not", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1", "a2")
 		w.sendGroup(url, "B", "b1")
@@ -151,7 +151,7 @@ var fifoChecks = []check{
 		w.delete(url, m)
 		assert.Equal(w, "a2", bodies(w.receive(url, 1, 1)))
 	}},
-	{name: "a group is locked until all of it is deleted", do: func(w *world) {
+	{name: "a group is locked until all of it is deleted", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1", "a2", "a3", "a4")
 		ms := w.receive(url, 2, 1)
@@ -161,7 +161,7 @@ var fifoChecks = []check{
 		w.delete(url, ms[1])
 		assert.Equal(w, "a3,a4", bodies(w.receive(url, 10, 1)))
 	}},
-	{name: "what comes back comes back in its place", do: func(w *world) {
+	{name: "what comes back comes back in its place", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1", "a2", "a3")
 		w.must(w.change(url, w.one(url), 0))
@@ -173,7 +173,7 @@ var fifoChecks = []check{
 		w.delete(url, m)
 		assert.Equal(w, "a2", *w.one(url).Body)
 	}},
-	{name: "of a batch, what stands before an extended message comes back alone", do: func(w *world) {
+	{name: "of a batch, what stands before an extended message comes back alone", do: func(w *env) {
 		url := w.fifo("VisibilityTimeout", whileSeconds)
 		w.sendGroup(url, "A", "a1", "a2", "a3")
 		ms := w.receive(url, 5, 1)
@@ -182,7 +182,7 @@ var fifoChecks = []check{
 		w.pass(while)
 		assert.Equal(w, "a1", bodies(w.receive(url, 5, 1)))
 	}},
-	{name: "a receive that is tried again gets the same", do: func(w *world) {
+	{name: "a receive that is tried again gets the same", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1", "a2")
 		attempt := func(in *sqs.ReceiveMessageInput) { in.ReceiveRequestAttemptId = aws.String("attempt") }
@@ -193,7 +193,7 @@ var fifoChecks = []check{
 		assert.Equal(w, *one[0].ReceiptHandle, *two[0].ReceiptHandle)
 		assert.Equal(w, count(one[0]), count(two[0]))
 	}},
-	{name: "a receive that is tried again gets nothing once a message of it is gone", do: func(w *world) {
+	{name: "a receive that is tried again gets nothing once a message of it is gone", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1", "a2")
 		attempt := func(in *sqs.ReceiveMessageInput) { in.ReceiveRequestAttemptId = aws.String("attempt") }
@@ -201,7 +201,7 @@ var fifoChecks = []check{
 		w.delete(url, m)
 		assert.Equal(w, "a2", *w.one(url, attempt).Body)
 	}},
-	{name: "an expired handle deletes nothing", do: func(w *world) {
+	{name: "an expired handle deletes nothing", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1")
 		m := w.one(url, visibility(1))
@@ -209,7 +209,7 @@ var fifoChecks = []check{
 		w.refuses(w.tryDelete(url, m), "InvalidParameterValue", "ReceiptHandleIsInvalid")
 		w.counted(url, "1/0/0")
 	}},
-	{name: "a dead letter leaves its group to go on", do: func(w *world) {
+	{name: "a dead letter leaves its group to go on", do: func(w *env) {
 		dead := w.fifo()
 		url := w.fifo("RedrivePolicy", w.redrive(dead, 1))
 		w.sendGroup(url, "A", "a1", "a2")
@@ -219,14 +219,14 @@ var fifoChecks = []check{
 		assert.Equal(w, "a1", *m.Body)
 		assert.Equal(w, "A", m.Attributes["MessageGroupId"])
 	}},
-	{name: "a FIFO queue may delay every message", do: func(w *world) {
+	{name: "a FIFO queue may delay every message", do: func(w *env) {
 		url := w.fifo("DelaySeconds", whileSeconds)
 		w.sendGroup(url, "A", "a1")
 		w.none(url, "its queue delays it")
 		w.pass(while)
 		w.one(url)
 	}},
-	{name: "many consumers see every group in order and one at a time", do: func(w *world) {
+	{name: "many consumers see every group in order and one at a time", do: func(w *env) {
 		const groups, each = 10, 12
 		url := w.fifo()
 		for i := range each {
@@ -269,7 +269,7 @@ type orderWatch struct {
 	wrong []string
 }
 
-func (o *orderWatch) consume(w *world, url string, all int) {
+func (o *orderWatch) consume(w *env, url string, all int) {
 	for end := time.Now().Add(patience); time.Now().Before(end) && !o.done(all); {
 		ms, err := w.receiveNow(url, 10, 0)
 		if err != nil {

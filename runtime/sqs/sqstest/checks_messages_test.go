@@ -48,7 +48,7 @@ func manyKinds() map[string]types.MessageAttributeValue {
 }
 
 var messageChecks = []check{
-	{name: "a message is received as it was sent", do: func(w *world) {
+	{name: "a message is received as it was sent", do: func(w *env) {
 		url := w.queue()
 		body := "hello ☃ \n\t{\"a\":1}"
 		sent := w.send(url, body)
@@ -57,7 +57,7 @@ var messageChecks = []check{
 		assert.Equal(w, *sent.MessageId, *m.MessageId)
 		assert.Equal(w, aws.ToString(sent.MD5OfMessageBody), aws.ToString(m.MD5OfBody))
 	}},
-	{name: "a message says when it was sent and how often it was received", do: func(w *world) {
+	{name: "a message says when it was sent and how often it was received", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url)
@@ -67,19 +67,19 @@ var messageChecks = []check{
 		assert.Len(w, m.Attributes["SentTimestamp"], 13)
 		assert.Equal(w, "1", count(m))
 	}},
-	{name: "deleting twice is deleting once", do: func(w *world) {
+	{name: "deleting twice is deleting once", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url)
 		w.delete(url, m, m)
 		w.counted(url, "0/0/0")
 	}},
-	{name: "a handle that is none is refused", do: func(w *world) {
+	{name: "a handle that is none is refused", do: func(w *env) {
 		url := w.queue()
 		w.refuses(w.tryDelete(url, garbage()), "ReceiptHandleIsInvalid")
 		w.refuses(w.change(url, garbage(), 5), "ReceiptHandleIsInvalid")
 	}},
-	{name: "a message carries attributes", do: func(w *world) {
+	{name: "a message carries attributes", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", attributed(manyKinds()))
 		m := w.one(url)
@@ -88,13 +88,13 @@ var messageChecks = []check{
 		assert.Equal(w, "v ☃", aws.ToString(m.MessageAttributes["str"].StringValue))
 		assert.Equal(w, "String.json", aws.ToString(m.MessageAttributes["cust"].DataType))
 	}},
-	{name: "attributes have a digest", do: func(w *world) {
+	{name: "attributes have a digest", do: func(w *env) {
 		url := w.queue()
 		sent := w.send(url, "x", attributed(manyKinds()))
 		assert.Equal(w, digest(manyKinds()), aws.ToString(sent.MD5OfMessageAttributes))
 		assert.Equal(w, digest(manyKinds()), aws.ToString(w.one(url).MD5OfMessageAttributes))
 	}},
-	{name: "the attributes that were asked for are returned", do: func(w *world) {
+	{name: "the attributes that were asked for are returned", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", attributed(map[string]types.MessageAttributeValue{"foo.a": text("1"), "foo.b": text("2"), "bar": text("3")}))
 		for _, c := range []struct {
@@ -106,7 +106,7 @@ var messageChecks = []check{
 			w.must(w.change(url, m, 0))
 		}
 	}},
-	{name: "attributes that nobody asked for are not returned", do: func(w *world) {
+	{name: "attributes that nobody asked for are not returned", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", attributed(map[string]types.MessageAttributeValue{"a": text("1")}))
 		m := w.one(url, func(in *sqs.ReceiveMessageInput) {
@@ -117,7 +117,7 @@ var messageChecks = []check{
 		assert.Empty(w, m.MessageAttributes)
 		assert.Empty(w, m.Attributes)
 	}},
-	{name: "a message has ten attributes at most, and none is empty", do: func(w *world) {
+	{name: "a message has ten attributes at most, and none is empty", do: func(w *env) {
 		url := w.queue()
 		eleven := make(map[string]types.MessageAttributeValue)
 		for i := range 11 {
@@ -128,7 +128,7 @@ var messageChecks = []check{
 		_, err = w.trySend(url, "x", attributed(map[string]types.MessageAttributeValue{"a": text("")}))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a trace header travels", do: func(w *world) {
+	{name: "a trace header travels", do: func(w *env) {
 		url := w.queue()
 		trace := "Root=1-5759e988-bd862e3fe1be46a994272793"
 		w.send(url, "x", func(in *sqs.SendMessageInput) {
@@ -136,35 +136,35 @@ var messageChecks = []check{
 		})
 		assert.Equal(w, trace, w.one(url).Attributes["AWSTraceHeader"])
 	}},
-	{name: "a body has a mebibyte at most", do: func(w *world) {
+	{name: "a body has a mebibyte at most", do: func(w *env) {
 		url := w.queue()
 		w.send(url, strings.Repeat("x", 1<<20))
 		_, err := w.trySend(url, strings.Repeat("x", 1<<20+1))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a queue may set a lower limit of size", do: func(w *world) {
+	{name: "a queue may set a lower limit of size", do: func(w *env) {
 		url := w.queue("MaximumMessageSize", "1024")
 		w.send(url, strings.Repeat("x", 1024))
 		_, err := w.trySend(url, strings.Repeat("x", 1025))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "attributes count towards the size", do: func(w *world) {
+	{name: "attributes count towards the size", do: func(w *env) {
 		url := w.queue("MaximumMessageSize", "1024")
 		_, err := w.trySend(url, strings.Repeat("x", 1000), attributed(map[string]types.MessageAttributeValue{"abc": text(strings.Repeat("y", 100))}))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "an empty body is refused", do: func(w *world) {
+	{name: "an empty body is refused", do: func(w *env) {
 		_, err := w.trySend(w.queue(), "")
 		w.refuses(err, "MissingParameter", "InvalidParameterValue", "InvalidMessageContents")
 	}},
-	{name: "a body holds no control characters", do: func(w *world) {
+	{name: "a body holds no control characters", do: func(w *env) {
 		url := w.queue()
 		_, err := w.trySend(url, "bad\x01")
 		w.refuses(err, "InvalidMessageContents")
 		_, err = w.trySend(url, "bad\uffff")
 		w.refuses(err, "InvalidMessageContents")
 	}},
-	{name: "a receive out of range is refused", do: func(w *world) {
+	{name: "a receive out of range is refused", do: func(w *env) {
 		url := w.queue()
 		_, err := w.receiveNow(url, 11, 0)
 		w.refuses(err, "InvalidParameterValue", "ReadCountOutOfRange")
@@ -173,12 +173,12 @@ var messageChecks = []check{
 		_, err = w.receiveNow(url, 1, 0, visibility(43201))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a standard queue takes groups and says them", do: func(w *world) {
+	{name: "a standard queue takes groups and says them", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", grouped("tenant-1", ""))
 		assert.Equal(w, "tenant-1", w.one(url).Attributes["MessageGroupId"])
 	}},
-	{name: "system attributes can be asked for by the name that they have now", do: func(w *world) {
+	{name: "system attributes can be asked for by the name that they have now", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url, func(in *sqs.ReceiveMessageInput) {
@@ -188,7 +188,7 @@ var messageChecks = []check{
 		})
 		assert.Equal(w, map[string]string{"ApproximateReceiveCount": "1"}, m.Attributes)
 	}},
-	{name: "system attributes can be asked for by the name that they had", do: func(w *world) {
+	{name: "system attributes can be asked for by the name that they had", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url, func(in *sqs.ReceiveMessageInput) {

@@ -8,7 +8,7 @@ import (
 )
 
 var pollChecks = []check{
-	{name: "a long poll waits its time when there is nothing", do: func(w *world) {
+	{name: "a long poll waits its time when there is nothing", do: func(w *env) {
 		p := w.poll(w.queue(), 1, 2)
 		w.pass(time.Second)
 		assert.False(w, p.over(), "it is to wait 2 s")
@@ -16,20 +16,20 @@ var pollChecks = []check{
 		assert.Empty(w, p.result())
 		assert.GreaterOrEqual(w, p.took, 1900*time.Millisecond)
 	}},
-	{name: "a queue may make every receive wait", do: func(w *world) {
+	{name: "a queue may make every receive wait", do: func(w *env) {
 		p := w.poll(w.queue("ReceiveMessageWaitTimeSeconds", "2"), 1, 0)
 		w.pass(time.Second)
 		assert.False(w, p.over(), "it is to wait 2 s")
 		w.pass(time.Second)
 		assert.Empty(w, p.result())
 	}},
-	{name: "a send wakes a long poll", do: func(w *world) {
+	{name: "a send wakes a long poll", do: func(w *env) {
 		url := w.queue()
 		p := w.poll(url, 1, 20)
 		w.send(url, "x")
 		assert.Equal(w, "x", bodies(p.result()))
 	}},
-	{name: "the end of a visibility wakes a long poll", do: func(w *world) {
+	{name: "the end of a visibility wakes a long poll", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		w.one(url, visibility(1))
@@ -37,14 +37,14 @@ var pollChecks = []check{
 		w.pass(time.Second)
 		assert.Equal(w, "x", bodies(p.result()))
 	}},
-	{name: "the end of a delay wakes a long poll", do: func(w *world) {
+	{name: "the end of a delay wakes a long poll", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", delay(1))
 		p := w.poll(url, 1, 20)
 		w.pass(time.Second)
 		assert.Equal(w, "x", bodies(p.result()))
 	}},
-	{name: "visibility zero wakes a long poll", do: func(w *world) {
+	{name: "visibility zero wakes a long poll", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url)
@@ -52,7 +52,7 @@ var pollChecks = []check{
 		w.must(w.change(url, m, 0))
 		assert.Equal(w, "x", bodies(p.result()))
 	}},
-	{name: "the end of a group's lock wakes a long poll", do: func(w *world) {
+	{name: "the end of a group's lock wakes a long poll", do: func(w *env) {
 		url := w.fifo()
 		w.sendGroup(url, "A", "a1", "a2")
 		m := w.one(url)
@@ -60,7 +60,7 @@ var pollChecks = []check{
 		w.delete(url, m)
 		assert.Equal(w, "a2", bodies(p.result()))
 	}},
-	{name: "a long poll does not wait for as many as it may have", do: func(w *world) {
+	{name: "a long poll does not wait for as many as it may have", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		p := w.poll(url, 10, 10)
@@ -68,7 +68,7 @@ var pollChecks = []check{
 		assert.True(w, p.over(), "there was a message at once")
 		assert.Equal(w, "x", bodies(p.result()))
 	}},
-	{name: "a message wakes one poll, and the others go on waiting", do: func(w *world) {
+	{name: "a message wakes one poll, and the others go on waiting", do: func(w *env) {
 		url := w.queue()
 		var polls []*pending
 		for range 4 {

@@ -19,7 +19,7 @@ const (
 )
 
 var visibilityChecks = []check{
-	{name: "a delayed message is not there before its time", do: func(w *world) {
+	{name: "a delayed message is not there before its time", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", delay(int32(while/time.Second)))
 		w.none(url, "it is delayed")
@@ -27,7 +27,7 @@ var visibilityChecks = []check{
 		w.pass(while)
 		w.one(url)
 	}},
-	{name: "what has become visible counts as such before anybody receives", do: func(w *world) {
+	{name: "what has become visible counts as such before anybody receives", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x", delay(1))
 		w.send(url, "y")
@@ -35,18 +35,18 @@ var visibilityChecks = []check{
 		w.pass(time.Second)
 		w.counted(url, "2/0/0")
 	}},
-	{name: "a delay has 900 seconds at most", do: func(w *world) {
+	{name: "a delay has 900 seconds at most", do: func(w *env) {
 		_, err := w.trySend(w.queue(), "x", delay(901))
 		w.refuses(err, "InvalidParameterValue")
 	}},
-	{name: "a queue may delay every message", do: func(w *world) {
+	{name: "a queue may delay every message", do: func(w *env) {
 		url := w.queue("DelaySeconds", whileSeconds)
 		w.send(url, "x")
 		w.none(url, "its queue delays it")
 		w.pass(while)
 		w.one(url)
 	}},
-	{name: "entries of a batch have their own delays", do: func(w *world) {
+	{name: "entries of a batch have their own delays", do: func(w *env) {
 		url := w.queue()
 		es := entries(2)
 		es[1].DelaySeconds = int32(while / time.Second)
@@ -58,7 +58,7 @@ var visibilityChecks = []check{
 		w.pass(while)
 		assert.Equal(w, "1", bodies(w.receive(url, 1, 3)))
 	}},
-	{name: "what is not deleted in time is received again", do: func(w *world) {
+	{name: "what is not deleted in time is received again", do: func(w *env) {
 		url := w.queue("VisibilityTimeout", whileSeconds)
 		w.send(url, "x")
 		first := w.one(url)
@@ -70,21 +70,21 @@ var visibilityChecks = []check{
 		assert.NotEqual(w, *first.ReceiptHandle, *second.ReceiptHandle)
 		assert.Equal(w, first.Attributes["ApproximateFirstReceiveTimestamp"], second.Attributes["ApproximateFirstReceiveTimestamp"])
 	}},
-	{name: "a receive may set its own visibility", do: func(w *world) {
+	{name: "a receive may set its own visibility", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		w.one(url, visibility(1))
 		w.pass(time.Second)
 		w.one(url)
 	}},
-	{name: "visibility zero gives a message back at once", do: func(w *world) {
+	{name: "visibility zero gives a message back at once", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		w.must(w.change(url, w.one(url), 0))
 		m := w.one(url)
 		assert.Equal(w, "2", count(m))
 	}},
-	{name: "visibility can be extended", do: func(w *world) {
+	{name: "visibility can be extended", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url, visibility(int32(while/time.Second)))
@@ -94,7 +94,7 @@ var visibilityChecks = []check{
 		w.pass(while)
 		w.one(url)
 	}},
-	{name: "changing visibility does not count as a receive", do: func(w *world) {
+	{name: "changing visibility does not count as a receive", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url)
@@ -102,12 +102,12 @@ var visibilityChecks = []check{
 		w.must(w.change(url, m, 0))
 		assert.Equal(w, "2", count(w.one(url)))
 	}},
-	{name: "visibility has twelve hours at most", do: func(w *world) {
+	{name: "visibility has twelve hours at most", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		w.refuses(w.change(url, w.one(url), 43201), "InvalidParameterValue")
 	}},
-	{name: "visibility has twelve hours at most from the receive", slow: true, do: func(w *world) {
+	{name: "visibility has twelve hours at most from the receive", slow: true, do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url, visibility(3600))
@@ -119,21 +119,21 @@ var visibilityChecks = []check{
 		w.pass(time.Second)
 		w.one(url)
 	}},
-	{name: "a visibility that has ended can be changed while nobody received again", do: func(w *world) {
+	{name: "a visibility that has ended can be changed while nobody received again", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url, visibility(1))
 		w.pass(time.Second)
 		w.must(w.change(url, m, 5))
 	}},
-	{name: "the visibility of a deleted message cannot be changed", do: func(w *world) {
+	{name: "the visibility of a deleted message cannot be changed", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url)
 		w.delete(url, m)
 		w.refuses(w.change(url, m, 5), "InvalidParameterValue")
 	}},
-	{name: "a handle that has expired deletes while nobody received again", do: func(w *world) {
+	{name: "a handle that has expired deletes while nobody received again", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		m := w.one(url, visibility(1))
@@ -141,7 +141,7 @@ var visibilityChecks = []check{
 		w.delete(url, m)
 		w.none(url, "it was deleted")
 	}},
-	{name: "a handle that was replaced is taken without an error", do: func(w *world) {
+	{name: "a handle that was replaced is taken without an error", do: func(w *env) {
 		url := w.queue()
 		w.send(url, "x")
 		old := w.one(url, visibility(1))
@@ -149,7 +149,7 @@ var visibilityChecks = []check{
 		w.one(url)
 		w.delete(url, old)
 	}},
-	{name: "visible, in flight and delayed are counted apart", do: func(w *world) {
+	{name: "visible, in flight and delayed are counted apart", do: func(w *env) {
 		url := w.queue()
 		_, err := w.sendBatch(url, entries(7))
 		w.must(err)

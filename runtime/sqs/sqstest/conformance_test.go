@@ -15,7 +15,7 @@ func TestTheFakeDoesAsAWSDoes(t *testing.T) {
 	for _, c := range allChecks {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := fakeWorld(t, c.name)
+			w := fakeEnv(t, c.name)
 			assert.Empty(t, w.run(c))
 		})
 	}
@@ -30,7 +30,7 @@ func TestNoTwoChecksHaveOneName(t *testing.T) {
 }
 
 // run carries c out and returns what failed.
-func (w *world) run(c check) []string {
+func (w *env) run(c check) []string {
 	done := make(chan struct{})
 	go func() { // a failed requirement ends the goroutine
 		defer close(done)
@@ -62,7 +62,7 @@ func emulatorConforms(t *testing.T, name string, deviations map[string]string) {
 			defer func() { <-room }()
 			// An emulator that closes an idle connection while a call is on its way
 			// to it has the call tried again.
-			w := &world{name: c.name, client: newClient(server.URL, transport, 3)}
+			w := &env{name: c.name, client: newClient(server.URL, transport, 3)}
 			failures[i] = w.run(c)
 		})
 	}

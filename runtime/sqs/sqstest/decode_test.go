@@ -16,7 +16,7 @@ import (
 )
 
 // raw makes a call without the SDK and returns the type of its error.
-func raw(t testing.TB, w *world, target, body string) (status int, typ string, header http.Header) {
+func raw(t testing.TB, w *env, target, body string) (status int, typ string, header http.Header) {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	w.fake.ServeHTTP(recorder, request(target, body))

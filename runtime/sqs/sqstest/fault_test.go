@@ -24,15 +24,15 @@ func only(operation string, f sqstest.Fault) sqstest.Hook {
 	}
 }
 
-// testWorld is a world whose failures are those of the test.
-func testWorld(t *testing.T) *world {
-	w := fakeWorld(t, t.Name())
+// testEnv is an env whose failures are those of the test.
+func testEnv(t *testing.T) *env {
+	w := fakeEnv(t, t.Name())
 	t.Cleanup(func() { assert.Empty(t, w.failures) })
 	return w
 }
 
 func TestAFaultAnswersInPlaceOfActing(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	for fault, want := range map[*sqstest.Error]struct {
 		code   string
@@ -53,7 +53,7 @@ func TestAFaultAnswersInPlaceOfActing(t *testing.T) {
 }
 
 func TestTheSDKTriesAgainWhatWasThrottled(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	var calls atomic.Int64
 	w.fake.SetHook(func(c sqstest.Call) sqstest.Fault {
@@ -69,7 +69,7 @@ func TestTheSDKTriesAgainWhatWasThrottled(t *testing.T) {
 }
 
 func TestADroppedRequestDidNotActAndADroppedReplyDid(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.fake.SetHook(only("SendMessage", sqstest.Fault{Drop: true}))
 	_, err := w.trySend(url, "x")
@@ -82,7 +82,7 @@ func TestADroppedRequestDidNotActAndADroppedReplyDid(t *testing.T) {
 }
 
 func TestEntriesOfABatchFailAlone(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.fake.SetHook(only("SendMessageBatch", sqstest.Fault{Entries: map[int]*sqstest.Error{1: sqstest.InternalError()}}))
 	out, err := w.sendBatch(url, entries(3))
@@ -94,7 +94,7 @@ func TestEntriesOfABatchFailAlone(t *testing.T) {
 }
 
 func TestASlowAnswerHasActedBefore(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.fake.SetHook(only("SendMessage", sqstest.Fault{Delay: time.Minute}))
 	done := make(chan error)
@@ -120,7 +120,7 @@ func TestASlowAnswerHasActedBefore(t *testing.T) {
 }
 
 func TestAHookSeesWhatIsAskedFor(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	calls := make(chan sqstest.Call, 3)
 	w.fake.SetHook(func(c sqstest.Call) sqstest.Fault {
 		calls <- c
@@ -136,7 +136,7 @@ func TestAHookSeesWhatIsAskedFor(t *testing.T) {
 
 func TestAPollThatWasGivenUpTakesNothingUnlessItGoesOn(t *testing.T) {
 	for _, goesOn := range []bool{false, true} {
-		w := testWorld(t)
+		w := testEnv(t)
 		url := w.queue()
 		w.fake.SetHook(only("ReceiveMessage", sqstest.Fault{GoOn: goesOn}))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -160,7 +160,7 @@ func TestAPollThatWasGivenUpTakesNothingUnlessItGoesOn(t *testing.T) {
 }
 
 func TestQueuesOutliveTheListener(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.fifo()
 	w.sendGroup(url, "A", "a1", "a2")
 	m := w.one(url)
@@ -180,7 +180,7 @@ func TestQueuesOutliveTheListener(t *testing.T) {
 }
 
 func TestStopEndsPollsThatGoOnWithoutTheirClients(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.fake.SetHook(only("ReceiveMessage", sqstest.Fault{GoOn: true}))
 	poll := w.poll(url, 1, 20)
@@ -191,7 +191,7 @@ func TestStopEndsPollsThatGoOnWithoutTheirClients(t *testing.T) {
 }
 
 func TestThereIsALimitInFlight(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	w.fake.InFlightLimit = 2
 	for _, url := range []string{w.queue(), w.fifo()} {
 		isFIFO := url[len(url)-1] == 'o'
@@ -216,7 +216,7 @@ func TestThereIsALimitInFlight(t *testing.T) {
 }
 
 func TestPollsEndWhereNoClockMoves(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	w.fake.LongestPoll = time.Millisecond
 	poll := w.poll(w.queue(), 1, 20)
 	assert.Empty(t, poll.result())
@@ -224,7 +224,7 @@ func TestPollsEndWhereNoClockMoves(t *testing.T) {
 }
 
 func TestAHandleThatWasReplacedChangesNothing(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.send(url, "x")
 	old := w.one(url, visibility(1))
@@ -236,7 +236,7 @@ func TestAHandleThatWasReplacedChangesNothing(t *testing.T) {
 }
 
 func TestADeletedQueueEndsItsPolls(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	poll := w.poll(url, 1, 20)
 	_, err := w.client.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: &url})
@@ -246,7 +246,7 @@ func TestADeletedQueueEndsItsPolls(t *testing.T) {
 }
 
 func TestErrorsAreThoseOfTheProtocol(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	for _, c := range []struct {
 		target, body, typ, query string
 		status                   int
@@ -266,7 +266,7 @@ func TestErrorsAreThoseOfTheProtocol(t *testing.T) {
 }
 
 func TestSettingsOfAFIFOQueueHaveToFit(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	_, err := w.tryCreate("q.fifo", "FifoQueue", "true", "FifoThroughputLimit", "perMessageGroupId")
 	w.refuses(err, "InvalidAttributeValue")
 	_, err = w.tryCreate("q", "ContentBasedDeduplication", "true")
@@ -277,7 +277,7 @@ func TestSettingsOfAFIFOQueueHaveToFit(t *testing.T) {
 }
 
 func TestADeadLetterQueueMayNameItsSources(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	dead := w.queue("RedriveAllowPolicy", `{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:us-east-1:000000000000:friend"]}`)
 	_, err := w.tryCreate("friend", "RedrivePolicy", w.redrive(dead, 3))
 	require.NoError(t, err)
@@ -291,7 +291,7 @@ func TestADeadLetterQueueMayNameItsSources(t *testing.T) {
 }
 
 func TestAShortPollMayMissWhatIsThere(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.send(url, "x")
 	w.fake.SetHook(only("ReceiveMessage", sqstest.Fault{Empty: true}))
@@ -300,7 +300,7 @@ func TestAShortPollMayMissWhatIsThere(t *testing.T) {
 }
 
 func TestCountsMayTrail(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	release := w.fake.HoldCounts()
 	w.send(url, "x")

@@ -13,7 +13,7 @@ import (
 
 func TestAShuffledQueueHandsOutEachMessageInNoOrder(t *testing.T) {
 	t.Parallel()
-	w := testWorld(t)
+	w := testEnv(t)
 	w.fake.Shuffle = true
 	url := w.queue()
 	var sent, got []string
@@ -30,7 +30,7 @@ func TestAShuffledQueueHandsOutEachMessageInNoOrder(t *testing.T) {
 
 func TestOneOfSoManyMessagesIsDeliveredTwice(t *testing.T) {
 	t.Parallel()
-	w := testWorld(t)
+	w := testEnv(t)
 	w.fake.DeliverTwice = 3
 	url := w.queue()
 	for i := range 4 {
@@ -49,7 +49,7 @@ func TestOneOfSoManyMessagesIsDeliveredTwice(t *testing.T) {
 
 func TestCountsThatTrailAreRightInTheEnd(t *testing.T) {
 	t.Parallel()
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.queue()
 	w.fake.TrailCounts(time.Hour)
 	assert.Equal(t, "0/0/0", w.counts(url))

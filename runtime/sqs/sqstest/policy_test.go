@@ -10,7 +10,7 @@ import (
 )
 
 func TestNothingIsAllowedThatAPolicyDoesNotName(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url, other := w.queue(), w.queue()
 	w.fake.Permit(path.Base(url), "SendMessage")
 	w.send(url, "x")
@@ -25,7 +25,7 @@ func TestNothingIsAllowedThatAPolicyDoesNotName(t *testing.T) {
 }
 
 func TestAQueueOfAnotherAccountIsFoundByItsURLAlone(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	ours := w.queue()
 	name := path.Base(ours)
 	url := w.fake.GiveAway(name, "123456789012")

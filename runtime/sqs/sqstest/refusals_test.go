@@ -14,7 +14,7 @@ import (
 func arnOf(name string) string { return "arn:aws:sqs:us-east-1:000000000000:" + name }
 
 func TestWhatIsWrongWithARequestIsSaidByItsType(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	for _, name := range []string{"dead", "plain"} {
 		_, err := w.tryCreate(name)
 		require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestWhatIsWrongWithARequestIsSaidByItsType(t *testing.T) {
 }
 
 func TestAMoveTaskKeepsTheGroupsOfFIFOQueues(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	dead, to := w.fifo(), w.fifo()
 	w.fifo("RedrivePolicy", w.redrive(dead, 1))
 	w.sendGroup(dead, "A", "a1", "a2")
@@ -88,7 +88,7 @@ func TestAMoveTaskKeepsTheGroupsOfFIFOQueues(t *testing.T) {
 }
 
 // groupOrder receives what there is and checks that A comes in its order.
-func groupOrder(w *world, url string) (got []string) {
+func groupOrder(w *env, url string) (got []string) {
 	line := ""
 	for _, m := range w.receive(url, 10, 0) {
 		if m.Attributes["MessageGroupId"] == "A" {
@@ -101,7 +101,7 @@ func groupOrder(w *world, url string) (got []string) {
 }
 
 func TestAMoveTaskFailsWhenItsDestinationGoes(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	dead, to := w.queue(), w.queue()
 	w.queue("RedrivePolicy", w.redrive(dead, 1))
 	_, err := w.sendBatch(dead, entries(3))
@@ -121,7 +121,7 @@ func TestAMoveTaskFailsWhenItsDestinationGoes(t *testing.T) {
 }
 
 func TestMessagesOfOneQueueAgeApart(t *testing.T) {
-	w := testWorld(t)
+	w := testEnv(t)
 	url := w.fifo("MessageRetentionPeriod", "60")
 	w.sendGroup(url, "A", "a1")
 	w.pass(30 * time.Second)

@@ -28,16 +28,16 @@ var systemAttributes = []types.MessageSystemAttributeName{
 // maxAttributes is how many attributes SQS takes with a message.
 const maxAttributes = 10
 
-// beside is what a message's sender put beside its body. It goes wherever the message
-// goes.
-type beside struct {
+// senderAttributes are the attributes that its sender gave a message. They stay with it
+// wherever it goes.
+type senderAttributes struct {
 	attrs map[string]types.MessageAttributeValue // without taskgen's own
 	group string                                 // MessageGroupId: an order on fifo queues, fairness on others
 	trace string                                 // AWSTraceHeader
 }
 
-func besides(m types.Message, own ...string) beside {
-	b := beside{
+func senderAttributesOf(m types.Message, own ...string) senderAttributes {
+	b := senderAttributes{
 		group: m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)],
 		trace: m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)],
 	}
@@ -53,15 +53,15 @@ func besides(m types.Message, own ...string) beside {
 }
 
 // size is their size as SQS counts it.
-func (b *beside) size() (n int) {
+func (b *senderAttributes) size() (n int) {
 	for name, v := range b.attrs {
 		n += len(name) + len(aws.ToString(v.DataType)) + len(aws.ToString(v.StringValue)) + len(v.BinaryValue)
 	}
 	return n
 }
 
-// A burial is attrBuried: what is known of a message that is not a task, in JSON.
-type burial struct {
+// A deathRecord is attrBuried: what is known of a message that is not a task, in JSON.
+type deathRecord struct {
 	ID     string    `json:"id"`
 	Queue  string    `json:"queue,omitempty"` // the queue that buried it
 	From   string    `json:"from,omitempty"`  // ARN of its SQS queue before that
@@ -69,37 +69,37 @@ type burial struct {
 	Reason string    `json:"reason"`
 }
 
-// maxReason bounds the reason of a burial, in bytes.
+// maxReason bounds the reason in a deathRecord, in bytes.
 const maxReason = 500
 
-// estrange marks a message as not a task. Its body and attributes stay unchanged; a
+// markUndecodable marks a message as not a task. Its body and attributes stay unchanged; a
 // task of type undecodable represents it here.
-func (m *message) estrange(r types.Message, at time.Time, cause error) {
-	e := m.lane.e
-	b := burial{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}
+func (m *message) markUndecodable(r types.Message, at time.Time, cause error) {
+	e := m.source.state
+	b := deathRecord{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}
 	if e.isDLQ {
 		b.From = r.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)]
 	} else {
-		b.Queue, b.From = e.name, m.lane.arn
+		b.Queue, b.From = e.name, m.source.arn
 	}
-	m.standFor(r, b)
+	m.setDeathRecord(r, b)
 }
 
-// standFor is estrange for a message whose burial is known.
-func (m *message) standFor(r types.Message, b burial) {
-	m.foreign, m.raw, m.with, m.burial, m.origin = true, aws.ToString(r.Body), besides(r, attrBuried), b, b.Queue
-	m.crashes, m.stored, m.payload, m.coded = 0, "", nil, false
+// setDeathRecord is markUndecodable for a message whose deathRecord is known.
+func (m *message) setDeathRecord(r types.Message, b deathRecord) {
+	m.undecodable, m.raw, m.sender, m.deathRecord, m.origin = true, aws.ToString(r.Body), senderAttributesOf(r, attrBuried), b, b.Queue
+	m.crashes, m.stored, m.payload, m.byCodec = 0, "", nil, false
 	queue := b.Queue
 	if queue == "" {
-		queue = m.lane.e.name
+		queue = m.source.state.name
 	}
 	m.task = driver.Undecodable(b.ID, queue, []byte(m.raw), b.At)
 	driver.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
 }
 
-// revive restores a message that earlier versions turned into a task of type
+// restoreBody restores a message that earlier versions turned into a task of type
 // driver.UndecodableType, with the body as its payload.
-func (m *message) revive() bool {
+func (m *message) restoreBody() bool {
 	if m.task.Type != driver.UndecodableType {
 		return false
 	}
@@ -107,7 +107,7 @@ func (m *message) revive() bool {
 	if json.Unmarshal(m.task.Payload, &body) != nil {
 		return false
 	}
-	m.foreign, m.raw = true, string(body)
+	m.undecodable, m.raw = true, string(body)
 	return true
 }
 
@@ -124,12 +124,12 @@ func clip(text string) string {
 	}, strings.ToValidUTF8(text, ""))
 }
 
-// buried reads attrBuried.
-func buried(text string) (b burial, ok bool) {
+// parseDeathRecord reads attrBuried.
+func parseDeathRecord(text string) (b deathRecord, ok bool) {
 	return b, text != "" && json.Unmarshal([]byte(text), &b) == nil && b.ID != ""
 }
 
-func (b burial) String() string {
+func (b deathRecord) String() string {
 	text, _ := json.Marshal(b)
 	return string(text)
 }
@@ -138,10 +138,10 @@ func (b burial) String() string {
 // essential ones first (the key of a stored payload, and what is known of a task beside
 // its body), then the sender's, then taskgen's others.
 func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
-	if len(o.attrs)+len(o.with.attrs) == 0 {
+	if len(o.attrs)+len(o.sender.attrs) == 0 {
 		return nil
 	}
-	all := make(map[string]types.MessageAttributeValue, len(o.attrs)+len(o.with.attrs))
+	all := make(map[string]types.MessageAttributeValue, len(o.attrs)+len(o.sender.attrs))
 	add := func(name string, v types.MessageAttributeValue) {
 		if len(all) < maxAttributes {
 			all[name] = v
@@ -154,8 +154,8 @@ func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
 	}
 	own(attrStored)
 	own(attrTask)
-	for _, name := range slices.Sorted(maps.Keys(o.with.attrs)) {
-		add(name, o.with.attrs[name])
+	for _, name := range slices.Sorted(maps.Keys(o.sender.attrs)) {
+		add(name, o.sender.attrs[name])
 	}
 	own(attrCrashes)
 	own(attrDead)
@@ -163,62 +163,62 @@ func (o *outgoing) attributes() map[string]types.MessageAttributeValue {
 	return all
 }
 
-// A queue that taskgen did not create may belong to another system. Its tag, or the
-// first task that comes from it, shows that it is ours. Until then at most enough-1
+// A queue that taskgen did not create may belong to another system. Its tag, or the first
+// task that comes from it, shows that it is ours. Until then at most foreignLimit-1
 // messages that are not tasks are buried. With the next ones burying stops, and Dequeue
 // returns an error.
-const enough = 10
+const foreignLimit = 10
 
-// Bounds of the pauses between looks at a queue that seems to belong to another system.
+// Bounds of the pauses between polls of a queue that seems to belong to another system.
 const (
-	firstStrangePause = 5 * time.Second
-	maxStrangePause   = time.Minute
+	firstForeignPause = 5 * time.Second
+	maxForeignPause   = time.Minute
 )
 
-// judge returns an error if the received messages must be left alone.
-func (e *engine) judge(l *lane, good []*message, rest []stray, at time.Time) error {
+// checkOwner returns an error if the received messages must be left alone.
+func (e *queueState) checkOwner(l *source, good []*message, rest []unrunnable, at time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ours || e.isDLQ || len(good)+len(rest) == 0 {
 		return nil
 	}
-	if len(good) > 0 || slices.ContainsFunc(rest, func(s stray) bool { return s.cause == nil || s.isTask }) {
-		e.ours, e.strange = true, nil
+	if len(good) > 0 || slices.ContainsFunc(rest, func(s unrunnable) bool { return s.cause == nil || s.isTask }) {
+		e.ours, e.foreignErr = true, nil
 		return nil
 	}
-	if e.foreign += len(rest); e.foreign < enough {
+	if e.undecodableSeen += len(rest); e.undecodableSeen < foreignLimit {
 		return nil
 	}
-	pause := min(firstStrangePause<<min(e.refused, 10), maxStrangePause)
-	e.refused++
-	e.strangeRest = time.Now().Add(pause)
-	if e.strange == nil {
+	pause := min(firstForeignPause<<min(e.foreignPolls, 10), maxForeignPause)
+	e.foreignPolls++
+	e.foreignUntil = time.Now().Add(pause)
+	if e.foreignErr == nil {
 		hint := fmt.Sprintf("tag it %s=%s and open it again", queueTag, e.name)
-		if e.adopted {
+		if e.onExisting {
 			hint = "give WithQueue the Codec of its messages"
 		}
-		e.strange = fmt.Errorf("%w: the first messages of the SQS queue %s are not tasks (%s): it seems to be somebody else's, and its messages are left there; if it is yours, %s", driver.ErrQueueMismatch, l.name, rest[0].burial.Reason, hint)
-		slog.Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.strange))
+		e.foreignErr = fmt.Errorf("%w: the first messages of the SQS queue %s are not tasks (%s): it seems to be somebody else's, and its messages are left there; if it is yours, %s", driver.ErrQueueMismatch, l.name, rest[0].deathRecord.Reason, hint)
+		slog.Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.foreignErr))
 	}
-	return e.strange
+	return e.foreignErr
 }
 
-// refuses is the error of a Dequeue while the queue is left alone. mu is held.
-func (e *engine) refuses() error {
-	if e.strange != nil && time.Now().Before(e.strangeRest) {
-		return e.strange
+// currentForeignErr is the error of a Dequeue while the queue is not polled. mu is held.
+func (e *queueState) currentForeignErr() error {
+	if e.foreignErr != nil && time.Now().Before(e.foreignUntil) {
+		return e.foreignErr
 	}
 	return nil
 }
 
-// leaveAlone makes messages visible again, unchanged.
-func (e *engine) leaveAlone(rest []stray) {
-	ctx, cancel := context.WithTimeout(e.moves, strayTime)
+// returnUnchanged makes messages visible again, unchanged.
+func (e *queueState) returnUnchanged(rest []unrunnable) {
+	ctx, cancel := context.WithTimeout(e.background, giveBackTimeout)
 	defer cancel()
 	ms := make([]*message, len(rest))
 	for i, s := range rest {
 		ms[i] = s.message
 	}
-	defer e.aside()()
+	defer e.markMoving()()
 	e.hide(ctx, true, ms, make([]error, len(ms)), func(*message) int32 { return 0 })
 }

@@ -11,10 +11,10 @@ const (
 	maxLaterPause   = time.Minute
 )
 
-// laterDid records the result of a poll for the delayed tasks of a fifo queue. A
+// recordLaterPoll records the result of a poll for the delayed tasks of a fifo queue. A
 // failure is logged and stops nothing else: the queue's other tasks come from another
 // SQS queue.
-func (e *engine) laterDid(err error) {
+func (e *queueState) recordLaterPoll(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	log := slog.With(slog.String("queue", e.name), slog.String("sqs", e.later.name))
@@ -29,7 +29,7 @@ func (e *engine) laterDid(err error) {
 		}
 		pause := min(firstLaterPause<<min(e.laterFailed, 10), maxLaterPause)
 		e.laterFailed++
-		e.laterRest = time.Now().Add(pause)
+		e.laterRetryAt = time.Now().Add(pause)
 		time.AfterFunc(pause, func() {
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -38,11 +38,11 @@ func (e *engine) laterDid(err error) {
 	}
 }
 
-// tellStore logs that the store is unavailable while other tasks come: else a Dequeue
+// warnStore logs that the store is unavailable while other tasks come: else a Dequeue
 // returns the error. mu is held.
-func (e *engine) tellStore(err error) {
-	if now := time.Now(); err != nil && now.Sub(e.storeTold) >= time.Minute {
-		e.storeTold = now
+func (e *queueState) warnStore(err error) {
+	if now := time.Now(); err != nil && now.Sub(e.storeWarned) >= time.Minute {
+		e.storeWarned = now
 		slog.Error("sqs: tasks wait for the store of their payloads, will keep trying", slog.String("queue", e.name), slog.Any("error", err))
 	}
 }

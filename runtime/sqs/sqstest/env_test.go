@@ -31,13 +31,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A check is one thing that AWS does, asked through the SDK.
 type check struct {
 	name string
-	do   func(w *world)
+	do   func(w *env)
 	slow bool // takes a minute in real time: for servers whose clock can be moved
 }
 
-// A world is where a check works: a server that other checks may use too, unless
+// An env is where a check works: a server that other checks may use too, unless
 // its clock can be moved. It records what fails, as a testing.T does.
-type world struct {
+type env struct {
 	name   string // of the check, for the names of queues
 	client *sqs.Client
 	fake   *sqstest.Server // nil on an emulator
@@ -48,13 +48,13 @@ type world struct {
 	failures []string
 }
 
-func (w *world) Errorf(format string, args ...any) {
+func (w *env) Errorf(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.failures = append(w.failures, fmt.Sprintf(format, args...))
 }
 
-func (w *world) FailNow() { runtime.Goexit() }
+func (w *env) FailNow() { runtime.Goexit() }
 
 // patience bounds what takes no time but that of machines.
 const patience = 30 * time.Second
@@ -74,9 +74,9 @@ func newTransport(tb testing.TB) *http.Transport {
 	return transport
 }
 
-// fakeWorld is a fake of its own, with a clock that stands still.
-func fakeWorld(tb testing.TB, name string) *world {
-	w := &world{name: name, clock: tasktest.NewClock(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))}
+// fakeEnv is a fake of its own, with a clock that stands still.
+func fakeEnv(tb testing.TB, name string) *env {
+	w := &env{name: name, clock: tasktest.NewClock(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))}
 	w.fake = sqstest.New(w.clock)
 	require.NoError(tb, w.fake.Start())
 	tb.Cleanup(w.fake.Stop)
@@ -85,7 +85,7 @@ func fakeWorld(tb testing.TB, name string) *world {
 }
 
 // pass lets time go by.
-func (w *world) pass(d time.Duration) {
+func (w *env) pass(d time.Duration) {
 	if w.fake != nil {
 		w.clock.Advance(d)
 		return
@@ -93,22 +93,22 @@ func (w *world) pass(d time.Duration) {
 	<-time.After(d + 200*time.Millisecond) // the emulators have the machine's clock alone
 }
 
-func (w *world) now() time.Time {
+func (w *env) now() time.Time {
 	if w.fake != nil {
 		return w.clock.Now()
 	}
 	return time.Now()
 }
 
-func (w *world) ctx() context.Context { return context.Background() }
+func (w *env) ctx() context.Context { return context.Background() }
 
-func (w *world) must(err error) {
+func (w *env) must(err error) {
 	require.NoError(w, err)
 }
 
 // refuses requires an error of SQS with one of codes; the name of the service in
 // front of a code is left out.
-func (w *world) refuses(err error, codes ...string) {
+func (w *env) refuses(err error, codes ...string) {
 	var api smithy.APIError
 	if !assert.ErrorAs(w, err, &api, "an error of SQS, of %v", codes) {
 		return
@@ -118,7 +118,7 @@ func (w *world) refuses(err error, codes ...string) {
 }
 
 // queueName returns a name that no other check and no run of this one uses.
-func (w *world) queueName(suffix string) string {
+func (w *env) queueName(suffix string) string {
 	w.queues++
 	letters := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' {
@@ -130,19 +130,19 @@ func (w *world) queueName(suffix string) string {
 }
 
 // queue makes a standard queue with attributes: name, value, name, value.
-func (w *world) queue(attributes ...string) string { return w.create("", attributes) }
+func (w *env) queue(attributes ...string) string { return w.create("", attributes) }
 
-func (w *world) fifo(attributes ...string) string {
+func (w *env) fifo(attributes ...string) string {
 	return w.create(".fifo", append(attributes, "FifoQueue", "true"))
 }
 
-func (w *world) create(suffix string, attributes []string) string {
+func (w *env) create(suffix string, attributes []string) string {
 	url, err := w.tryCreate(w.queueName(suffix), attributes...)
 	w.must(err)
 	return url
 }
 
-func (w *world) tryCreate(name string, attributes ...string) (string, error) {
+func (w *env) tryCreate(name string, attributes ...string) (string, error) {
 	in := &sqs.CreateQueueInput{QueueName: &name, Attributes: make(map[string]string)}
 	for pair := range slices.Chunk(attributes, 2) {
 		in.Attributes[pair[0]] = pair[1]
@@ -154,7 +154,7 @@ func (w *world) tryCreate(name string, attributes ...string) (string, error) {
 	return *out.QueueUrl, nil
 }
 
-func (w *world) attributes(url string) map[string]string {
+func (w *env) attributes(url string) map[string]string {
 	out, err := w.client.GetQueueAttributes(w.ctx(), &sqs.GetQueueAttributesInput{
 		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
 	})
@@ -162,16 +162,16 @@ func (w *world) attributes(url string) map[string]string {
 	return out.Attributes
 }
 
-func (w *world) arn(url string) string { return w.attributes(url)["QueueArn"] }
+func (w *env) arn(url string) string { return w.attributes(url)["QueueArn"] }
 
 // counts are the visible, those in flight and the delayed: "5/2/1".
-func (w *world) counts(url string) string {
+func (w *env) counts(url string) string {
 	a := w.attributes(url)
 	return a["ApproximateNumberOfMessages"] + "/" + a["ApproximateNumberOfMessagesNotVisible"] + "/" + a["ApproximateNumberOfMessagesDelayed"]
 }
 
 // counted requires counts. Those of AWS lag behind, and so may those of emulators.
-func (w *world) counted(url, want string) {
+func (w *env) counted(url, want string) {
 	for end := time.Now().Add(2 * time.Second); w.fake == nil && w.counts(url) != want && time.Now().Before(end); {
 		w.pass(0)
 	}
@@ -179,7 +179,7 @@ func (w *world) counted(url, want string) {
 }
 
 // redrive is the policy that dead letters to the queue at url.
-func (w *world) redrive(url string, maxReceives int) string {
+func (w *env) redrive(url string, maxReceives int) string {
 	return fmt.Sprintf(`{"deadLetterTargetArn":"%s","maxReceiveCount":%d}`, w.arn(url), maxReceives)
 }
 
@@ -202,13 +202,13 @@ func text(value string) types.MessageAttributeValue {
 	return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 }
 
-func (w *world) send(url, body string, options ...sendOption) *sqs.SendMessageOutput {
+func (w *env) send(url, body string, options ...sendOption) *sqs.SendMessageOutput {
 	out, err := w.trySend(url, body, options...)
 	w.must(err)
 	return out
 }
 
-func (w *world) trySend(url, body string, options ...sendOption) (*sqs.SendMessageOutput, error) {
+func (w *env) trySend(url, body string, options ...sendOption) (*sqs.SendMessageOutput, error) {
 	in := &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}
 	for _, option := range options {
 		option(in)
@@ -216,7 +216,7 @@ func (w *world) trySend(url, body string, options ...sendOption) (*sqs.SendMessa
 	return w.client.SendMessage(w.ctx(), in)
 }
 
-func (w *world) sendBatch(url string, entries []types.SendMessageBatchRequestEntry) (*sqs.SendMessageBatchOutput, error) {
+func (w *env) sendBatch(url string, entries []types.SendMessageBatchRequestEntry) (*sqs.SendMessageBatchOutput, error) {
 	return w.client.SendMessageBatch(w.ctx(), &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
 }
 
@@ -237,7 +237,7 @@ func visibility(seconds int32) receiveOption {
 
 // A pending is a ReceiveMessage call on its way.
 type pending struct {
-	w        *world
+	w        *env
 	done     chan struct{}
 	messages []types.Message
 	err      error
@@ -246,7 +246,7 @@ type pending struct {
 
 // poll begins to receive and returns when the call waits for messages, or is
 // over.
-func (w *world) poll(url string, most, wait int32, options ...receiveOption) *pending {
+func (w *env) poll(url string, most, wait int32, options ...receiveOption) *pending {
 	p, before, begun := &pending{w: w, done: make(chan struct{})}, w.polls(), w.now()
 	go func() {
 		defer close(p.done)
@@ -261,7 +261,7 @@ func (w *world) poll(url string, most, wait int32, options ...receiveOption) *pe
 	return p
 }
 
-func (w *world) polls() int {
+func (w *env) polls() int {
 	if w.fake == nil {
 		return 0
 	}
@@ -290,7 +290,7 @@ func (p *pending) result() []types.Message {
 }
 
 // receive receives, for as long as it takes.
-func (w *world) receive(url string, most, wait int32, options ...receiveOption) []types.Message {
+func (w *env) receive(url string, most, wait int32, options ...receiveOption) []types.Message {
 	if w.fake == nil {
 		// One that the emulators answer at once needs no head start.
 		out, err := w.receiveNow(url, most, wait, options...)
@@ -305,7 +305,7 @@ func (w *world) receive(url string, most, wait int32, options ...receiveOption) 
 }
 
 // receiveNow makes one call, and leaves the clock alone.
-func (w *world) receiveNow(url string, most, wait int32, options ...receiveOption) ([]types.Message, error) {
+func (w *env) receiveNow(url string, most, wait int32, options ...receiveOption) ([]types.Message, error) {
 	in := &sqs.ReceiveMessageInput{
 		QueueUrl: &url, MaxNumberOfMessages: most, WaitTimeSeconds: wait, MessageAttributeNames: []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
@@ -323,31 +323,31 @@ func (w *world) receiveNow(url string, most, wait int32, options ...receiveOptio
 }
 
 // one receives a message that is there.
-func (w *world) one(url string, options ...receiveOption) types.Message {
+func (w *env) one(url string, options ...receiveOption) types.Message {
 	ms := w.receive(url, 1, 3, options...)
 	require.Len(w, ms, 1, "one message is there to be received")
 	return ms[0]
 }
 
 // none requires that no message is visible.
-func (w *world) none(url string, why string) {
+func (w *env) none(url string, why string) {
 	ms, err := w.receiveNow(url, 10, 0)
 	w.must(err)
 	assert.Empty(w, bodies(ms), why)
 }
 
-func (w *world) tryDelete(url string, m types.Message) error {
+func (w *env) tryDelete(url string, m types.Message) error {
 	_, err := w.client.DeleteMessage(w.ctx(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle})
 	return err
 }
 
-func (w *world) delete(url string, ms ...types.Message) {
+func (w *env) delete(url string, ms ...types.Message) {
 	for _, m := range ms {
 		w.must(w.tryDelete(url, m))
 	}
 }
 
-func (w *world) change(url string, m types.Message, seconds int32) error {
+func (w *env) change(url string, m types.Message, seconds int32) error {
 	_, err := w.client.ChangeMessageVisibility(w.ctx(), &sqs.ChangeMessageVisibilityInput{
 		QueueUrl: &url, ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: seconds,
 	})

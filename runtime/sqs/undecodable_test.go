@@ -22,7 +22,7 @@ func attribute(text string) types.MessageAttributeValue {
 }
 
 // sent is what others send: with attributes of each type, a group and a trace.
-func sent(l *lane, body string) *awssqs.SendMessageInput {
+func sent(l *source, body string) *awssqs.SendMessageInput {
 	in := &awssqs.SendMessageInput{
 		QueueUrl: &l.url, MessageBody: &body, MessageGroupId: aws.String("tenant-1"),
 		MessageAttributes: map[string]types.MessageAttributeValue{
@@ -38,8 +38,8 @@ func sent(l *lane, body string) *awssqs.SendMessageInput {
 	return in
 }
 
-// look receives one message past the provider.
-func look(t *testing.T, b *bench, r *remote) types.Message {
+// receiveOne receives one message past the provider.
+func receiveOne(t *testing.T, b *bench, r *sqsQueue) types.Message {
 	t.Helper()
 	var got *awssqs.ReceiveMessageOutput
 	require.Eventually(t, func() bool {
@@ -72,7 +72,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		b := newBench(t)
 		p := b.provider(t)
 		q := openQueue(t, p, cfg)
-		from := q.e.lanes[0]
+		from := q.state.sources[0]
 		in := sent(from, body)
 		_, err := b.p.api.SendMessage(within(t), in)
 		require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		becomes(t, q, driver.Stats{Dead: 1})
 		require.NoError(t, p.Close()) // no poll of its own is to bury it again
 		q = openQueue(t, b.p, cfg)
-		m := look(t, b, q.e.dlq)
+		m := receiveOne(t, b, q.state.dlq)
 		requireKept(t, in, m)
 		require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, "not a task")
 
@@ -94,12 +94,12 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 			id = d.Task.ID
 			require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
 		}
-		requireKept(t, in, look(t, b, q.e.dlq))
+		requireKept(t, in, receiveOne(t, b, q.state.dlq))
 
 		moved, err := q.Redrive(within(t), []string{id})
 		require.NoError(t, err)
 		require.Equal(t, []string{id}, moved)
-		m = look(t, b, from.remote)
+		m = receiveOne(t, b, from.sqsQueue)
 		requireKept(t, in, m)
 		require.Len(t, m.MessageAttributes, len(in.MessageAttributes), "as it was")
 	}
@@ -109,7 +109,7 @@ func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
-	_, err := b.p.api.SendMessage(within(t), sent(q.e.lanes[0], "no task"))
+	_, err := b.p.api.SendMessage(within(t), sent(q.state.sources[0], "no task"))
 	require.NoError(t, err)
 	nothing(t, q)
 	becomes(t, q, driver.Stats{Dead: 1})
@@ -118,7 +118,7 @@ func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, ids, 1)
 	// One that is buried while a walk is under way is left to the next.
-	w := newWalk(q.e)
+	w := newWalk(q.state)
 	w.began = b.clock.Now()
 	b.clock.Advance(time.Second)
 	nothing(t, q)
@@ -136,11 +136,11 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{Name: "q", DLQ: "dead"})
 	other := openQueue(t, b.p, driver.QueueConfig{Name: "other", DLQ: "dead"})
-	in := sent(q.e.lanes[0], "no task")
+	in := sent(q.state.sources[0], "no task")
 	_, err := b.p.api.SendMessage(within(t), in)
 	require.NoError(t, err)
 	for range b.p.backstop(q.cfg) + 1 {
-		_, err := b.p.api.ReceiveMessage(within(t), &awssqs.ReceiveMessageInput{QueueUrl: &q.e.lanes[0].url, VisibilityTimeout: 1})
+		_, err := b.p.api.ReceiveMessage(within(t), &awssqs.ReceiveMessageInput{QueueUrl: &q.state.sources[0].url, VisibilityTimeout: 1})
 		require.NoError(t, err)
 		b.clock.Advance(time.Second)
 	}
@@ -151,7 +151,7 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 	moved, err = q.Redrive(within(t), nil)
 	require.NoError(t, err)
 	require.Len(t, moved, 1)
-	requireKept(t, in, look(t, b, q.e.lanes[0].remote))
+	requireKept(t, in, receiveOne(t, b, q.state.sources[0].sqsQueue))
 }
 
 func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
@@ -159,7 +159,7 @@ func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.Priority, Levels: 2}} {
 		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
-		l := q.e.lanes[len(q.e.lanes)-1]
+		l := q.state.sources[len(q.state.sources)-1]
 		in := sent(l, body(task(q, "a")))
 		_, err := b.p.api.SendMessage(within(t), in)
 		require.NoError(t, err)
@@ -167,15 +167,15 @@ func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 		ds[0].Task.RetryCount++
 		require.NoError(t, q.Release(within(t), ds))
 		in.MessageBody = aws.String(body(ds[0].Task))
-		requireKept(t, in, look(t, b, l.remote))
+		requireKept(t, in, receiveOne(t, b, l.sqsQueue))
 		ds = take(t, q, 1)
 		driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("x"))
 		in.MessageBody = aws.String(body(ds[0].Task))
 		require.NoError(t, q.DeadLetter(within(t), ds))
-		requireKept(t, in, look(t, b, q.e.dlq))
+		requireKept(t, in, receiveOne(t, b, q.state.dlq))
 		_, err = q.Redrive(within(t), []string{"a"})
 		require.NoError(t, err)
-		m := look(t, b, l.remote)
+		m := receiveOne(t, b, l.sqsQueue)
 		in.MessageBody = m.Body
 		requireKept(t, in, m)
 		require.Len(t, m.MessageAttributes, len(in.MessageAttributes))
@@ -187,7 +187,7 @@ func TestTenAttributesAreTheSenders(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
-	in := sent(q.e.lanes[0], "no task")
+	in := sent(q.state.sources[0], "no task")
 	for i := range maxAttributes - len(in.MessageAttributes) {
 		in.MessageAttributes[fmt.Sprint("more", i)] = attribute("x")
 	}
@@ -195,7 +195,7 @@ func TestTenAttributesAreTheSenders(t *testing.T) {
 	require.NoError(t, err)
 	nothing(t, q)
 	becomes(t, q, driver.Stats{Dead: 1})
-	m := look(t, b, q.e.dlq)
+	m := receiveOne(t, b, q.state.dlq)
 	requireKept(t, in, m)
 	require.Len(t, m.MessageAttributes, maxAttributes)
 	dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
@@ -207,11 +207,11 @@ func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {
 	b := newBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	text := strings.Repeat("x", maxBatchSize)
-	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: &text})
+	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.state.sources[0].url, MessageBody: &text})
 	require.NoError(t, err)
 	nothing(t, q)
 	becomes(t, q, driver.Stats{Dead: 1})
-	require.Equal(t, text, *look(t, b, q.e.dlq).Body)
+	require.Equal(t, text, *receiveOne(t, b, q.state.dlq).Body)
 }
 
 // TestSomebodyElsesQueueIsNotEmptied opens queues that hold no tasks, and that nobody has
@@ -228,8 +228,8 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 		q := openQueue(t, b.p, cfg)
 		const n = 25
 		for i := range n {
-			in := &awssqs.SendMessageInput{QueueUrl: &q.e.lanes[0].url, MessageBody: aws.String("order"), MessageGroupId: aws.String(fmt.Sprint("g", i))}
-			if q.e.fifo {
+			in := &awssqs.SendMessageInput{QueueUrl: &q.state.sources[0].url, MessageBody: aws.String("order"), MessageGroupId: aws.String(fmt.Sprint("g", i))}
+			if q.state.fifo {
 				in.MessageDeduplicationId = in.MessageGroupId
 			}
 			_, err := b.p.api.SendMessage(within(t), in)
@@ -244,9 +244,9 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 		// A task shows that the queue is ours after all.
 		put(t, q, "a")
 		require.Eventually(t, func() bool {
-			q.e.mu.Lock()
-			q.e.strangeRest = time.Time{}
-			q.e.mu.Unlock()
+			q.state.mu.Lock()
+			q.state.foreignUntil = time.Time{}
+			q.state.mu.Unlock()
 			ds, err := q.Dequeue(shortly(t), 10, time.Minute)
 			if err == nil {
 				require.Equal(t, []string{"a"}, idsOf(ds))
@@ -265,12 +265,12 @@ func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	old := task(q, "sqs-1", func(t *driver.Task) { t.Type, t.Payload = driver.UndecodableType, []byte(`"bm8gdGFzaw=="`) })
 	driver.Bury(old, "q", b.clock.Now(), errors.New("no task"))
-	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.e.dlq.url, MessageBody: aws.String(body(old)), MessageAttributes: map[string]types.MessageAttributeValue{attrDead: attribute("q")}})
+	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.state.dlq.url, MessageBody: aws.String(body(old)), MessageAttributes: map[string]types.MessageAttributeValue{attrDead: attribute("q")}})
 	require.NoError(t, err)
 	moved, err := q.Redrive(within(t), []string{"sqs-1"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"sqs-1"}, moved)
-	m := look(t, b, q.e.lanes[0].remote)
+	m := receiveOne(t, b, q.state.sources[0].sqsQueue)
 	require.Equal(t, "no task", *m.Body)
 	require.Empty(t, m.MessageAttributes)
 }

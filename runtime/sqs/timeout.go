@@ -16,20 +16,20 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// A connection that died in silence answers nothing, and says nothing of it for minutes.
+// A dead connection answers nothing, and no error says so for minutes.
 const (
-	// defaultPatience is how long the answer to a request may take to begin, beyond the
+	// defaultAnswerWait is how long the answer to a request may take to begin, beyond the
 	// wait of a poll.
-	defaultPatience = 5 * time.Second
-	// slowest is how many bytes a second a request may take to be sent, on top of that.
-	slowest = 64 << 10
+	defaultAnswerWait = 5 * time.Second
+	// minSendRate is how many bytes a second a request may take to be sent, on top of that.
+	minSendRate = 64 << 10
 	// answerTime is how long an answer may take that has begun.
 	answerTime = 20 * time.Second
-	// suspicious is how long a request is out, beyond the wait of a poll, until its
+	// suspectAfter is how long a request is out, beyond the wait of a poll, until its
 	// connection counts as dead where the caller gives up first. It is the bound of
 	// requests that leases depend on, and that may be sent twice without harm, where their
 	// first try is on a connection that was idle.
-	suspicious = time.Second
+	suspectAfter = time.Second
 )
 
 // waitKey is where the context of a poll has its wait.
@@ -39,26 +39,26 @@ func waiting(ctx context.Context, wait time.Duration) context.Context {
 	return context.WithValue(ctx, waitKey{}, wait)
 }
 
-// A silence is a request that was not answered. Its connection is closed.
-type silence struct {
+// An answerTimeout is the error of a request that was not answered. Its connection is closed.
+type answerTimeout struct {
 	action string
 	after  time.Duration
 	poll   bool
 }
 
-func (s *silence) Error() string { return fmt.Sprintf("SQS did not answer within %s", s.after) }
+func (s *answerTimeout) Error() string { return fmt.Sprintf("SQS did not answer within %s", s.after) }
 
 // RetryableError makes the SDK send a request again, except a poll: a Dequeue that still
 // waits starts a new one.
-func (s *silence) RetryableError() bool { return !s.poll }
+func (s *answerTimeout) RetryableError() bool { return !s.poll }
 
 // bounded makes one attempt at a request, and gives it up where nothing comes.
 func (a *api) bounded(ctx context.Context, hasty bool, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	wait, poll := ctx.Value(waitKey{}).(time.Duration)
-	s := &silence{action: awsmiddleware.GetOperationName(ctx), after: wait + a.patience, poll: poll}
+	s := &answerTimeout{action: awsmiddleware.GetOperationName(ctx), after: wait + a.answerWait, poll: poll}
 	bound := s.after
 	if r, ok := in.Request.(*smithyhttp.Request); ok {
-		bound += time.Duration(r.ContentLength) * time.Second / slowest
+		bound += time.Duration(r.ContentLength) * time.Second / minSendRate
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -67,8 +67,8 @@ func (a *api) bounded(ctx context.Context, hasty bool, in middleware.FinalizeInp
 	began, answered := time.Now(), new(atomic.Bool)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(c httptrace.GotConnInfo) {
-			if c.WasIdle && hasty && a.patience > suspicious {
-				t.Reset(bound - a.patience + suspicious)
+			if c.WasIdle && hasty && a.answerWait > suspectAfter {
+				t.Reset(bound - a.answerWait + suspectAfter)
 			}
 		},
 		GotFirstResponseByte: func() {
@@ -82,16 +82,16 @@ func (a *api) bounded(ctx context.Context, hasty bool, in middleware.FinalizeInp
 	}
 	if context.Cause(ctx) == error(s) {
 		err = s
-		a.dialAnew()
-	} else if ctx.Err() != nil && !answered.Load() && time.Since(began) >= wait+suspicious {
-		a.dialAnew()
+		a.closeIdle()
+	} else if ctx.Err() != nil && !answered.Load() && time.Since(began) >= wait+suspectAfter {
+		a.closeIdle()
 	}
 	return out, meta, err
 }
 
 // twice makes the first attempt at a request that leases depend on, and that may be sent
-// twice without harm: where it went to an idle connection, and nothing came for a second, it
-// is sent anew at once. The SDK would pause before, and leases be over.
+// twice without harm. If it went over an idle connection, and no answer began for a second,
+// it is sent again at once. The SDK would pause before that, and leases would end.
 func (a *api) twice(ctx context.Context, tries *atomic.Int64, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	again, ok := in.Request.(*smithyhttp.Request)
 	if !ok {
@@ -99,7 +99,7 @@ func (a *api) twice(ctx context.Context, tries *atomic.Int64, in middleware.Fina
 	}
 	in.Request = again.Clone()
 	out, meta, err := a.bounded(ctx, true, in, next)
-	var s *silence
+	var s *answerTimeout
 	if err == nil || ctx.Err() != nil || !errors.As(err, &s) || again.RewindStream() != nil {
 		return out, meta, err
 	}
@@ -109,17 +109,17 @@ func (a *api) twice(ctx context.Context, tries *atomic.Int64, in middleware.Fina
 	return a.bounded(ctx, false, in, next)
 }
 
-// dialAnew makes the next requests use new connections. If one is dead the others may be
+// closeIdle makes the next requests use new connections. If one is dead the others may be
 // too, and each would take as long to detect.
-func (a *api) dialAnew() {
+func (a *api) closeIdle() {
 	if c, ok := a.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// sayZero has a request say 0 for a number that is -1 in it. The SDK leaves a zero out,
-// and SQS takes what the queue says then.
-func sayZero(o *awssqs.Options) {
+// explicitZero makes a request say 0 for a number that is -1 in it. The SDK leaves a zero
+// out, and SQS then uses the attribute of the queue.
+func explicitZero(o *awssqs.Options) {
 	o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {
 		return s.Build.Add(middleware.BuildMiddlewareFunc("taskgenZero", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
 			r, ok := in.Request.(*smithyhttp.Request)

@@ -27,12 +27,13 @@ const (
 // attrCrashes, attrDead.
 const ownAttributes = 3
 
-// dress gives a message that is enqueued to an existing queue the form that it has there.
-func (e *engine) dress(o *outgoing) error {
+// encodeExisting gives a message that is enqueued to an existing queue the form that it has
+// there.
+func (e *queueState) encodeExisting(o *outgoing) error {
 	t := o.task
 	if f := e.on.FairGroup; f != nil {
 		if group := f(t); group != "" {
-			o.with.group = token(group)
+			o.sender.group = token(group)
 		}
 	}
 	attributes := map[string]string{attrType: t.Type, attrTraceParent: t.Metadata[attrTraceParent], attrTraceState: t.Metadata[attrTraceState]}
@@ -48,10 +49,10 @@ func (e *engine) dress(o *outgoing) error {
 			attributes[name] = value
 		}
 		if m.Body != "" {
-			o.raw, o.coded = &m.Body, true
+			o.raw, o.byCodec = &m.Body, true
 		}
 	}
-	o.with.attrs = make(map[string]types.MessageAttributeValue, len(attributes))
+	o.sender.attrs = make(map[string]types.MessageAttributeValue, len(attributes))
 	for name, value := range attributes {
 		if value == "" || !carried([]byte(value)) {
 			continue // SQS takes no such
@@ -60,9 +61,9 @@ func (e *engine) dress(o *outgoing) error {
 		if name == attrPriority {
 			kind = "Number"
 		}
-		o.with.attrs[name] = types.MessageAttributeValue{DataType: &kind, StringValue: &value}
+		o.sender.attrs[name] = types.MessageAttributeValue{DataType: &kind, StringValue: &value}
 	}
-	if n := len(o.with.attrs); n > maxAttributes-ownAttributes {
+	if n := len(o.sender.attrs); n > maxAttributes-ownAttributes {
 		return fmt.Errorf("%w: task %s (%s) has %d message attributes, and %d of SQS's ten are taskgen's own", driver.ErrInvalidTask, t.ID, t.Type, n, ownAttributes)
 	}
 	return nil
@@ -71,31 +72,31 @@ func (e *engine) dress(o *outgoing) error {
 // keepsBody reports whether a message may keep its body when it is sent anew: there must be
 // room for what is to be known of its task.
 func (m *message) keepsBody() bool {
-	return m.coded && string(m.payload) == string(m.task.Payload) && len(m.with.attrs) <= maxAttributes-ownAttributes
+	return m.byCodec && string(m.payload) == string(m.task.Payload) && len(m.sender.attrs) <= maxAttributes-ownAttributes
 }
 
 var errNoCodec = errors.New("a Codec has written it, and the queue is open without one")
 
-// open reads the task of a message: an envelope, or on an existing queue what its Codec
-// makes of it. Nil and no error: there is none to be done.
-func (l *lane) open(msg *message, m types.Message, state string) error {
+// decodeBody reads the task of a message: from an envelope, or on an existing queue by its
+// Codec. No task and no error: the message is to be deleted.
+func (l *source) decodeBody(msg *message, m types.Message, state string) error {
 	text, err := aws.ToString(m.Body), errNoCodec
-	if state == "" || !l.e.adopted {
-		msg.task, err = enveloped{}.Decode(Message{Body: text})
+	if state == "" || !l.state.onExisting {
+		msg.task, err = envelopeCodec{}.Decode(Message{Body: text})
 	}
-	if !l.e.adopted {
+	if !l.state.onExisting {
 		return err
 	}
-	seen := texts(m.MessageAttributes)
+	seen := textAttributes(m.MessageAttributes)
 	if msg.task == nil {
-		name, on := l.e.home(msg.origin, m.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)])
+		name, on := l.state.owningQueue(msg.origin, m.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)])
 		if on.Codec == nil {
 			return err
 		}
 		if err = l.decode(msg, Message{Body: text, Attributes: seen}, m, state, name, on); err != nil || msg.task == nil {
 			return err
 		}
-		msg.coded, msg.raw, msg.payload = true, text, msg.task.Payload
+		msg.byCodec, msg.raw, msg.payload = true, text, msg.task.Payload
 	}
 	withTrace(msg.task, seen)
 	return nil
@@ -103,26 +104,26 @@ func (l *lane) open(msg *message, m types.Message, state string) error {
 
 // decode has a Codec read a message. Where taskgen has sent it before, its task is in state,
 // all but the payload.
-func (l *lane) decode(msg *message, view Message, m types.Message, state, name string, on Existing) error {
+func (l *source) decode(msg *message, view Message, m types.Message, state, name string, on Existing) error {
 	read, err := on.Codec.Decode(view)
 	if err != nil {
 		return err
 	}
 	if read == nil {
-		if l.e.isDLQ || l == l.e.later {
+		if l.state.isDLQ || l == l.state.later {
 			return fmt.Errorf("the codec says that it is not a task")
 		}
 		return nil
 	}
-	t, err := l.rest(msg, read, state, m, on)
+	t, err := l.fillIn(msg, read, state, m, on)
 	if err != nil {
 		return err
 	}
 	t.Queue = cmp.Or(t.Queue, name)
-	if l.e.isDLQ {
+	if l.state.isDLQ {
 		err = t.Validate()
 	} else {
-		err = driver.QueueConfig{Name: l.e.name, Type: l.e.kind, Levels: l.e.levels}.Accepts(t)
+		err = driver.QueueConfig{Name: l.state.name, Type: l.state.kind, Levels: l.state.levels}.Accepts(t)
 	}
 	if err == nil {
 		msg.task = t
@@ -130,11 +131,11 @@ func (l *lane) decode(msg *message, view Message, m types.Message, state, name s
 	return err
 }
 
-// rest adds to what a Codec has read what else there is of a task: what was kept of it, or
-// what SQS says of the message.
-func (l *lane) rest(msg *message, read *driver.Task, state string, m types.Message, on Existing) (*driver.Task, error) {
+// fillIn completes a task that a Codec has read: with what was kept of it, or with what SQS
+// says of the message.
+func (l *source) fillIn(msg *message, read *driver.Task, state string, m types.Message, on Existing) (*driver.Task, error) {
 	if state != "" {
-		kept, err := enveloped{}.Decode(Message{Body: state})
+		kept, err := envelopeCodec{}.Decode(Message{Body: state})
 		if err != nil {
 			return nil, fmt.Errorf("its attribute %s: %w", attrTask, err)
 		}
@@ -151,18 +152,18 @@ func (l *lane) rest(msg *message, read *driver.Task, state string, m types.Messa
 	if l.fifo {
 		t.GroupKey = cmp.Or(t.GroupKey, m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)])
 	}
-	if l.e.kind == driver.Priority && t.Priority == 0 {
+	if l.state.kind == driver.Priority && t.Priority == 0 {
 		t.Priority = l.level
-		if n, err := strconv.Atoi(aws.ToString(m.MessageAttributes[attrPriority].StringValue)); err == nil && n >= 0 && n < l.e.levels {
+		if n, err := strconv.Atoi(aws.ToString(m.MessageAttributes[attrPriority].StringValue)); err == nil && n >= 0 && n < l.state.levels {
 			t.Priority = n
 		}
 	}
 	return &t, nil
 }
 
-// home is the queue that a message belongs to: this one, or on a dead letter queue the one
-// that it died on. Without a name it is none that WithQueue gives.
-func (e *engine) home(origin, source string) (name string, on Existing) {
+// owningQueue is the queue that a message belongs to: this one, or on a dead letter queue the
+// one that it died on. The name is empty if WithQueue does not give that queue.
+func (e *queueState) owningQueue(origin, source string) (name string, on Existing) {
 	if !e.isDLQ {
 		return e.name, e.on
 	}
@@ -179,8 +180,8 @@ func (e *engine) home(origin, source string) (name string, on Existing) {
 	return "", Existing{}
 }
 
-// texts are the attributes that a Codec sees.
-func texts(all map[string]types.MessageAttributeValue) map[string]string {
+// textAttributes are the attributes that a Codec sees.
+func textAttributes(all map[string]types.MessageAttributeValue) map[string]string {
 	seen := make(map[string]string, len(all))
 	for name, v := range all {
 		if v.StringValue != nil {

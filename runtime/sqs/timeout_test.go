@@ -17,7 +17,7 @@ func TestARequestThatIsNotAnsweredIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		b := newBench(t)
-		b.p.api.patience = 500 * time.Millisecond
+		b.p.api.answerWait = 500 * time.Millisecond
 		q := openQueue(t, b.p, cfg)
 		lose := func(action string) *atomic.Bool {
 			lost := new(atomic.Bool)

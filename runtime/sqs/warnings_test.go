@@ -14,26 +14,26 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-// A diary is the default log of the program, for the time of a test.
-type diary struct {
+// A logBuffer is the default log of the program, for the time of a test.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (d *diary) Write(p []byte) (int, error) {
+func (d *logBuffer) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.text.Write(p)
 }
 
-func (d *diary) String() string {
+func (d *logBuffer) String() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.text.String()
 }
 
-func keepDiary(t *testing.T) *diary {
-	d, before := &diary{}, slog.Default()
+func captureLog(t *testing.T) *logBuffer {
+	d, before := &logBuffer{}, slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(d, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })
 	return d
@@ -42,11 +42,11 @@ func keepDiary(t *testing.T) *diary {
 func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, fifo, {Type: driver.Priority}} {
-		store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
+		store := &failingStore{memoryStore: &memoryStore{all: make(map[string][]byte)}}
 		b := newBench(t, WithStore(store))
 		q := openQueue(t, b.p, cfg)
 		enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "larger", sized(3<<20)))
-		store.locked.Store(true)
+		store.failing.Store(true)
 		for range 2 * driver.DefaultMaxDeliveries {
 			_, err := q.Dequeue(within(t), 10, time.Minute)
 			require.ErrorContains(t, err, "the store is away")
@@ -54,7 +54,7 @@ func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
 			idle(t, q)
 			b.clock.Advance(storePause)
 		}
-		store.locked.Store(false)
+		store.failing.Store(false)
 		other := openQueue(t, b.provider(t, WithStore(store)), cfg) // a process that remembers nothing
 		for range 2 {
 			d := first(t, other)
@@ -66,29 +66,29 @@ func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
 	}
 }
 
-// idle waits until nothing is on its way by the engine's own doing.
+// idle waits until nothing is on its way by the queue state's own doing.
 func idle(t *testing.T, q *Queue) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		q.e.mu.Lock()
-		defer q.e.mu.Unlock()
-		return len(q.e.moving) == 0
+		q.state.mu.Lock()
+		defer q.state.mu.Unlock()
+		return len(q.state.moving) == 0
 	}, soon, time.Millisecond)
 }
 
 func TestTroubleWithTheStoreIsToldWhereOtherTasksCome(t *testing.T) {
-	said := keepDiary(t)
-	store := &cupboard{shelf: &shelf{all: make(map[string][]byte)}}
+	sendRaw := captureLog(t)
+	store := &failingStore{memoryStore: &memoryStore{all: make(map[string][]byte)}}
 	b := newBench(t, WithStore(store))
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "small"))
-	store.locked.Store(true)
+	store.failing.Store(true)
 	require.Equal(t, []string{"small"}, idsOf(dequeue(t, q)))
-	require.Contains(t, said.String(), "the store is away")
+	require.Contains(t, sendRaw.String(), "the store is away")
 }
 
 func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
-	said := keepDiary(t)
+	sendRaw := captureLog(t)
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
@@ -106,12 +106,12 @@ func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
 		require.NoError(t, q.Complete(within(t), d))
 	}
 	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, int64(30+10), "the delayed tasks are asked for with growing pauses")
-	require.Contains(t, said.String(), "not authorized to perform")
+	require.Contains(t, sendRaw.String(), "not authorized to perform")
 	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "late", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) })})
 	require.ErrorContains(t, err, "not authorized to perform", "who needs it is told")
 	b.SetHook(nil)
 	enqueue(t, q, task(q, "soon", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(time.Second)
 	require.Equal(t, "soon", first(t, q).Task.ID)
-	require.Eventually(t, func() bool { return strings.Contains(said.String(), "delayed tasks are received again") }, soon, time.Millisecond, "it is said after the task has moved")
+	require.Eventually(t, func() bool { return strings.Contains(sendRaw.String(), "delayed tasks are received again") }, soon, time.Millisecond, "it is said after the task has moved")
 }

@@ -14,7 +14,7 @@ import (
 // tags are those of a queue's SQS queue.
 func tags(t *testing.T, q *Queue) map[string]string {
 	t.Helper()
-	out, err := q.e.p.api.ListQueueTags(within(t), &awssqs.ListQueueTagsInput{QueueUrl: &q.e.lanes[0].url})
+	out, err := q.state.p.api.ListQueueTags(within(t), &awssqs.ListQueueTagsInput{QueueUrl: &q.state.sources[0].url})
 	require.NoError(t, err)
 	delete(out.Tags, queueTag)
 	return out.Tags
@@ -82,7 +82,7 @@ func TestAWordFromAWorkerIsNoCrashOfAFifoTask(t *testing.T) {
 }
 
 func TestWhoMayNotTagTheQueueWorksAllTheSameAndIsToldOnce(t *testing.T) {
-	said := keepDiary(t)
+	sendRaw := captureLog(t)
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "a")
@@ -96,5 +96,5 @@ func TestWhoMayNotTagTheQueueWorksAllTheSameAndIsToldOnce(t *testing.T) {
 		return sqstest.Fault{}
 	})
 	require.Zero(t, first(t, openQueue(t, b.provider(t), fifo)).Crashes)
-	require.Contains(t, said.String(), "sqs:tagqueue")
+	require.Contains(t, sendRaw.String(), "sqs:tagqueue")
 }
