@@ -62,6 +62,14 @@ var retired = map[string]map[string]string{
 		"strays": "outOfOrder", "stray": "timedItem", "calendar": "timeQueue", "clockwise": "timeHeap", "ring": "groupTurns", "summon": "wakeWaiters",
 		"bringBack": "makeReadyInPlace", "enrol": "addToGroup", "expel": "removeFromGroup", "shut": "closeHandle", "handed": "deliveredTask",
 		"deadOnes": "findDead", "twin": "nextSameID", "around": "redriveHook", "keptLetter": "storedLetter", "revive": "redriveItem",
+	"runtime/nats": {
+		"source": "queueState", "wire": "requester", "load": "byteBudget", "seat": "foundTask", "stretch": "seqRange", "lane": "partition",
+		"foreigner": "misaddressedMsg", "stray": "misaddressed", "strays": "misaddressed", "adopt": "enqueueOrBury",
+		"salvage": "buryUndecodable", "standIn": "undecodableTask", "grave": "deadSubject", "graves": "deadQueue", "letter": "deadLetterRequest",
+		"bury": "moveToDLQ", "ghosts": "reappeared", "tidy": "housekeep", "gather": "compact", "kick": "ensureHeads", "relieve": "replaceHeads",
+		"wake": "promoteDelayed", "alarm": "promotePulled", "sleepers": "delayConsumers", "mark": "originID", "lapse": "giveBackExpired",
+		"linger": "graceContext", "heard": "cancelOnRefusal", "gate": "closeMu", "revive": "restoreStream", "deaf": "unresponsive",
+		"errAway": "errDisconnected", "errAstray": "errNoConsumer",
 	},
 	"runtime/sqs": {
 		"engine": "queueState", "lane": "source", "remote": "sqsQueue", "flight": "pollInFlight", "flying": "inFlight", "landed": "done",

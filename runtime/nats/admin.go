@@ -11,16 +11,16 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A seat is the position at which a waiting task was found.
-type seat struct {
+// A foundTask is a waiting task that was looked up, with its position.
+type foundTask struct {
 	*stored
 	place, tail string
 	leased      bool
 }
 
 // find looks up tasks by ID. A missing task is nil.
-func (q *queue) find(ctx context.Context, ids []string) ([]*seat, error) {
-	seats := make([]*seat, len(ids))
+func (q *queue) find(ctx context.Context, ids []string) ([]*foundTask, error) {
+	found := make([]*foundTask, len(ids))
 	todo := make([]int, len(ids))
 	for i := range ids {
 		todo[i] = i
@@ -30,9 +30,9 @@ func (q *queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 	for _, other := range []string{tail(none, none, ""), tail("*", "*", "")} {
 		gets := make([]*request, len(todo))
 		for k, i := range todo {
-			gets[k] = q.wire.last(q.names.stream, q.at(anyPlace, other+token(ids[i])))
+			gets[k] = q.requester.last(q.names.stream, q.at(anyPlace, other+token(ids[i])))
 		}
-		if err := q.wire.ask(ctx, gets, nil); err != nil {
+		if err := q.requester.roundTrip(ctx, gets, nil); err != nil {
 			return nil, err
 		}
 		var rest []int
@@ -46,23 +46,23 @@ func (q *queue) find(ctx context.Context, ids []string) ([]*seat, error) {
 				continue
 			}
 			place, t, _ := q.split(m.subject)
-			seats[i] = &seat{stored: m, place: place, tail: t}
+			found[i] = &foundTask{stored: m, place: place, tail: t}
 		}
 		if todo = rest; len(todo) == 0 {
 			break
 		}
 	}
-	return seats, q.seen(ctx, seats)
+	return found, q.markLeased(ctx, found)
 }
 
-// seen marks the found tasks that a worker has: their consumer has delivered them.
-func (q *queue) seen(ctx context.Context, seats []*seat) error {
+// markLeased marks the found tasks that a worker has: their consumer has delivered them.
+func (q *queue) markLeased(ctx context.Context, found []*foundTask) error {
 	pulled, _ := q.consumers()
-	states, err := q.wire.infos(ctx, q.names.stream, pulled...)
+	states, err := q.requester.infos(ctx, q.names.stream, pulled...)
 	if err != nil {
 		return err
 	}
-	for _, s := range seats {
+	for _, s := range found {
 		if s == nil {
 			continue
 		}
@@ -78,7 +78,7 @@ func (q *queue) seen(ctx context.Context, seats []*seat) error {
 // Cancel implements [driver.Canceller]. It takes 3 requests a task. A task that is
 // handed to a worker at the same moment may run although it is cancelled.
 func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
@@ -104,22 +104,22 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 
 // cancel removes the tasks that it finds, and returns those that have moved in between.
 func (q *queue) cancel(ctx context.Context, ids []string, gone map[string]bool) (again []string, err error) {
-	seats, err := q.find(ctx, ids)
+	found, err := q.find(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	away, err := q.unseat(ctx, seats)
+	away, err := q.replaceFoundHeads(ctx, found)
 	if err != nil {
 		return nil, err
 	}
 	var rs []*request
 	var at []int
-	for i, s := range seats {
+	for i, s := range found {
 		if s != nil && !s.leased {
-			rs, at = append(rs, q.wire.remove(q.names.stream, s.seq)), append(at, i)
+			rs, at = append(rs, q.requester.remove(q.names.stream, s.seq)), append(at, i)
 		}
 	}
-	if err := q.wire.ask(ctx, rs, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, rs, nil); err != nil {
 		return nil, err
 	}
 	var groups []string
@@ -134,23 +134,23 @@ func (q *queue) cancel(ctx context.Context, ids []string, gone map[string]bool) 
 		}
 		gone[ids[at[k]]] = true
 		if q.kind == driver.FIFO {
-			// It may have been copied from the line to the head at this moment.
-			groups = append(groups, groupOf(seats[at[k]].tail))
-			if seats[at[k]].place == placeLine {
+			// It may have been promoted from a follower to the head at this moment.
+			groups = append(groups, groupOf(found[at[k]].tail))
+			if found[at[k]].place == placeFollowers {
 				again = append(again, ids[at[k]])
 			}
 		}
 	}
-	_ = q.wire.ask(ctx, away, nil) // as in advance
-	return again, q.kick(ctx, groups)
+	_ = q.requester.roundTrip(ctx, away, nil) // as in advance
+	return again, q.ensureHeads(ctx, groups)
 }
 
-// unseat promotes followers of group heads that are about to be removed, so a process
-// that dies after that leaves no group without a head. It returns what can be removed
-// with the heads.
-func (q *queue) unseat(ctx context.Context, seats []*seat) (away []*request, err error) {
+// replaceFoundHeads promotes followers of group heads that are about to be removed, so a
+// process that dies after that leaves no group without a head. It returns what can be
+// removed with the heads.
+func (q *queue) replaceFoundHeads(ctx context.Context, found []*foundTask) (away []*request, err error) {
 	var heads []*lease
-	for _, s := range seats {
+	for _, s := range found {
 		if s != nil && !s.leased && (s.place == placeHead || s.place == placeWaiting) {
 			heads = append(heads, &lease{tail: s.tail, seq: s.seq, id: s.tail})
 		}
@@ -158,22 +158,22 @@ func (q *queue) unseat(ctx context.Context, seats []*seat) (away []*request, err
 	if len(heads) == 0 {
 		return nil, nil
 	}
-	errs, away := q.relieve(ctx, heads)
+	errs, away := q.replaceHeads(ctx, heads)
 	return away, errors.Join(errs...)
 }
 
 // Reschedule implements [driver.Rescheduler]. It takes up to 6 requests.
 func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
 	for range rounds {
-		seats, err := q.find(ctx, []string{id})
+		found, err := q.find(ctx, []string{id})
 		if err != nil {
 			return fmt.Errorf("reschedule task %s of queue %q: %w", id, q.cfg.Name, err)
 		}
-		s := seats[0]
+		s := found[0]
 		if s == nil || s.leased || s.place == placeKey {
 			return fmt.Errorf("%w: no task %s waits on queue %q", driver.ErrTaskNotFound, id, q.cfg.Name)
 		}
@@ -190,7 +190,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 
 // move makes a task due at another time. done is false if another call moved it in
 // between.
-func (q *queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err error) {
+func (q *queue) move(ctx context.Context, s *foundTask, at time.Time) (done bool, err error) {
 	task, err := driver.DecodeEnvelope(s.data)
 	if err != nil {
 		return false, err
@@ -205,7 +205,7 @@ func (q *queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	} else {
 		r = publish(q.at(later, s.tail), data, g, q.later(copied(s.header), at, q.at(now, s.tail)))
 	}
-	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, []*request{r}, nil); err != nil {
 		return false, err
 	}
 	switch _, err := r.ack(); {
@@ -216,28 +216,28 @@ func (q *queue) move(ctx context.Context, s *seat, at time.Time) (done bool, err
 	}
 	var rest []*request
 	if s.place == placeHead {
-		if rest, err = q.unseat(ctx, []*seat{s}); err != nil {
+		if rest, err = q.replaceFoundHeads(ctx, []*foundTask{s}); err != nil {
 			return false, err
 		}
 	}
-	away := q.wire.remove(q.names.stream, s.seq)
-	if err := q.wire.ask(ctx, append(rest, away), nil); err != nil {
+	away := q.requester.remove(q.names.stream, s.seq)
+	if err := q.requester.roundTrip(ctx, append(rest, away), nil); err != nil {
 		return false, err
 	}
 	if _, err := away.removed(); err != nil {
 		return false, err
 	}
 	if q.kind == driver.FIFO {
-		return true, q.kick(ctx, []string{groupOf(s.tail)})
+		return true, q.ensureHeads(ctx, []string{groupOf(s.tail)})
 	}
 	return true, nil
 }
 
 // places are where a rescheduled task goes if it is due later, and if it is due now.
-func (q *queue) places(s *seat) (later, now string) {
+func (q *queue) places(s *foundTask) (later, now string) {
 	if q.kind != driver.FIFO {
-		lane := s.place[strings.LastIndexByte(s.place, '.')+1:]
-		return placeScheduled + lane, placeReady + lane
+		partition := s.place[strings.LastIndexByte(s.place, '.')+1:]
+		return placeScheduled + partition, placeReady + partition
 	}
 	if s.place == placeWaiting {
 		return placeWaiting, placeHead // it keeps its place
@@ -245,33 +245,33 @@ func (q *queue) places(s *seat) (later, now string) {
 	return placeDelayed, placeJoining
 }
 
-// Purge implements [driver.Purger]. Schedules and lines take 1 request each. Ready
+// Purge implements [driver.Purger]. Schedules and followers take 1 request each. Ready
 // tasks take one request per task, because a purge would remove leased ones too. A task
 // that is handed to a worker at the same moment may run although it is counted.
 func (q *queue) Purge(ctx context.Context) (int, error) {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return 0, err
 	}
 	defer q.p.calls.Done()
-	n, err := q.empty(ctx)
+	n, err := q.purgeWaiting(ctx)
 	if err != nil {
 		return n, fmt.Errorf("purge queue %q: %w", q.cfg.Name, err)
 	}
 	return n, nil
 }
 
-func (q *queue) empty(ctx context.Context) (n int, err error) {
+func (q *queue) purgeWaiting(ctx context.Context) (n int, err error) {
 	whole := []string{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*")}
 	if q.kind == driver.FIFO {
-		whole = append(whole, q.all(placeLine), q.all(placeWaiting))
+		whole = append(whole, q.all(placeFollowers), q.all(placeWaiting))
 	}
 	for _, pattern := range whole {
-		purged, err := q.wire.purge(ctx, q.names.stream, pattern)
+		purged, err := q.requester.purge(ctx, q.names.stream, pattern)
 		if n += purged; err != nil {
 			return n, err
 		}
 	}
-	in, ready, err := q.stretches(ctx, driver.Ready)
+	in, ready, err := q.taskRanges(ctx, driver.Ready)
 	if err != nil {
 		return n, err
 	}
@@ -288,11 +288,11 @@ func (q *queue) empty(ctx context.Context) (n int, err error) {
 			after = page[len(page)-1].seq
 			rs := make([]*request, len(page))
 			for i, m := range page {
-				rs[i] = q.wire.remove(q.names.stream, m.seq)
+				rs[i] = q.requester.remove(q.names.stream, m.seq)
 				_, t, _ := q.split(m.subject)
 				groups = append(groups, groupOf(t))
 			}
-			if err := q.wire.ask(ctx, rs, nil); err != nil {
+			if err := q.requester.roundTrip(ctx, rs, nil); err != nil {
 				return n, err
 			}
 			for _, r := range rs {
@@ -308,7 +308,7 @@ func (q *queue) empty(ctx context.Context) (n int, err error) {
 		}
 	}
 	if q.kind == driver.FIFO {
-		err = q.kick(ctx, groups) // tasks that came in meanwhile
+		err = q.ensureHeads(ctx, groups) // tasks that came in meanwhile
 	}
 	return n, err
 }
@@ -322,7 +322,7 @@ func (q *queue) Pause(ctx context.Context) error {
 func (q *queue) Resume(ctx context.Context) error { return q.pauseUntil(ctx, time.Time{}) }
 
 func (q *queue) pauseUntil(ctx context.Context, until time.Time) error {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
@@ -332,9 +332,9 @@ func (q *queue) pauseUntil(ctx context.Context, until time.Time) error {
 	pulled, _ := q.consumers()
 	rs := make([]*request, len(pulled))
 	for i, c := range pulled {
-		rs[i] = q.wire.apiRequest("CONSUMER.PAUSE."+q.names.stream+"."+c, map[string]any{"pause_until": until})
+		rs[i] = q.requester.apiRequest("CONSUMER.PAUSE."+q.names.stream+"."+c, map[string]any{"pause_until": until})
 	}
-	if err := q.wire.ask(ctx, rs, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, rs, nil); err != nil {
 		return fmt.Errorf("pause or resume queue %q: %w", q.cfg.Name, err)
 	}
 	for i, r := range rs {
@@ -347,12 +347,12 @@ func (q *queue) pauseUntil(ctx context.Context, until time.Time) error {
 
 // Paused implements [driver.Pauser].
 func (q *queue) Paused(ctx context.Context) (bool, error) {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return false, err
 	}
 	defer q.p.calls.Done()
 	pulled, _ := q.consumers()
-	states, err := q.wire.infos(ctx, q.names.stream, pulled[0])
+	states, err := q.requester.infos(ctx, q.names.stream, pulled[0])
 	if err != nil {
 		return false, fmt.Errorf("check whether queue %q is paused: %w", q.cfg.Name, err)
 	}

@@ -27,7 +27,7 @@ const (
 	headerCrashes      = "Taskgen-Crashes"  // crashes of earlier copies of the task
 	headerRedriven     = "Taskgen-Redriven" // the dead message from which the task was redriven
 	headerReplaces     = "Taskgen-Replaces" // the message that this copy replaces
-	maxMark            = 512                // most bytes of such a header of ours
+	maxOriginID        = 512                // most bytes of such a header of ours
 	codeWrongSequence  = 10071
 	codeNoMessage      = 10037
 	codeNoSequence     = 10043
@@ -163,22 +163,22 @@ func (r *request) into(v any) error {
 }
 
 // apiRequest is a request to JetStream's API.
-func (w *wire) apiRequest(subject string, body any) *request {
+func (w *requester) apiRequest(subject string, body any) *request {
 	data, _ := json.Marshal(body) // plain values: it cannot fail
 	return &request{subject: w.api + subject, data: data}
 }
 
-// one makes one request to the API.
-func (w *wire) one(ctx context.Context, subject string, body, answer any) error {
+// callAPI makes one request to the API.
+func (w *requester) callAPI(ctx context.Context, subject string, body, answer any) error {
 	r := w.apiRequest(subject, body)
-	if err := w.ask(ctx, []*request{r}, nil); err != nil && r.reply == nil {
+	if err := w.roundTrip(ctx, []*request{r}, nil); err != nil && r.reply == nil {
 		return err
 	}
 	return r.into(answer)
 }
 
 // remove is a request to delete one message.
-func (w *wire) remove(stream string, seq uint64) *request {
+func (w *requester) remove(stream string, seq uint64) *request {
 	return w.apiRequest("STREAM.MSG.DELETE."+stream, map[string]any{"seq": seq, "no_erase": deleteKeepsContent})
 }
 
@@ -205,7 +205,7 @@ type stored struct {
 func copied(h nats.Header) nats.Header {
 	c := make(nats.Header, 4)
 	for _, key := range [...]string{headerCrashes, headerRedriven, headerReplaces} {
-		if v := h[key]; len(v) > 0 && len(v[0]) <= maxMark { // a longer one is not ours
+		if v := h[key]; len(v) > 0 && len(v[0]) <= maxOriginID { // a longer one is not ours
 			c[key] = v[:1]
 		}
 	}
@@ -221,17 +221,17 @@ func crashes(h nats.Header) int {
 // last is a request for the last message that matches a pattern. The stream's leader
 // answers it, and has seen everything that was acknowledged; a direct get may be
 // answered by a replica that has not.
-func (w *wire) last(stream, pattern string) *request {
+func (w *requester) last(stream, pattern string) *request {
 	return w.get(stream, map[string]any{"last_by_subj": pattern})
 }
 
 // next is a request for the first message from a sequence on that matches a pattern,
 // also answered by the leader.
-func (w *wire) next(stream, pattern string, seq uint64) *request {
+func (w *requester) next(stream, pattern string, seq uint64) *request {
 	return w.get(stream, map[string]any{"seq": max(seq, 1), "next_by_subj": pattern})
 }
 
-func (w *wire) get(stream string, body map[string]any) *request {
+func (w *requester) get(stream string, body map[string]any) *request {
 	r := w.apiRequest("STREAM.MSG.GET."+stream, body)
 	r.brings = 1
 	return r
@@ -264,12 +264,12 @@ func (r *request) message() (*stored, error) {
 // page returns messages from a sequence on that match a pattern by one direct get: up
 // to n, and no more bytes than may be on their way at a time. more says that there are
 // others.
-func (w *wire) page(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
+func (w *requester) page(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
 	all, more, err = w.read(ctx, stream, pattern, seq, n)
 	return all, more, unavailable(err)
 }
 
-func (w *wire) read(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
+func (w *requester) read(ctx context.Context, stream, pattern string, seq uint64, n int) (all []*stored, more bool, err error) {
 	inbox := w.nc.NewInbox()
 	ch := make(chan *nats.Msg, n+8)
 	sub, err := w.nc.ChanSubscribe(inbox, ch)
@@ -277,25 +277,25 @@ func (w *wire) read(ctx context.Context, stream, pattern string, seq uint64, n i
 		return nil, false, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	most := w.load.half()
+	most := w.byteBudget.pageLimit()
 	weight := most + w.largest() // the server stops when it has sent that much, or more
-	if err := w.load.take(ctx, weight); err != nil {
+	if err := w.byteBudget.acquire(ctx, weight); err != nil {
 		return nil, false, err
 	}
-	defer w.load.give(weight)
+	defer w.byteBudget.release(weight)
 	body, _ := json.Marshal(map[string]any{"seq": max(seq, 1), "next_by_subj": pattern, "batch": n, "max_bytes": most})
-	gone, before := w.lost(), w.nc.LastError()
-	w.asked.Add(1)
+	gone, before := w.disconnected(), w.nc.LastError()
+	w.requests.Add(1)
 	subject := w.api + "DIRECT.GET." + stream
 	if err := w.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Data: body}); err != nil {
 		return nil, false, err
 	}
-	timer := time.NewTimer(brief)
+	timer := time.NewTimer(shortWait)
 	defer timer.Stop()
-	for quiet := brief; ; quiet += brief {
+	for quiet := shortWait; ; quiet += shortWait {
 		select {
 		case m := <-ch:
-			timer.Reset(brief)
+			timer.Reset(shortWait)
 			quiet = 0
 			switch status := m.Header.Get("Status"); {
 			case m.Header.Get("Nats-Sequence") != "":
@@ -315,11 +315,11 @@ func (w *wire) read(ctx context.Context, stream, pattern string, seq uint64, n i
 				return nil, false, fmt.Errorf("%w: a direct get from stream %s: %s %s", errNoAnswer, stream, status, m.Header.Get("Description"))
 			}
 		case <-gone:
-			return nil, false, w.away()
+			return nil, false, w.connError()
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		case <-timer.C:
-			timer.Reset(brief)
+			timer.Reset(shortWait)
 			if err := w.refusal(before, subject); err != nil {
 				return nil, false, err
 			}
@@ -362,17 +362,17 @@ type consumerState struct {
 	} `json:"config"`
 }
 
-func (w *wire) info(stream, consumer string) *request {
+func (w *requester) info(stream, consumer string) *request {
 	return w.apiRequest("CONSUMER.INFO."+stream+"."+consumer, struct{}{})
 }
 
 // infos requests the state of consumers.
-func (w *wire) infos(ctx context.Context, stream string, consumers ...string) ([]consumerState, error) {
+func (w *requester) infos(ctx context.Context, stream string, consumers ...string) ([]consumerState, error) {
 	rs := make([]*request, len(consumers))
 	for i, c := range consumers {
 		rs[i] = w.info(stream, c)
 	}
-	if err := w.ask(ctx, rs, nil); err != nil {
+	if err := w.roundTrip(ctx, rs, nil); err != nil {
 		return nil, err
 	}
 	all := make([]consumerState, len(rs))
@@ -385,10 +385,10 @@ func (w *wire) infos(ctx context.Context, stream string, consumers ...string) ([
 }
 
 // purge removes all messages of one place, and returns how many there were.
-func (w *wire) purge(ctx context.Context, stream, pattern string) (int, error) {
+func (w *requester) purge(ctx context.Context, stream, pattern string) (int, error) {
 	var a struct {
 		Purged int `json:"purged"`
 	}
-	err := w.one(ctx, "STREAM.PURGE."+stream, map[string]any{"filter": pattern}, &a)
+	err := w.callAPI(ctx, "STREAM.PURGE."+stream, map[string]any{"filter": pattern}, &a)
 	return a.Purged, err
 }

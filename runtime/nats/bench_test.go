@@ -83,8 +83,8 @@ func BenchmarkRaw(b *testing.B) {
 	b.Run("drain", func(b *testing.B) {
 		n := 0
 		answers := make(chan *nats.Msg, 10000)
-		inbox := p.wire.nc.NewInbox()
-		sub, err := p.wire.nc.ChanSubscribe(inbox, answers)
+		inbox := p.requester.nc.NewInbox()
+		sub, err := p.requester.nc.ChanSubscribe(inbox, answers)
 		require.NoError(b, err)
 		defer func() { require.NoError(b, sub.Unsubscribe()) }()
 		for b.Loop() {
@@ -100,7 +100,7 @@ func BenchmarkRaw(b *testing.B) {
 				require.NoError(b, err)
 				acked := 0
 				for m := range batch.Messages() {
-					require.NoError(b, p.wire.nc.PublishRequest(m.Reply(), inbox, []byte("+ACK")))
+					require.NoError(b, p.requester.nc.PublishRequest(m.Reply(), inbox, []byte("+ACK")))
 					acked++
 				}
 				for range acked {

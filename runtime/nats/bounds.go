@@ -16,7 +16,7 @@ import (
 // limit. The server allows no schedules in it. Tasks that are due later are stored in
 // the place of schedules all the same, and workers pull them from there: they put a
 // task back with its delay, by a negative acknowledgement, and move it to where it is
-// due when it comes again (see wake).
+// due when it comes again (see promoteDelayed).
 
 // bounds are the limits of such a stream; 0 or less: none.
 type bounds struct{ bytes, msgs int64 }
@@ -53,10 +53,10 @@ func (p *Provider) bound(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// fitting refuses tasks that would take a bounded stream beyond nine tenths of its
+// withinBounds refuses tasks that would take a bounded stream beyond nine tenths of its
 // limits: the rest is for workers, whose retries must not fail. It costs 1 request a
 // batch.
-func (q *queue) fitting(ctx context.Context, es []*entry, failed map[int]error) []*entry {
+func (q *queue) withinBounds(ctx context.Context, es []*entry, failed map[int]error) []*entry {
 	b := q.bounds.Load()
 	if b == nil || len(es) == 0 {
 		return es
@@ -91,8 +91,8 @@ func fullCode(code int) bool {
 	return false
 }
 
-// full turns such an error into the contract's.
-func full(err error) error {
+// queueFull turns such an error into the contract's.
+func queueFull(err error) error {
 	if isFull(err) && !errors.Is(err, driver.ErrQueueFull) {
 		return fmt.Errorf("%w: %w", driver.ErrQueueFull, err)
 	}
@@ -100,22 +100,23 @@ func full(err error) error {
 }
 
 // later adds to header what makes a message come to a target at a time.
-func (s *source) later(header nats.Header, at time.Time, target string) nats.Header {
+func (s *queueState) later(header nats.Header, at time.Time, target string) nats.Header {
 	if s.bounds.Load() != nil {
-		return header // see wake
+		return header // see promoteDelayed
 	}
 	return scheduled(header, at, target)
 }
 
-// sleepers returns the consumers of the places of schedules, if workers pull from them.
-func (s *source) sleepers() (all []string) {
+// delayConsumers returns the consumers of the places of schedules, if workers pull from
+// them.
+func (s *queueState) delayConsumers() (all []string) {
 	if s.bounds.Load() == nil {
 		return nil
 	}
 	pulled, _ := s.consumers()
 	for _, c := range pulled {
 		if c == headConsumer {
-			all = append(all, schedConsumer(lanePlain), waitingConsumer)
+			all = append(all, schedConsumer(defaultPartition), waitingConsumer)
 		} else {
 			all = append(all, schedConsumer(strings.TrimPrefix(c, readyConsumer(""))))
 		}
@@ -123,25 +124,25 @@ func (s *source) sleepers() (all []string) {
 	return all
 }
 
-// wakeDue handles the messages in the places of schedules. On a bounded stream it costs
+// promoteDue handles the messages in the places of schedules. On a bounded stream it costs
 // a Dequeue, and Stats, 1 request for each level, and 2 more on a fifo queue.
-func (q *queue) wakeDue(ctx context.Context) error {
-	for _, c := range q.sleepers() {
+func (q *queue) promoteDue(ctx context.Context) error {
+	for _, c := range q.delayConsumers() {
 		p, err := q.pull(ctx, q.closing.Done(), []string{c}, batchSize, false)
 		if err != nil {
 			return err
 		}
-		if err := q.alarm(ctx, p); err != nil {
+		if err := q.promotePulled(ctx, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// alarm is wake for pulled messages.
-func (q *queue) alarm(ctx context.Context, p *pull) error {
-	ls, _, strays := q.read(p.got)
-	q.adoptAll(ctx, strays)
+// promotePulled is promoteDelayed for pulled messages.
+func (q *queue) promotePulled(ctx context.Context, p *pull) error {
+	ls, _, misaddressed := q.read(p.got)
+	q.enqueueOrBuryAll(ctx, misaddressed)
 	due := make([]time.Time, len(ls))
 	for i, l := range ls {
 		if task, err := driver.DecodeEnvelope(l.data); err == nil {
@@ -149,61 +150,61 @@ func (q *queue) alarm(ctx context.Context, p *pull) error {
 		}
 	}
 	if len(ls) > 0 {
-		ctx, cancel := linger(ctx, answerWait)
+		ctx, cancel := graceContext(ctx, answerWait)
 		defer cancel()
-		q.wake(ctx, ls, due)
+		q.promoteDelayed(ctx, ls, due)
 	}
 	return p.err
 }
 
-// asleep reports whether a message is in the place of schedules.
-func (l *lease) asleep() bool {
+// isDelayed reports whether a message is in the place of schedules.
+func (l *lease) isDelayed() bool {
 	return strings.HasPrefix(l.place, placeScheduled) || l.place == placeWaiting
 }
 
-// wake moves messages from the place of schedules to where they are due, and puts back
-// those that are not due yet.
-func (q *queue) wake(ctx context.Context, ls []*lease, due []time.Time) {
+// promoteDelayed moves messages from the place of schedules to where they are due, and puts
+// back those that are not due yet.
+func (q *queue) promoteDelayed(ctx context.Context, ls []*lease, due []time.Time) {
 	now := time.Now()
 	var back, moves []*request
 	var joining, moved []*lease
 	for i, l := range ls {
 		l.crashes = crashes(l.headers) // putting it back is no run
-		// A process that died before it removed the message has woken it already.
+		// A process that died before it removed the message has promoted it already.
 		header := copied(l.headers)
-		header[headerMsgID] = []string{q.mark(l.seq, l.stored)}
+		header[headerMsgID] = []string{q.originID(l.seq, l.stored)}
 		switch {
 		case due[i].After(now):
-			back = append(back, l.put(due[i].Sub(now)))
+			back = append(back, l.nakRequest(due[i].Sub(now)))
 		case q.kind == driver.FIFO && l.place == placeDelayed:
 			joining = append(joining, l)
 		case l.place == placeWaiting:
 			moves, moved = append(moves, publish(q.at(placeHead, l.tail), l.data, guard{q.at(anyActive, groupOf(l.tail)+".>"), l.seq}, header)), append(moved, l)
 		default:
-			lane := strings.TrimPrefix(l.place, placeScheduled)
+			partition := strings.TrimPrefix(l.place, placeScheduled)
 			header[headerReplaces] = header[headerMsgID]
-			moves, moved = append(moves, publish(q.at(placeReady+lane, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, header)), append(moved, l)
+			moves, moved = append(moves, publish(q.at(placeReady+partition, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, header)), append(moved, l)
 		}
 	}
 	if len(joining) > 0 {
 		q.join(ctx, joining)
 	}
 	// Everything that fails here is repeated when the server's lease has ended.
-	if err := q.wire.ask(ctx, append(back, moves...), nil); err != nil {
+	if err := q.requester.roundTrip(ctx, append(back, moves...), nil); err != nil {
 		return
 	}
 	var rest []*request
 	for i, r := range moves {
 		switch _, err := r.ack(); {
 		case err == nil, codeOf(err) == codeWrongSequence: // there is a later copy
-			rest = append(rest, moved[i].done())
+			rest = append(rest, moved[i].ackRequest())
 		case isFull(err):
-			rest = append(rest, moved[i].put(fullPause))
+			rest = append(rest, moved[i].nakRequest(fullPause))
 		case errors.Is(err, nats.ErrMaxPayload):
-			if q.buryFixed(ctx, moved[i]) && q.kind == driver.FIFO {
-				_ = q.kick(ctx, []string{groupOf(moved[i].tail)}) // else the next sweep does it
+			if q.buryOversized(ctx, moved[i]) && q.kind == driver.FIFO {
+				_ = q.ensureHeads(ctx, []string{groupOf(moved[i].tail)}) // else removeReappeared does it the next time
 			}
 		}
 	}
-	_ = q.wire.ask(ctx, rest, nil)
+	_ = q.requester.roundTrip(ctx, rest, nil)
 }

@@ -74,9 +74,9 @@ func TestAFullStreamIsDrained(t *testing.T) {
 		// Others fill what is kept for retries.
 		for {
 			r := publish(q.at(placeKey, tail(none, strconv.Itoa(n), none)), make([]byte, 1<<10), guard{}, nil)
-			require.NoError(t, q.wire.ask(within(t), []*request{r}, nil))
+			require.NoError(t, q.requester.roundTrip(within(t), []*request{r}, nil))
 			if _, err := r.ack(); err != nil {
-				require.ErrorIs(t, full(err), driver.ErrQueueFull)
+				require.ErrorIs(t, queueFull(err), driver.ErrQueueFull)
 				break
 			}
 		}
@@ -94,7 +94,7 @@ func TestALimitThatDropsTheOldestIsRefusedAndOneThatRefusesTheNewestIsNot(t *tes
 	t.Parallel()
 	p := openShared(t)
 	for name, discard := range map[string]jetstream.DiscardPolicy{"old": jetstream.DiscardOld, "new": jetstream.DiscardNew} {
-		s := newSource(p, name, driver.Standard)
+		s := newQueueState(p, name, driver.Standard)
 		cfg := s.streamConfig(map[string]string{metaType: string(driver.Standard)}, 1<<20)
 		cfg.Discard = discard
 		_, err := p.js.CreateStream(within(t), cfg)

@@ -11,25 +11,25 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A stretch is a range of the stream that holds tasks of one state, by sequence.
-type stretch struct {
+// A seqRange is a range of the stream that holds tasks of one state, by sequence.
+type seqRange struct {
 	pattern  string
 	from, to uint64 // both included
 }
 
-// noEnd is the end of a stretch that has none.
+// noEnd is the end of a seqRange that has none.
 const noEnd = math.MaxUint64
 
 // Browse implements [driver.Browser], by direct gets: 1 request a page, and 1 for
 // the state of each consumer. Ready tasks of a fifo queue come as the heads of
-// their groups and then as they stand in line, scheduled ones in the order they were
+// their groups and then their followers in order, scheduled ones in the order they were
 // written, and dead ones in the order they died, those that a worker of the dead
 // letter queue has leased among them.
 func (q *queue) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*driver.Task, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
 	}
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, "", err
 	}
 	defer q.p.calls.Done()
@@ -37,7 +37,7 @@ func (q *queue) Browse(ctx context.Context, state driver.State, cursor string, l
 	if err != nil {
 		return nil, "", err
 	}
-	in, all, err := q.stretches(ctx, state)
+	in, all, err := q.taskRanges(ctx, state)
 	if err != nil {
 		return nil, "", fmt.Errorf("browse %s tasks of queue %q: %w", state, q.cfg.Name, err)
 	}
@@ -52,54 +52,54 @@ func (q *queue) Browse(ctx context.Context, state driver.State, cursor string, l
 				return tasks, strconv.Itoa(at) + "." + strconv.FormatUint(after, 10), nil
 			}
 			_, rest, _ := in.split(m.subject)
-			task, _ := dead(rest, q.name, m.data, m.header, m.at)
+			task, _ := decodeDead(rest, q.name, m.data, m.header, m.at)
 			tasks, after = append(tasks, task), m.seq
 		}
 	}
 	return tasks, "", nil
 }
 
-// stretches says where the tasks of a state are, in the order they are listed.
-func (q *queue) stretches(ctx context.Context, state driver.State) (in *source, all []stretch, err error) {
+// taskRanges says where the tasks of a state are, in the order they are listed.
+func (q *queue) taskRanges(ctx context.Context, state driver.State) (in *queueState, all []seqRange, err error) {
 	pulled, _ := q.consumers()
 	switch state {
 	case driver.Ready, driver.Leased:
-		states, err := q.wire.infos(ctx, q.names.stream, pulled...)
+		states, err := q.requester.infos(ctx, q.names.stream, pulled...)
 		if err != nil {
 			return nil, nil, err
 		}
 		for i, c := range pulled {
 			if seen := states[i].Delivered.Stream; state == driver.Ready {
-				all = append(all, stretch{q.pulledFrom(c), seen + 1, noEnd})
+				all = append(all, seqRange{q.pulledFrom(c), seen + 1, noEnd})
 			} else if seen > 0 {
-				all = append(all, stretch{q.pulledFrom(c), 1, seen})
+				all = append(all, seqRange{q.pulledFrom(c), 1, seen})
 			}
 		}
 		if state == driver.Ready && q.kind == driver.FIFO {
-			all = append(all, stretch{q.all(placeLine), 1, noEnd})
+			all = append(all, seqRange{q.all(placeFollowers), 1, noEnd})
 		}
 	case driver.Scheduled:
 		if q.kind == driver.FIFO {
-			return q.source, []stretch{{q.all(placeWaiting), 1, noEnd}, {q.all(placeDelayed), 1, noEnd}}, nil
+			return q.queueState, []seqRange{{q.all(placeWaiting), 1, noEnd}, {q.all(placeDelayed), 1, noEnd}}, nil
 		}
-		all = append(all, stretch{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*"), 1, noEnd})
+		all = append(all, seqRange{q.all(strings.TrimSuffix(placeScheduled, ".") + ".*"), 1, noEnd})
 	case driver.Dead:
-		dead := q.graves()
+		dead := q.deadQueue()
 		if dead == nil {
 			return nil, nil, nil // the dead of a dead letter queue are its own tasks
 		}
-		lane := originLane(q.name)
-		return dead, []stretch{{dead.all(placeReady + lane), 1, noEnd}, {dead.all(placeScheduled + lane), 1, noEnd}}, nil
+		partition := originPartition(q.name)
+		return dead, []seqRange{{dead.all(placeReady + partition), 1, noEnd}, {dead.all(placeScheduled + partition), 1, noEnd}}, nil
 	default:
 		return nil, nil, fmt.Errorf("taskgen: no such state: ready, scheduled, leased or dead")
 	}
-	return q.source, all, nil
+	return q.queueState, all, nil
 }
 
 // Find implements [driver.Finder], by gets: 1 or 2 requests for the queue, 2 for its dead,
 // and 1 for the state of each consumer.
 func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
@@ -111,13 +111,13 @@ func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 }
 
 func (q *queue) lookup(ctx context.Context, id string) (all []driver.Found, err error) {
-	seats, err := q.find(ctx, []string{id})
+	found, err := q.find(ctx, []string{id})
 	if err != nil {
 		return nil, err
 	}
-	if s := seats[0]; s != nil {
+	if s := found[0]; s != nil {
 		f := driver.Found{State: s.state()}
-		f.Task, _ = dead(s.tail, q.name, s.data, s.header, s.at)
+		f.Task, _ = decodeDead(s.tail, q.name, s.data, s.header, s.at)
 		if f.State != driver.Leased {
 			f.DueAt = f.Task.DueAt()
 		}
@@ -126,18 +126,18 @@ func (q *queue) lookup(ctx context.Context, id string) (all []driver.Found, err 
 		}
 		all = append(all, f)
 	}
-	graves := q.graves()
-	if graves == nil {
+	deadQueue := q.deadQueue()
+	if deadQueue == nil {
 		return all, nil
 	}
 	for _, place := range [...]string{placeReady, placeScheduled} {
-		there, err := graves.list(ctx, stretch{graves.at(place+originLane(q.name), tail(none, none, token(id))), 1, noEnd}, 0, batchSize)
+		there, err := deadQueue.list(ctx, seqRange{deadQueue.at(place+originPartition(q.name), tail(none, none, token(id))), 1, noEnd}, 0, batchSize)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range there {
-			_, rest, _ := graves.split(m.subject)
-			task, _ := dead(rest, q.name, m.data, m.header, m.at)
+			_, rest, _ := deadQueue.split(m.subject)
+			task, _ := decodeDead(rest, q.name, m.data, m.header, m.at)
 			all = append(all, driver.Found{Task: task, State: driver.Dead})
 		}
 	}
@@ -145,7 +145,7 @@ func (q *queue) lookup(ctx context.Context, id string) (all []driver.Found, err 
 }
 
 // state is where a task that was found is.
-func (s *seat) state() driver.State {
+func (s *foundTask) state() driver.State {
 	switch {
 	case s.leased:
 		return driver.Leased
@@ -156,18 +156,18 @@ func (s *seat) state() driver.State {
 }
 
 // pulledFrom is the pattern of a consumer's tasks.
-func (s *source) pulledFrom(consumer string) string {
+func (s *queueState) pulledFrom(consumer string) string {
 	if consumer == headConsumer {
 		return s.all(placeHead)
 	}
 	return s.all(placeReady + consumer[len(readyConsumer("")):])
 }
 
-// list returns the messages of a stretch after a sequence, at most n.
-func (s *source) list(ctx context.Context, r stretch, after uint64, n int) ([]*stored, error) {
+// list returns the messages of a seqRange after a sequence, at most n.
+func (s *queueState) list(ctx context.Context, r seqRange, after uint64, n int) ([]*stored, error) {
 	var all []*stored
 	for from := max(r.from, after+1); n > 0; {
-		page, more, err := s.wire.page(ctx, s.names.stream, r.pattern, from, min(n, batchSize))
+		page, more, err := s.requester.page(ctx, s.names.stream, r.pattern, from, min(n, batchSize))
 		if err != nil {
 			return nil, err
 		}

@@ -20,30 +20,30 @@ import (
 	"github.com/taskgen/taskgen/runtime/drivertest"
 )
 
-// A place is what one test of the suite has: a way to its server.
-type place struct {
+// An endpoint is what one test of the suite has: a way to its server.
+type endpoint struct {
 	proxy  *faultproxy.Proxy
 	server *testserver.Server
 }
 
-var places sync.Map // address → *place
+var places sync.Map // address → *endpoint
 
-func placeAt(tb testing.TB, addr string) *place {
+func endpointAt(tb testing.TB, addr string) *endpoint {
 	tb.Helper()
 	p, ok := places.Load(addr)
 	require.True(tb, ok, "%s is the address of no test", addr)
-	return p.(*place)
+	return p.(*endpoint)
 }
 
-// newPlace makes an address on a server, with a proxy and names of its own. The
+// newEndpoint makes an address on a server, with a proxy and names of its own. The
 // address is a URL, and the names' prefix after #.
-func newPlace(tb testing.TB, s *testserver.Server) string {
+func newEndpoint(tb testing.TB, s *testserver.Server) string {
 	tb.Helper()
 	proxy, err := faultproxy.Listen(strings.TrimPrefix(s.URL, "nats://"))
 	require.NoError(tb, err)
 	prefix := newPrefix()
 	addr := "nats://" + proxy.Addr() + "#" + prefix
-	places.Store(addr, &place{proxy, s})
+	places.Store(addr, &endpoint{proxy, s})
 	tb.Cleanup(func() {
 		sweep(tb, s.URL, prefix)
 		places.Delete(addr)
@@ -97,12 +97,12 @@ var harness = drivertest.Harness{
 	Data: func(tb testing.TB) string {
 		s, err := shared()
 		require.NoError(tb, err)
-		return newPlace(tb, s)
+		return newEndpoint(tb, s)
 	},
 	Open:    openAt,
-	Network: func(tb testing.TB, addr string) drivertest.Network { return placeAt(tb, addr).proxy },
+	Network: func(tb testing.TB, addr string) drivertest.Network { return endpointAt(tb, addr).proxy },
 	Swallow: func(tb testing.TB, addr string) func() {
-		p := placeAt(tb, addr).proxy
+		p := endpointAt(tb, addr).proxy
 		p.Swallow()
 		return p.Heal
 	},
@@ -111,16 +111,16 @@ var harness = drivertest.Harness{
 		return true
 	},
 	Large:   700 << 10,
-	Alone:   func(tb testing.TB) string { return newPlace(tb, own(tb, "max_file_store: 32MB")) },
-	Fill:    func(tb testing.TB, addr string) func() { return fill(tb, placeAt(tb, addr).server.URL) },
+	Alone:   func(tb testing.TB) string { return newEndpoint(tb, own(tb, "max_file_store: 32MB")) },
+	Fill:    func(tb testing.TB, addr string) func() { return fill(tb, endpointAt(tb, addr).server.URL) },
 	Jams:    true,
-	Restart: func(tb testing.TB, addr string) { require.NoError(tb, placeAt(tb, addr).server.Restart()) },
+	Restart: func(tb testing.TB, addr string) { require.NoError(tb, endpointAt(tb, addr).server.Restart()) },
 	Crash: func(tb testing.TB, addr string) {
-		s := placeAt(tb, addr).server
+		s := endpointAt(tb, addr).server
 		require.NoError(tb, s.Kill())
 		require.NoError(tb, s.Restart())
 	},
-	Cost: func(p driver.Provider) int64 { return p.(*Provider).wire.asked.Load() },
+	Cost: func(p driver.Provider) int64 { return p.(*Provider).requester.requests.Load() },
 	Downgrades: map[drivertest.Law]string{
 		drivertest.LeasesHold:        "the server lets whoever held a task before extend it after the end of the lease: the worker's own clock keeps it from trying",
 		drivertest.StaleReceipts:     "the server knows no receipts: between processes the worker's own clock ends its lease",

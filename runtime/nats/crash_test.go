@@ -68,13 +68,13 @@ func twins(t *testing.T, cfg driver.QueueConfig) (dying, other *queue, kill func
 	return openQueue(t, p, cfg), openQueue(t, second, cfg), func() { p.js.Conn().Close() }
 }
 
-// held returns the leases of deliveries.
+// heldBy returns the leases of deliveries.
 func heldBy(q *queue, ds []*driver.Delivery) []*lease {
 	q.held.mu.Lock()
 	defer q.held.mu.Unlock()
 	var ls []*lease
 	for _, d := range ds {
-		ls = append(ls, q.held.by[string(d.Receipt)])
+		ls = append(ls, q.held.byReceipt[string(d.Receipt)])
 	}
 	return ls
 }
@@ -117,7 +117,7 @@ func TestAReleaseThatWasInterruptedLeavesOneTask(t *testing.T) {
 		ds[0].Task.RetryCount = 2
 		at := time.Now().Add(quick + 2*slack) // after the old message comes back
 		copied := dying.delayed(l, driver.AppendEnvelope(nil, ds[0].Task), at)
-		require.NoError(t, dying.wire.ask(within(t), []*request{copied}, nil))
+		require.NoError(t, dying.requester.roundTrip(within(t), []*request{copied}, nil))
 		kill()
 		got := take(t, other, 1, time.Minute)
 		assert.False(t, time.Now().Before(at), "the copy was handed out early, or the old one")
@@ -136,7 +136,7 @@ func TestWhatACopyStandsInPlaceOfDoesNotOutliveIt(t *testing.T) {
 	for _, cfg := range bothTypes {
 		for name, write := range map[string]func(q *queue, l *lease) *request{
 			"given back": func(q *queue, l *lease) *request {
-				return publish(l.subject, l.data, q.again(l), q.headerOf(l, 1))
+				return publish(l.subject, l.data, q.replaceGuard(l), q.headerOf(l, 1))
 			},
 			"delayed": func(q *queue, l *lease) *request {
 				return q.delayed(l, l.data, time.Now().Add(10*time.Millisecond))
@@ -146,7 +146,7 @@ func TestWhatACopyStandsInPlaceOfDoesNotOutliveIt(t *testing.T) {
 			put(t, dying, newTask(dying, "a"))
 			l := heldBy(dying, take(t, dying, 1, time.Minute))[0]
 			r := write(dying, l)
-			require.NoError(t, dying.wire.ask(within(t), []*request{r}, nil))
+			require.NoError(t, dying.requester.roundTrip(within(t), []*request{r}, nil))
 			_, err := r.ack()
 			require.NoError(t, err)
 			kill()
@@ -175,7 +175,7 @@ func TestWhatIsDoneStaysDoneThoughACopyCameWhenItWasHandedOutAgain(t *testing.T)
 			if cfg.Type == driver.FIFO {
 				put(t, slow, newTask(slow, "b"))
 			}
-			require.NoError(t, slow.wire.ask(within(t), []*request{l.put(time.Millisecond)}, nil))
+			require.NoError(t, slow.requester.roundTrip(within(t), []*request{l.nakRequest(time.Millisecond)}, nil))
 			ds := take(t, other, 1, time.Minute)
 			slow.giveBack(within(t), []*lease{l}, 1, nil) // its copy, and an ack that comes too late
 			require.NoError(t, settle(other, ds), name)
@@ -216,7 +216,7 @@ func TestWhatAProcessHoldsIsNotHandedOutToItAgain(t *testing.T) {
 		q := openQueue(t, openShared(t), cfg)
 		put(t, q, newTask(q, "a"))
 		ds := take(t, q, 1, time.Minute)
-		require.NoError(t, q.wire.ask(within(t), []*request{heldBy(q, ds)[0].put(time.Millisecond)}, nil))
+		require.NoError(t, q.requester.roundTrip(within(t), []*request{heldBy(q, ds)[0].nakRequest(time.Millisecond)}, nil))
 		consumers, _ := q.consumers()
 		p, err := q.pull(within(t), q.closing.Done(), consumers, 1, true)
 		require.NoError(t, err)
@@ -273,7 +273,7 @@ func TestADeliveryThatIsReadAfterTheConnectionWasLostIsNotWhatIsDone(t *testing.
 		require.Len(t, p.got, 1)
 		ls, _, _ := other.read(p.got)
 		require.NoError(t, errors.Join(other.finish(within(t), ls)...))
-		require.NoError(t, q.wire.nc.ForceReconnect())
+		require.NoError(t, q.requester.nc.ForceReconnect())
 		<-p.gone
 		ds, err := q.deliver(within(t), p, 1, time.Minute)
 		require.NoError(t, err)
@@ -288,8 +288,8 @@ func TestABurialThatWasInterruptedIsFinished(t *testing.T) {
 		dying, other, kill := twins(t, cfg)
 		put(t, dying, newTask(dying, "a"), newTask(dying, "b"))
 		l := heldBy(dying, take(t, dying, 1, quick))[0]
-		grave := publish(dying.grave(l), l.data, guard{}, nats.Header{headerMsgID: {dying.mark(l.seq, l.stored)}})
-		require.NoError(t, dying.wire.ask(within(t), []*request{grave}, nil))
+		deadSubject := publish(dying.deadSubject(l), l.data, guard{}, nats.Header{headerMsgID: {dying.originID(l.seq, l.stored)}})
+		require.NoError(t, dying.requester.roundTrip(within(t), []*request{deadSubject}, nil))
 		kill()
 		got := take(t, other, 1, time.Minute)
 		assert.Equal(t, "b", got[0].Task.ID)
@@ -310,9 +310,9 @@ func halfBuried(t *testing.T, q *queue) *lease {
 	require.NoError(t, err)
 	require.Equal(t, "a", task.ID)
 	driver.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
-	grave := publish(q.grave(l), driver.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.mark(l.seq, l.stored)}})
-	require.NoError(t, q.wire.ask(within(t), []*request{grave}, nil))
-	_, err = grave.ack()
+	deadSubject := publish(q.deadSubject(l), driver.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.originID(l.seq, l.stored)}})
+	require.NoError(t, q.requester.roundTrip(within(t), []*request{deadSubject}, nil))
+	_, err = deadSubject.ack()
 	require.NoError(t, err)
 	return l
 }
@@ -387,13 +387,13 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		// from it is told the new one.
 		kill()
 		again := publish(dead[0].subject, dead[0].data, guard{}, nil)
-		require.NoError(t, other.wire.ask(within(t), []*request{again}, nil))
+		require.NoError(t, other.requester.roundTrip(within(t), []*request{again}, nil))
 		seq, err := again.ack()
 		require.NoError(t, err)
 		got := take(t, other, 1, time.Minute)
 		l := heldBy(other, got)[0]
-		require.Equal(t, other.graves().mark(dead[0].seq, dead[0].at), l.headers.Get(headerRedriven))
-		l.headers.Set(headerRedriven, other.graves().mark(seq, time.Time{})) // as earlier builds write it
+		require.Equal(t, other.deadQueue().originID(dead[0].seq, dead[0].at), l.headers.Get(headerRedriven))
+		l.headers.Set(headerRedriven, other.deadQueue().originID(seq, time.Time{})) // as earlier builds write it
 		driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, other.DeadLetter(within(t), got))
 		counts(t, other, driver.Stats{Dead: 2})
@@ -449,10 +449,10 @@ func TestAGroupGoesOnThoughItsWorkerDiedBetweenTwoTasks(t *testing.T) {
 	dying, other, kill := twins(t, driver.QueueConfig{Type: driver.FIFO, Visibility: quick})
 	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
 	ls := heldBy(dying, take(t, dying, 1, quick))
-	again, _, err := dying.follow(within(t), ls, []int{0}, make([]error, 1))
+	again, _, err := dying.replaceHeadsOnce(within(t), ls, []int{0}, make([]error, 1))
 	require.NoError(t, err)
 	require.Empty(t, again)
-	kill() // b is the head, and still in line; a is not taken away
+	kill() // b is the head, and still among the followers; a is not taken away
 	var got []string
 	for range 2 {
 		ds := take(t, other, 1, time.Minute)
@@ -509,9 +509,9 @@ func TestATaskThatIsNotDueByTheWorkersClockIsPutBack(t *testing.T) {
 	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	due := time.Now().Add(1200 * time.Millisecond)
 	task := newTask(q, "a", func(t *driver.Task) { t.ScheduledFor = due })
-	subject := q.at(placeReady+lanePlain, tail(none, none, "a"))
+	subject := q.at(placeReady+defaultPartition, tail(none, none, "a"))
 	early := publish(subject, driver.AppendEnvelope(nil, task), guard{}, nil) // as a server whose clock is ahead fires it
-	require.NoError(t, q.wire.ask(within(t), []*request{early}, nil))
+	require.NoError(t, q.requester.roundTrip(within(t), []*request{early}, nil))
 	ds := take(t, q, 1, time.Minute)
 	assert.False(t, time.Now().Before(due))
 	assert.Zero(t, ds[0].Crashes)
@@ -532,9 +532,9 @@ func TestADelayedTaskOfAGroupThatWasInterruptedWhileItGotInLineIsNotLost(t *test
 	ls, _, _ := dying.read(p.got)
 	l := ls[0]
 	require.Equal(t, placeJoining, l.place)
-	line := publish(dying.at(placeLine, l.tail), l.data, guard{dying.at(anyPlace, l.tail), l.seq}, dying.headerOf(l, 0))
-	require.NoError(t, dying.wire.ask(within(t), []*request{line}, nil))
-	kill() // it is in line, its group has no head, and the message that fell due is there yet
+	line := publish(dying.at(placeFollowers, l.tail), l.data, guard{dying.at(anyPlace, l.tail), l.seq}, dying.headerOf(l, 0))
+	require.NoError(t, dying.requester.roundTrip(within(t), []*request{line}, nil))
+	kill() // it is a follower, its group has no head, and the message that fell due is there yet
 	got := take(t, other, 1, time.Minute)
 	assert.Equal(t, "a", got[0].Task.ID)
 	require.NoError(t, other.Complete(within(t), got))
@@ -547,7 +547,7 @@ func TestAHeadThatIsFollowedIsNotGivenBack(t *testing.T) {
 	q := openQueue(t, openShared(t), driver.QueueConfig{Type: driver.FIFO})
 	put(t, q, newTask(q, "a"), newTask(q, "b"))
 	ls := heldBy(q, take(t, q, 1, time.Minute))
-	again, _, err := q.follow(within(t), ls, []int{0}, make([]error, 1))
+	again, _, err := q.replaceHeadsOnce(within(t), ls, []int{0}, make([]error, 1))
 	require.NoError(t, err)
 	require.Empty(t, again)
 	q.giveBack(within(t), ls, 1, nil) // its lease ends before it is taken away
@@ -560,12 +560,12 @@ func TestACancelThatWasInterruptedLeavesTheGroupAHead(t *testing.T) {
 	t.Parallel()
 	dying, other, kill := twins(t, driver.QueueConfig{Type: driver.FIFO})
 	put(t, dying, newTask(dying, "a"), newTask(dying, "b"), newTask(dying, "c"))
-	seats, err := dying.find(within(t), []string{"a"})
+	found, err := dying.find(within(t), []string{"a"})
 	require.NoError(t, err)
-	_, err = dying.unseat(within(t), seats)
+	_, err = dying.replaceFoundHeads(within(t), found)
 	require.NoError(t, err)
-	away := dying.wire.remove(dying.names.stream, seats[0].seq)
-	require.NoError(t, dying.wire.ask(within(t), []*request{away}, nil))
+	away := dying.requester.remove(dying.names.stream, found[0].seq)
+	require.NoError(t, dying.requester.roundTrip(within(t), []*request{away}, nil))
 	kill()
 	for _, want := range []string{"b", "c"} {
 		ds := take(t, other, 1, time.Minute)

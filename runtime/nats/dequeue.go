@@ -23,10 +23,10 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 	if limit < 1 || lease <= 0 {
 		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
 	}
-	if err := q.wait(); err != nil {
+	if err := q.beginDequeue(); err != nil {
 		return nil, err
 	}
-	defer q.busy.Done()
+	defer q.dequeues.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// Work in progress at Close completes, unless the server does not answer.
@@ -39,11 +39,11 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 			return nil, q.errNoTasks()
 		}
 		if q.held.due() { // after the end of a lease its task is available
-			q.lapse(ctx, q.held.all())
+			q.giveBackExpired(ctx, q.held.all())
 		}
 		if q.housekeepingDue(time.Now()) {
-			q.aside(ctx, func(ctx context.Context) {
-				_, _ = q.tidy(ctx), q.adoptStrays(ctx) // failures are retried another time
+			q.runDetached(ctx, func(ctx context.Context) {
+				_, _ = q.housekeep(ctx), q.handleMisaddressed(ctx) // failures are retried another time
 			})
 		}
 		p, err := q.fetch(ctx, min(limit, batchSize))
@@ -60,7 +60,7 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 			pause = firstPause
 			continue
 		}
-		if err := q.recover(ctx, err, pause); err != nil {
+		if err := q.awaitRecovery(ctx, err, pause); err != nil {
 			return nil, err
 		}
 		pause = min(2*pause, maxPause)
@@ -71,13 +71,13 @@ func (q *queue) errNoTasks() error {
 	return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrNoTasks)
 }
 
-// recover waits for an unreachable server or a missing consumer to come back. It
+// awaitRecovery waits for an unreachable server or a missing consumer to come back. It
 // returns an error if waiting is useless.
-func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) error {
+func (q *queue) awaitRecovery(ctx context.Context, cause error, pause time.Duration) error {
 	if errors.Is(cause, nats.ErrConnectionClosed) {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, unavailable(cause))
 	}
-	if errors.Is(cause, errAway) && ctx.Err() == nil {
+	if errors.Is(cause, errDisconnected) && ctx.Err() == nil {
 		return fmt.Errorf("dequeue from queue %q: %w", q.cfg.Name, cause)
 	}
 	timer := time.NewTimer(pause)
@@ -89,7 +89,7 @@ func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) e
 		return cmp.Or(q.open(), q.errNoTasks())
 	case <-timer.C:
 	}
-	if !errors.Is(cause, errAstray) && !errors.Is(cause, driver.ErrUnknownQueue) || q.wire.nc.Status() != nats.CONNECTED {
+	if !errors.Is(cause, errNoConsumer) && !errors.Is(cause, driver.ErrUnknownQueue) || q.requester.nc.Status() != nats.CONNECTED {
 		return nil
 	}
 	if err := q.repair(ctx, q.cfg); err != nil && errors.Is(err, driver.ErrQueueMismatch) {
@@ -102,16 +102,16 @@ func (q *queue) recover(ctx context.Context, cause error, pause time.Duration) e
 // with messages serve; if none has any, fetch waits for one message from each.
 func (q *queue) fetch(ctx context.Context, limit int) (*pull, error) {
 	consumers, _ := q.consumers()
-	sleepers := q.sleepers()
-	if len(sleepers) > 0 {
-		if err := q.wakeDue(ctx); err != nil {
+	delayConsumers := q.delayConsumers()
+	if len(delayConsumers) > 0 {
+		if err := q.promoteDue(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if len(consumers)+len(sleepers) == 1 {
+	if len(consumers)+len(delayConsumers) == 1 {
 		return q.pull(ctx, q.closing.Done(), consumers, limit, true)
 	}
-	all := &pull{w: q.wire, asked: time.Now(), gone: q.wire.lost()}
+	all := &pull{w: q.requester, requestedAt: time.Now(), gone: q.requester.disconnected()}
 	for i := range consumers {
 		p, err := q.pull(ctx, q.closing.Done(), consumers[i:i+1], limit-len(all.got), false)
 		if err != nil {
@@ -121,7 +121,7 @@ func (q *queue) fetch(ctx context.Context, limit int) (*pull, error) {
 			return nil, err
 		}
 		all.got, all.err = append(all.got, p.got...), p.err
-		if len(all.got) >= limit || p.cut || ctx.Err() != nil {
+		if len(all.got) >= limit || p.truncated || ctx.Err() != nil {
 			break
 		}
 	}
@@ -129,7 +129,7 @@ func (q *queue) fetch(ctx context.Context, limit int) (*pull, error) {
 		return all, nil
 	}
 	// No consumer has messages.
-	p, err := q.pull(ctx, q.closing.Done(), slices.Concat(consumers, sleepers), 1, true)
+	p, err := q.pull(ctx, q.closing.Done(), slices.Concat(consumers, delayConsumers), 1, true)
 	if err == nil && len(p.got) == 0 && p.err == nil && q.isDLQ() && ctx.Err() == nil {
 		p.err = q.refresh(ctx) // more queues may die here now
 	}
@@ -143,19 +143,19 @@ func (q *queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 		return nil, nil
 	}
 	// Work on received messages continues for a short time after ctx has ended.
-	ctx, cancel := linger(ctx, min(length, answerWait))
+	ctx, cancel := graceContext(ctx, min(length, answerWait))
 	defer cancel()
-	if err := q.together(ctx, p, limit); err != nil {
+	if err := q.awaitSiblings(ctx, p, limit); err != nil {
 		return nil, err
 	}
-	ls, counts, strays := q.read(p.got)
-	q.adoptAll(ctx, strays)
-	ls, counts = q.unheld(ctx, ls, counts)
+	ls, counts, misaddressed := q.read(p.got)
+	q.enqueueOrBuryAll(ctx, misaddressed)
+	ls, counts = q.withoutHeld(ctx, ls, counts)
 	if err := q.dropReplaced(ctx, ls); err != nil {
 		return nil, err // their leases bring them back
 	}
 	_, unit := q.consumers()
-	ls, err := q.current(ctx, ls, counts, p.late(unit))
+	ls, err := q.dropSuperseded(ctx, ls, counts, p.late(unit))
 	if err != nil {
 		return nil, err
 	}
@@ -169,12 +169,12 @@ func (q *queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	if len(extra) > 0 {
 		q.giveBack(ctx, extra, 0, nil)
 	}
-	ls, tasks := q.sort(ctx, ls)
+	ls, tasks := q.classify(ctx, ls)
 	if len(ls) == 0 {
 		return nil, nil
 	}
 	q.grant(ctx, ls, p, length)
-	q.held.add(q.source, ls)
+	q.held.add(q.queueState, ls)
 	room := make([]driver.Delivery, len(ls))
 	ds := make([]*driver.Delivery, len(ls))
 	for i, l := range ls {
@@ -184,13 +184,13 @@ func (q *queue) deliver(ctx context.Context, p *pull, limit int, length time.Dur
 	return ds, nil
 }
 
-// siblings is how far apart the server may notice the ends of leases that began
+// siblingWait is how far apart the server may notice the ends of leases that began
 // together.
-const siblings = 20 * time.Millisecond
+const siblingWait = 20 * time.Millisecond
 
-// together waits for the other tasks that come back from a dead worker, so that a pool
+// awaitSiblings waits for the other tasks that come back from a dead worker, so that a pool
 // sees all suspects at once (see MaxDeliveries).
-func (q *queue) together(ctx context.Context, p *pull, limit int) error {
+func (q *queue) awaitSiblings(ctx context.Context, p *pull, limit int) error {
 	again := false
 	for _, m := range p.got {
 		if m.meta.NumDelivered > 1 {
@@ -201,7 +201,7 @@ func (q *queue) together(ctx context.Context, p *pull, limit int) error {
 	if !again || len(p.got) >= limit {
 		return nil
 	}
-	timer := time.NewTimer(siblings)
+	timer := time.NewTimer(siblingWait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -211,7 +211,7 @@ func (q *queue) together(ctx context.Context, p *pull, limit int) error {
 	consumers, _ := q.consumers()
 	for _, c := range consumers {
 		if n := limit - len(p.got); n > 0 {
-			if err := p.sweep(q.source, c, min(n, batchSize)); err != nil {
+			if err := p.fetchNow(q.queueState, c, min(n, batchSize)); err != nil {
 				return err
 			}
 		}
@@ -219,16 +219,16 @@ func (q *queue) together(ctx context.Context, p *pull, limit int) error {
 	return nil
 }
 
-// read parses messages. counts says how often each was delivered. strays are messages
+// read parses messages. counts says how often each was delivered. misaddressed are messages
 // whose subject is not that of a task.
-func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []foreigner) {
+func (s *queueState) read(msgs []pulled) (ls []*lease, counts []uint64, misaddressed []misaddressedMsg) {
 	room := make([]lease, len(msgs))
 	for i, m := range msgs {
 		meta := m.meta
 		place, rest, ok := s.split(m.Subject)
 		if !ok {
 			m := &stored{seq: meta.Sequence.Stream, subject: m.Subject, data: m.Data, header: m.Header, at: meta.Timestamp}
-			strays = append(strays, foreigner{m, msgs[i].Reply})
+			misaddressed = append(misaddressed, misaddressedMsg{m, msgs[i].Reply})
 			continue
 		}
 		l := &room[i]
@@ -243,25 +243,25 @@ func (s *source) read(msgs []pulled) (ls []*lease, counts []uint64, strays []for
 		}
 		ls, counts = append(ls, l), append(counts, meta.NumDelivered)
 	}
-	return ls, counts, strays
+	return ls, counts, misaddressed
 }
 
-// unheld leaves out messages whose lease this process holds, and restores the server's
+// withoutHeld leaves out messages whose lease this process holds, and restores the server's
 // lease. A restarted server counts the leases of deliveries from when the messages were
 // stored, so they end at once. It knows nothing of deliveries that it made just before
 // it was killed.
-func (q *queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, []uint64) {
+func (q *queue) withoutHeld(ctx context.Context, ls []*lease, counts []uint64) ([]*lease, []uint64) {
 	var puts []*request
 	free, times := ls[:0], counts[:0]
 	for i, l := range ls {
 		if until := q.held.until(l); !until.IsZero() {
-			puts = append(puts, l.put(time.Until(until)+slack))
+			puts = append(puts, l.nakRequest(time.Until(until)+slack))
 			continue
 		}
 		free, times = append(free, l), append(times, counts[i])
 	}
 	if len(puts) > 0 {
-		_ = q.wire.ask(ctx, puts, nil) // if this fails it is delivered once more
+		_ = q.requester.roundTrip(ctx, puts, nil) // if this fails it is delivered once more
 	}
 	return free, times
 }
@@ -270,7 +270,7 @@ func (q *queue) unheld(ctx context.Context, ls []*lease, counts []uint64) ([]*le
 // has not: it died, or did not learn in time that the server had stored the copy.
 // Otherwise the old message would come again, and if the copy is done by then nothing
 // would show that.
-func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
+func (s *queueState) dropReplaced(ctx context.Context, ls []*lease) error {
 	var copies []*lease
 	var gets []*request
 	for _, l := range ls {
@@ -278,14 +278,14 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 		if seq == 0 || s.kind == driver.FIFO {
 			continue
 		}
-		get := s.wire.get(s.names.stream, map[string]any{"seq": seq})
+		get := s.requester.get(s.names.stream, map[string]any{"seq": seq})
 		get.brings = max(len(l.data), 1)
 		copies, gets = append(copies, l), append(gets, get)
 	}
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := s.wire.ask(ctx, gets, nil); err != nil {
+	if err := s.requester.roundTrip(ctx, gets, nil); err != nil {
 		return err
 	}
 	var old []*stored
@@ -294,7 +294,7 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 		if err != nil {
 			return err
 		}
-		if m == nil || s.mark(m.seq, m.at) != copies[i].headers.Get(headerReplaces) { // of a stream that was recreated since
+		if m == nil || s.originID(m.seq, m.at) != copies[i].headers.Get(headerReplaces) { // of a stream that was recreated since
 			continue
 		}
 		if _, rest, _ := s.split(m.subject); rest == copies[i].tail {
@@ -305,28 +305,28 @@ func (s *source) dropReplaced(ctx context.Context, ls []*lease) error {
 	return err
 }
 
-// current drops messages that have a later copy, or one on the dead letter queue: the
+// dropSuperseded drops messages that have a later copy, or one on the dead letter queue: the
 // writer of the copy died before it removed the old one. It only checks messages that
 // were delivered before, or all if it is late.
-func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late bool) ([]*lease, error) {
+func (s *queueState) dropSuperseded(ctx context.Context, ls []*lease, counts []uint64, late bool) ([]*lease, error) {
 	var again []*lease
 	var rs []*request
-	dead := s.graves()
+	dead := s.deadQueue()
 	for i, l := range ls {
-		if counts[i] == 1 && !late || l.asleep() {
+		if counts[i] == 1 && !late || l.isDelayed() {
 			continue
 		}
-		again, rs = append(again, l), append(rs, s.wire.last(s.names.stream, s.copies(l)))
+		again, rs = append(again, l), append(rs, s.requester.last(s.names.stream, s.copies(l)))
 		rs[len(rs)-1].brings = max(len(l.data), 1)
 		if dead != nil {
-			rs = append(rs, s.wire.last(dead.names.stream, s.grave(l)))
+			rs = append(rs, s.requester.last(dead.names.stream, s.deadSubject(l)))
 			rs[len(rs)-1].brings = max(len(l.data), 1)
 		}
 	}
 	if len(again) == 0 {
 		return ls, nil
 	}
-	if err := s.wire.ask(ctx, rs, nil); err != nil {
+	if err := s.requester.roundTrip(ctx, rs, nil); err != nil {
 		return nil, err // their leases bring them back
 	}
 	stale := make(map[*lease]bool)
@@ -336,8 +336,8 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 		if err != nil {
 			return nil, err
 		}
-		// A task that joins a group may still join: its later copy in line may be in a
-		// group that has no head yet.
+		// A task that joins a group may still join: its later copy among the followers may
+		// be in a group that has no head yet.
 		stale[l] = (m == nil || m.seq > l.seq) && l.place != placeJoining
 		if each == 1 || stale[l] {
 			continue
@@ -347,7 +347,7 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 		}
 		// A task that died before this message was stored died on a stream that was
 		// recreated since.
-		stale[l] = m != nil && s.marked(m) >= l.seq && !m.at.Before(l.stored)
+		stale[l] = m != nil && s.originSeq(m) >= l.seq && !m.at.Before(l.stored)
 	}
 	var gone []*lease
 	kept := ls[:0]
@@ -361,10 +361,10 @@ func (s *source) current(ctx context.Context, ls []*lease, counts []uint64, late
 	return kept, errors.Join(s.finish(ctx, gone)...)
 }
 
-// mark identifies a message on another stream: by its stream, its sequence and when it
-// was stored, because a new stream of the same name counts from 1 again. Marks of
-// builds that wrote no time are read too: without one, mark has their form.
-func (s *source) mark(seq uint64, stored time.Time) string {
+// originID identifies a message on another stream: by its stream, its sequence and when it
+// was stored, because a new stream of the same name counts from 1 again. IDs of
+// builds that wrote no time are read too: without one, originID has their form.
+func (s *queueState) originID(seq uint64, stored time.Time) string {
 	m := s.names.stream + "." + strconv.FormatUint(seq, 10)
 	if !stored.IsZero() {
 		m += "-" + strconv.FormatInt(stored.UnixNano(), 36)
@@ -372,14 +372,14 @@ func (s *source) mark(seq uint64, stored time.Time) string {
 	return m
 }
 
-// marked is the sequence that a dead message had on this stream; 0 if it came from
+// originSeq is the sequence that a dead message had on this stream; 0 if it came from
 // elsewhere.
-func (s *source) marked(m *stored) uint64 { return s.sequence(m.header.Get(headerMsgID)) }
+func (s *queueState) originSeq(m *stored) uint64 { return s.sequence(m.header.Get(headerMsgID)) }
 
-// sequence is the sequence in a mark; 0 if the mark is of another stream, or invalid.
-func (s *source) sequence(mark string) uint64 {
-	mark, ok := strings.CutPrefix(mark, s.names.stream+".")
-	seq, _, _ := strings.Cut(mark, "-")
+// sequence is the sequence in an originID; 0 if that is of another stream, or invalid.
+func (s *queueState) sequence(originID string) uint64 {
+	originID, ok := strings.CutPrefix(originID, s.names.stream+".")
+	seq, _, _ := strings.Cut(originID, "-")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if !ok || err != nil {
 		return 0
@@ -387,33 +387,33 @@ func (s *source) sequence(mark string) uint64 {
 	return n
 }
 
-// grave is the subject of a task on the dead letter queue.
-func (s *source) grave(l *lease) string {
-	return s.graves().at(placeReady+originLane(s.name), tail(none, none, l.tail[strings.LastIndexByte(l.tail, '.')+1:]))
+// deadSubject is the subject of a task on the dead letter queue.
+func (s *queueState) deadSubject(l *lease) string {
+	return s.deadQueue().at(placeReady+originPartition(s.name), tail(none, none, l.tail[strings.LastIndexByte(l.tail, '.')+1:]))
 }
 
 // copies is the pattern of all copies of a task. For the head of a fifo group, any head
 // of the group counts as a copy: a later one means that this one is done.
-func (s *source) copies(l *lease) string {
+func (s *queueState) copies(l *lease) string {
 	if l.place == placeHead {
 		return s.at(anyActive, groupOf(l.tail)+".>")
 	}
 	return s.at(anyPlace, l.tail)
 }
 
-// sort decodes the delivered messages and returns those to hand out.
-func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task) {
+// classify decodes the delivered messages and returns those to hand out.
+func (q *queue) classify(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task) {
 	tasks := make([]*driver.Task, 0, len(ls))
 	kept := ls[:0]
-	var joining, asleep, bad []*lease
+	var joining, isDelayed, bad []*lease
 	var causes []error
-	var due []time.Time // when the tasks asleep are due
+	var due []time.Time // when the delayed tasks are due
 	now := time.Now()
 	for _, l := range ls {
 		task, err := driver.DecodeEnvelope(l.data)
 		switch {
-		case l.asleep():
-			asleep, due = append(asleep, l), append(due, time.Time{})
+		case l.isDelayed():
+			isDelayed, due = append(isDelayed, l), append(due, time.Time{})
 			if err == nil {
 				due[len(due)-1] = task.ScheduledFor
 			}
@@ -422,7 +422,7 @@ func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 			joining = append(joining, l)
 			continue
 		case q.isDLQ():
-			task, _ = dead(l.tail, q.name, l.data, l.headers, l.stored)
+			task, _ = decodeDead(l.tail, q.name, l.data, l.headers, l.stored)
 			if task.ScheduledFor.After(now) {
 				q.postpone(ctx, l, task, now)
 				continue
@@ -438,13 +438,13 @@ func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 		kept, tasks = append(kept, l), append(tasks, task)
 	}
 	if len(bad) > 0 {
-		q.salvage(ctx, bad, causes)
+		q.buryUndecodable(ctx, bad, causes)
 	}
 	if len(joining) > 0 {
 		q.join(ctx, joining)
 	}
-	if len(asleep) > 0 {
-		q.wake(ctx, asleep, due)
+	if len(isDelayed) > 0 {
+		q.promoteDelayed(ctx, isDelayed, due)
 	}
 	return kept, tasks
 }
@@ -455,14 +455,14 @@ func (q *queue) sort(ctx context.Context, ls []*lease) ([]*lease, []*driver.Task
 func (q *queue) postpone(ctx context.Context, l *lease, task *driver.Task, now time.Time) {
 	ahead := max(l.stored.Sub(now), 0)
 	r := q.delayed(l, l.data, task.ScheduledFor.Add(ahead))
-	if err := q.wire.ask(ctx, []*request{r}, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, []*request{r}, nil); err != nil {
 		return // the lease brings it back
 	}
 	switch _, err := r.ack(); {
 	case err == nil:
-		_ = q.wire.ask(ctx, []*request{l.done()}, nil)
+		_ = q.requester.roundTrip(ctx, []*request{l.ackRequest()}, nil)
 	case hasNoCopy(err):
-		_ = q.wire.ask(ctx, []*request{l.put(max(task.ScheduledFor.Sub(now), fullPause))}, nil)
+		_ = q.requester.roundTrip(ctx, []*request{l.nakRequest(max(task.ScheduledFor.Sub(now), fullPause))}, nil)
 	}
 }
 
@@ -476,14 +476,14 @@ func (q *queue) grant(ctx context.Context, ls []*lease, p *pull, length time.Dur
 	// half of slack beyond late covers that and the answer's travel time. If the
 	// connection was lost since, the server may have restarted: see renew.
 	_, unit := q.consumers()
-	if length+slack == unit && now.Sub(p.asked) < (slack-late)/2 && !p.late(unit) {
+	if length+slack == unit && now.Sub(p.requestedAt) < (slack-late)/2 && !p.late(unit) {
 		return
 	}
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = l.put(length + slack)
+		rs[i] = l.nakRequest(length + slack)
 	}
-	_ = q.wire.ask(ctx, rs, nil)
+	_ = q.requester.roundTrip(ctx, rs, nil)
 	for i, r := range rs {
 		if r.reply == nil {
 			// The lease that the server keeps is not known. The worker has the shorter

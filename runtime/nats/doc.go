@@ -25,12 +25,12 @@
 //	q.a.h, q.a.w  fifo: the first of its group, and one that waits for its retry
 //	q.a.t         fifo: the place of the first, for a moment, when no task follows
 //	q.l.0         fifo: the tasks behind the first
-//	d.s.0, d.j.0  fifo: delayed, and due but not in its group's line yet
+//	d.s.0, d.j.0  fifo: delayed, and due but not in its group yet
 //	k.k.0         unique keys with a window, each with a TTL
 //	k.a.0         a message that earlier builds keep at the front of the stream
 //
 // No consumer hands out messages on other subjects below <prefix>.<queue>.: workers look
-// for them (see adoptStrays).
+// for them (see handleMisaddressed).
 //
 // A message that must exist only once (an ID, a key, the first of a group, the copy that
 // replaces a released task) is published under the condition that the last message of a

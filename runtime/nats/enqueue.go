@@ -24,9 +24,9 @@ type entry struct {
 	redriven       string    // the dead message that it is redriven from
 	origin         uint64    // its sequence here when it died
 	died           time.Time // when it died
-	relict         *lease    // its message from before it died, which is still here and must go
+	predecessor    *lease    // its message from before it died, which is still here and must be removed
 
-	stray uint64 // the message on a wrong subject that it is stored for
+	recoveredFrom uint64 // the message on a wrong subject that it is stored for
 
 	request request
 }
@@ -34,7 +34,7 @@ type entry struct {
 func (e *entry) tail() string { return tail(e.group, e.key, e.id) }
 
 // guard admits a task if there is none with its ID, or with its unique key.
-func (e *entry) guard(q *queue) guard { return guard{e.rivals(q), e.expect} }
+func (e *entry) guard(q *queue) guard { return guard{e.blockers(q), e.expect} }
 
 func (e *entry) header() nats.Header {
 	if e.redriven == "" {
@@ -43,17 +43,17 @@ func (e *entry) header() nats.Header {
 	return nats.Header{headerMsgID: {e.redriven}, headerRedriven: {e.redriven}}
 }
 
-// rivals is the pattern of messages that block the task.
-func (e *entry) rivals(q *queue) string {
+// blockers is the pattern of messages that block the task.
+func (e *entry) blockers(q *queue) string {
 	if e.key == none {
 		return q.at(anyPlace, e.tail())
 	}
-	return q.keyed(e.key)
+	return q.keyPattern(e.key)
 }
 
-// keyed is the pattern of messages that hold a unique key. On a queue without groups
+// keyPattern is the pattern of messages that hold a unique key. On a queue without groups
 // subjects have no group, which saves the server a search.
-func (s *source) keyed(key string) string {
+func (s *queueState) keyPattern(key string) string {
 	group := none
 	if s.kind == driver.FIFO {
 		group = "*"
@@ -107,13 +107,13 @@ func (q *queue) encode(tasks []*driver.Task, failed map[int]error) []*entry {
 // Enqueue implements [driver.Queue]. It takes 1 request per task, 3 with a uniqueness
 // window, up to 5 on a fifo queue, for all tasks of a batch at once.
 func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enqueued, error) {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
 	failed := make(map[int]error)
 	answers := make([]driver.Enqueued, len(tasks))
-	q.insert(ctx, q.fitting(ctx, q.encode(tasks, failed), failed), answers, failed)
+	q.insert(ctx, q.withinBounds(ctx, q.encode(tasks, failed), failed), answers, failed)
 	var be driver.BatchError
 	for i, t := range tasks {
 		be.Add(i, t.ID, failed[i])
@@ -125,16 +125,16 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 func (q *queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error) {
 	es, windows := q.claimKeys(ctx, es, answers, failed)
 	for round := 0; len(es) > 0; round++ {
-		why := q.place(ctx, es)
+		why := q.storeTasks(ctx, es)
 		var conflicts []*entry
 		for _, e := range es {
 			switch _, err := e.request.ack(); {
 			case codeOf(err) == codeWrongSequence:
 				conflicts = append(conflicts, e)
 			case err != nil:
-				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, tooLarge(full(unless(err, why))))
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, tooLarge(queueFull(preferCause(err, why))))
 			case why != nil && q.kind == driver.FIFO:
-				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may be in a line without a head
+				failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, why) // it may be a follower without a head
 			default:
 				answers[e.index] = driver.Enqueued{ID: e.task.ID, Queue: q.cfg.Name, DueAt: e.task.DueAt()}
 			}
@@ -144,18 +144,18 @@ func (q *queue) insert(ctx context.Context, es []*entry, answers []driver.Enqueu
 	q.confirmKeys(ctx, windows, answers, failed)
 }
 
-// place stores entries. The error says why some have no answer.
-func (q *queue) place(ctx context.Context, es []*entry) error {
+// storeTasks stores entries. The error says why some have no answer.
+func (q *queue) storeTasks(ctx context.Context, es []*entry) error {
 	if q.kind == driver.FIFO {
 		return q.enqueueGroups(ctx, es)
 	}
 	now := time.Now()
 	for _, e := range es {
-		lane := strconv.Itoa(e.task.Priority)
+		partition := strconv.Itoa(e.task.Priority)
 		if at := e.task.ScheduledFor; at.After(now) {
-			e.request = *publish(q.at(placeScheduled+lane, e.tail()), e.envelope, e.guard(q), q.later(nil, at, q.at(placeReady+lane, e.tail())))
+			e.request = *publish(q.at(placeScheduled+partition, e.tail()), e.envelope, e.guard(q), q.later(nil, at, q.at(placeReady+partition, e.tail())))
 		} else {
-			e.request = *publish(q.at(placeReady+lane, e.tail()), e.envelope, e.guard(q), e.header())
+			e.request = *publish(q.at(placeReady+partition, e.tail()), e.envelope, e.guard(q), e.header())
 		}
 	}
 	return q.store(ctx, es)
@@ -166,7 +166,7 @@ func (q *queue) store(ctx context.Context, es []*entry) error {
 	for i, e := range es {
 		rs[i] = &e.request
 	}
-	return q.wire.ask(ctx, rs, nil)
+	return q.requester.roundTrip(ctx, rs, nil)
 }
 
 // resolve finds out why entries were not stored, and returns those to try again because
@@ -174,26 +174,26 @@ func (q *queue) store(ctx context.Context, es []*entry) error {
 func (q *queue) resolve(ctx context.Context, es []*entry, answers []driver.Enqueued, failed map[int]error, round int) (again []*entry) {
 	gets := make([]*request, len(es))
 	for i, e := range es {
-		gets[i] = q.wire.last(q.names.stream, e.rivals(q))
+		gets[i] = q.requester.last(q.names.stream, e.blockers(q))
 		gets[i].brings = max(len(e.envelope), 1)
 	}
-	why := q.wire.ask(ctx, gets, nil)
+	why := q.requester.roundTrip(ctx, gets, nil)
 	holders, errs := make([]*stored, len(es)), make([]error, len(es))
 	for i := range es {
 		holders[i], errs[i] = gets[i].message()
 	}
-	ghosts, err := q.ghosts(ctx, holders)
+	reappeared, err := q.reappeared(ctx, holders)
 	if err != nil {
 		why = err
 	}
 	for i, e := range es {
 		m, err := holders[i], errs[i]
-		if err == nil && ghosts == nil {
+		if err == nil && reappeared == nil {
 			err = errNoAnswer
 		}
-		if err == nil && ghosts[i] {
+		if err == nil && reappeared[i] {
 			if _, err = q.discard(ctx, []*stored{m}); err == nil && round < rounds {
-				e.expect, e.relict = 0, nil
+				e.expect, e.predecessor = 0, nil
 				again = append(again, e)
 				continue
 			}
@@ -202,22 +202,22 @@ func (q *queue) resolve(ctx context.Context, es []*entry, answers []driver.Enque
 			err = errContended
 		}
 		if err != nil {
-			failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, unless(err, why))
+			failed[e.index] = fmt.Errorf("enqueue on queue %q: %w", q.cfg.Name, preferCause(err, why))
 			continue
 		}
 		switch holder, held := q.holder(m); {
 		case m == nil || !held:
-			if e.expect, e.relict = 0, nil; m != nil {
+			if e.expect, e.predecessor = 0, nil; m != nil {
 				e.expect = m.seq
 			}
 			again = append(again, e)
-		case e.stray != 0 && e.stray == m.seq:
+		case e.recoveredFrom != 0 && e.recoveredFrom == m.seq:
 			e.expect = m.seq
 			again = append(again, e)
 		case e.redriven != "" && e.origin >= m.seq && !e.died.Before(m.at):
 			// The process that buried it has not removed it yet, and may be dead. The
 			// message therefore does not count: the task replaces it.
-			e.expect, e.relict = m.seq, q.relict(m, e.task.ID)
+			e.expect, e.predecessor = m.seq, q.placeholderLease(m, e.task.ID)
 			again = append(again, e)
 		case e.request.resent && string(m.data) == string(e.envelope), e.redriven != "" && m.header.Get(headerRedriven) == e.redriven:
 			// An earlier try succeeded and its answer was lost; or another process

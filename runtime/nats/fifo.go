@@ -12,14 +12,14 @@ import (
 
 // A fifo queue hands out the messages in placeHead, where the server allows at most one
 // message per group: each is stored under the condition that the group has none. The
-// others wait in placeLine, which workers do not read.
+// others wait in placeFollowers, which workers do not read.
 //
-//   - Enqueue stores a task as the head of an empty group. Otherwise the task goes into the
-//     line. The process that put it there then checks whether the group has a head, and
-//     promotes the first in line if not (see kick).
-//   - The head is done: the first in line replaces it, stored under the condition that the
-//     head is the last event of the group. Only then is the head removed. If the line is
-//     empty a tomb replaces the head, under the condition that the line is still empty: a
+//   - Enqueue stores a task as the head of an empty group. Otherwise the task becomes a
+//     follower. The process that stored it then checks whether the group has a head, and
+//     promotes the first follower if not (see ensureHeads).
+//   - The head is done: the first follower replaces it, stored under the condition that the
+//     head is the last event of the group. Only then is the head removed. If there is no
+//     follower a tomb replaces the head, under the condition that there is still none: a
 //     task that arrives at this moment is either seen, or finds the tomb and becomes the
 //     head.
 //   - The head is retried: a copy replaces it, in placeWaiting if there is a delay.
@@ -34,9 +34,9 @@ const tombTTL = "10s"
 // process was faster, so together they make progress.
 const rounds = 1000
 
-// advance removes the heads of groups from their queue and promotes the next in line.
-func (s *source) advance(ctx context.Context, ls []*lease) []error {
-	errs, away := s.relieve(ctx, ls)
+// advance removes the heads of groups from their queue and promotes their first followers.
+func (s *queueState) advance(ctx context.Context, ls []*lease) []error {
+	errs, away := s.replaceHeads(ctx, ls)
 	var acked []*lease
 	var at []int
 	for i, l := range ls {
@@ -49,24 +49,24 @@ func (s *source) advance(ctx context.Context, ls []*lease) []error {
 	}
 	for i, l := range ls {
 		if l.copied > 0 && errs[i] == nil {
-			away = append(away, s.wire.remove(s.names.stream, l.copied))
+			away = append(away, s.requester.remove(s.names.stream, l.copied))
 		}
 	}
-	_ = s.wire.ask(ctx, away, nil) // the next worker handles what stays
+	_ = s.requester.roundTrip(ctx, away, nil) // the next worker handles what stays
 	var groups []string
 	for i, l := range ls {
-		if l.unfollowed && errs[i] == nil {
+		if l.noFollower && errs[i] == nil {
 			groups = append(groups, groupOf(l.tail))
 		}
 	}
-	_ = s.kick(ctx, groups) // if this fails the next check for ghosts does it
+	_ = s.ensureHeads(ctx, groups) // if this fails the next removeReappeared does it
 	return errs
 }
 
-// relieve promotes the next in line for heads that are about to be removed. It returns
-// requests that remove obsolete messages: earlier heads, and those that have left the
-// line.
-func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away []*request) {
+// replaceHeads promotes the first followers of heads that are about to be removed. It
+// returns requests that remove obsolete messages: earlier heads, and the followers'
+// messages in placeFollowers.
+func (s *queueState) replaceHeads(ctx context.Context, ls []*lease) (errs []error, away []*request) {
 	errs = make([]error, len(ls))
 	todo := make([]int, len(ls))
 	for i := range ls {
@@ -81,7 +81,7 @@ func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away [
 		}
 		var err error
 		var gone []*request
-		if todo, gone, err = s.follow(ctx, ls, todo, errs); err != nil {
+		if todo, gone, err = s.replaceHeadsOnce(ctx, ls, todo, errs); err != nil {
 			for _, i := range todo {
 				errs[i] = err
 			}
@@ -92,22 +92,22 @@ func (s *source) relieve(ctx context.Context, ls []*lease) (errs []error, away [
 	return errs, away
 }
 
-// follow replaces each head in todo by the next in line, or by a tomb. It returns the
-// heads to try again, and requests that remove obsolete messages.
-func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
+// replaceHeadsOnce replaces each head in todo by its first follower, or by a tomb. It
+// returns the heads to try again, and requests that remove obsolete messages.
+func (s *queueState) replaceHeadsOnce(ctx context.Context, ls []*lease, todo []int, errs []error) (again []int, away []*request, err error) {
 	stream := s.names.stream
 	gets := make([]*request, 0, 2*len(todo))
 	for _, i := range todo {
 		group := groupOf(ls[i].tail)
-		gets = append(gets, s.wire.next(stream, s.at(placeLine, group+".>"), 1), s.wire.next(stream, s.at(anyActive, group+".>"), 1))
+		gets = append(gets, s.requester.next(stream, s.at(placeFollowers, group+".>"), 1), s.requester.next(stream, s.at(anyActive, group+".>"), 1))
 	}
-	if err := s.wire.ask(ctx, gets, nil); err != nil {
+	if err := s.requester.roundTrip(ctx, gets, nil); err != nil {
 		return todo, nil, err
 	}
 	puts := make([]*request, 0, len(todo))
 	var at []int
-	var line []uint64   // the sequence of the next in line; 0 for a tomb
-	var lines []*stored // that message
+	var seqs []uint64       // the sequence of the first follower; 0 for a tomb
+	var followers []*stored // that message
 	var stale []*request
 	for k, i := range todo {
 		l := ls[i]
@@ -122,58 +122,58 @@ func (s *source) follow(ctx context.Context, ls []*lease, todo []int, errs []err
 		if before != nil && before.seq < l.last() {
 			// An earlier head, or a tomb: the process that replaced it by this one died
 			// before it removed it.
-			away = append(away, s.wire.remove(stream, before.seq))
+			away = append(away, s.requester.remove(stream, before.seq))
 		}
 		switch group := groupOf(l.tail); {
 		case m == nil:
 			puts = append(puts, publish(s.at(placeTomb, tail(group, none, none)), nil, guard{s.at(anyPresent, group+".>"), l.last()}, nats.Header{headerTTL: {tombTTL}}))
-			at, line, lines = append(at, i), append(line, 0), append(lines, nil)
-		case m.subject == s.at(placeLine, l.tail) && m.seq < l.last():
-			// The head's own message in line: the process that promoted it died before
+			at, seqs, followers = append(at, i), append(seqs, 0), append(followers, nil)
+		case m.subject == s.at(placeFollowers, l.tail) && m.seq < l.last():
+			// The head's own message as a follower: the process that promoted it died before
 			// it removed it.
-			stale, again = append(stale, s.wire.remove(stream, m.seq)), append(again, i)
+			stale, again = append(stale, s.requester.remove(stream, m.seq)), append(again, i)
 		default:
 			puts = append(puts, s.promotion(m, guard{s.at(anyActive, group+".>"), l.last()}))
-			at, line, lines = append(at, i), append(line, m.seq), append(lines, m)
+			at, seqs, followers = append(at, i), append(seqs, m.seq), append(followers, m)
 		}
 	}
-	if err := s.wire.ask(ctx, append(stale, puts...), nil); err != nil {
+	if err := s.requester.roundTrip(ctx, append(stale, puts...), nil); err != nil {
 		return todo, nil, err
 	}
 	for k, r := range puts {
 		i := at[k]
 		switch seq, err := r.ack(); {
-		case err == nil && line[k] == 0:
-			away = append(away, s.wire.remove(stream, seq))
+		case err == nil && seqs[k] == 0:
+			away = append(away, s.requester.remove(stream, seq))
 		case err == nil:
-			away = append(away, s.wire.remove(stream, line[k]))
+			away = append(away, s.requester.remove(stream, seqs[k]))
 		case isFull(err):
-			ls[i].unfollowed = true // there is room when it is gone
+			ls[i].noFollower = true // there is room when it is gone
 		case errors.Is(err, nats.ErrMaxPayload):
-			if s.buryFixed(ctx, s.fixed(lines[k])) {
+			if s.buryOversized(ctx, s.unheldLease(followers[k])) {
 				again = append(again, i)
 			} else {
-				ls[i].unfollowed = true
+				ls[i].noFollower = true
 			}
 		case codeOf(err) != codeWrongSequence:
 			errs[i] = err
 		default:
-			switch done, err := s.succeeded(ctx, ls[i]); {
+			switch done, err := s.hasSuccessor(ctx, ls[i]); {
 			case err != nil:
 				errs[i] = err
 			case !done:
-				again = append(again, i) // a task has joined the line meanwhile
+				again = append(again, i) // a task has joined the group meanwhile
 			}
 		}
 	}
 	return again, away, nil
 }
 
-// succeeded reports whether the head of a group has a later one beside it. A copy of a
-// finished head does not count, and is noted: see dropCopies.
-func (s *source) succeeded(ctx context.Context, l *lease) (bool, error) {
-	get := s.wire.last(s.names.stream, s.at(anyActive, groupOf(l.tail)+".>"))
-	if err := s.wire.ask(ctx, []*request{get}, nil); err != nil {
+// hasSuccessor reports whether the head of a group has a later one beside it. A copy of a
+// finished head does not count, and is recorded: see dropCopies.
+func (s *queueState) hasSuccessor(ctx context.Context, l *lease) (bool, error) {
+	get := s.requester.last(s.names.stream, s.at(anyActive, groupOf(l.tail)+".>"))
+	if err := s.requester.roundTrip(ctx, []*request{get}, nil); err != nil {
 		return false, err
 	}
 	m, err := get.message()
@@ -187,27 +187,27 @@ func (s *source) succeeded(ctx context.Context, l *lease) (bool, error) {
 	return m.seq != l.last(), nil
 }
 
-// promotion is a request that makes a message in line the head.
-func (s *source) promotion(m *stored, g guard) *request {
+// promotion is a request that makes a follower the head.
+func (s *queueState) promotion(m *stored, g guard) *request {
 	_, rest, _ := s.split(m.subject)
 	return publish(s.at(placeHead, rest), m.data, g, copied(m.header))
 }
 
-// kick promotes the first in line in each of the groups without a head.
-func (s *source) kick(ctx context.Context, groups []string) error {
+// ensureHeads promotes the first follower in each of the groups without a head.
+func (s *queueState) ensureHeads(ctx context.Context, groups []string) error {
 	stream := s.names.stream
 	slices.Sort(groups)
 	groups = slices.Compact(groups)
 	for round := 0; len(groups) > 0 && round < rounds; round++ {
 		gets := make([]*request, 0, 2*len(groups))
 		for _, g := range groups {
-			gets = append(gets, s.wire.last(stream, s.at(anyActive, g+".>")), s.wire.next(stream, s.at(placeLine, g+".>"), 1))
+			gets = append(gets, s.requester.last(stream, s.at(anyActive, g+".>")), s.requester.next(stream, s.at(placeFollowers, g+".>"), 1))
 		}
-		if err := s.wire.ask(ctx, gets, nil); err != nil {
+		if err := s.requester.roundTrip(ctx, gets, nil); err != nil {
 			return err
 		}
 		var puts []*request
-		var lines []*stored
+		var followers []*stored
 		var of []string
 		for k, g := range groups {
 			head, err := gets[2*k].message()
@@ -225,10 +225,10 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 				}
 			}
 			if first != nil {
-				puts, lines, of = append(puts, s.promotion(first, guard{s.at(anyActive, g+".>"), seq})), append(lines, first), append(of, g)
+				puts, followers, of = append(puts, s.promotion(first, guard{s.at(anyActive, g+".>"), seq})), append(followers, first), append(of, g)
 			}
 		}
-		if err := s.wire.ask(ctx, puts, nil); err != nil {
+		if err := s.requester.roundTrip(ctx, puts, nil); err != nil {
 			return err
 		}
 		groups = nil
@@ -236,53 +236,53 @@ func (s *source) kick(ctx context.Context, groups []string) error {
 		for k, r := range puts {
 			switch _, err := r.ack(); {
 			case err == nil:
-				away = append(away, s.wire.remove(stream, lines[k].seq))
+				away = append(away, s.requester.remove(stream, followers[k].seq))
 			case codeOf(err) == codeWrongSequence:
 				groups = append(groups, of[k])
 			case errors.Is(err, nats.ErrMaxPayload):
-				if s.buryFixed(ctx, s.fixed(lines[k])) {
+				if s.buryOversized(ctx, s.unheldLease(followers[k])) {
 					groups = append(groups, of[k])
 				}
 			default:
 				return err
 			}
 		}
-		if err := s.wire.ask(ctx, away, nil); err != nil {
+		if err := s.requester.roundTrip(ctx, away, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// join moves delayed tasks that are due into the lines of their groups.
+// join makes delayed tasks that are due followers in their groups.
 func (q *queue) join(ctx context.Context, ls []*lease) {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(q.at(placeLine, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, q.headerOf(ls[i], 0))
+		rs[i] = publish(q.at(placeFollowers, l.tail), l.data, guard{q.at(anyPlace, l.tail), l.seq}, q.headerOf(ls[i], 0))
 	}
 	// A step that fails here is repeated when the lease has ended.
-	if err := q.wire.ask(ctx, rs, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, rs, nil); err != nil {
 		return
 	}
 	var groups []string
 	var acks []*request
 	for i, r := range rs {
 		if _, err := r.ack(); errors.Is(err, nats.ErrMaxPayload) {
-			q.buryFixed(ctx, ls[i])
+			q.buryOversized(ctx, ls[i])
 		} else if err == nil || codeOf(err) == codeWrongSequence {
-			groups, acks = append(groups, groupOf(ls[i].tail)), append(acks, ls[i].done())
+			groups, acks = append(groups, groupOf(ls[i].tail)), append(acks, ls[i].ackRequest())
 		}
 	}
-	if err := q.kick(ctx, groups); err != nil {
+	if err := q.ensureHeads(ctx, groups); err != nil {
 		return
 	}
-	_ = q.wire.ask(ctx, acks, nil)
+	_ = q.requester.roundTrip(ctx, acks, nil)
 }
 
 // enqueueGroups stores tasks of a fifo queue in their order: the first of each group as
-// its head if the group is empty, the others in line.
+// its head if the group is empty, the others as followers.
 func (q *queue) enqueueGroups(ctx context.Context, es []*entry) error {
-	var heads, line []*entry
+	var heads, followers []*entry
 	seen := make(map[string]bool)
 	now := time.Now()
 	for _, e := range es {
@@ -298,7 +298,7 @@ func (q *queue) enqueueGroups(ctx context.Context, es []*entry) error {
 		default:
 			seen[g] = true
 			e.request = request{} // unanswered, should the heads be as far as this gets
-			line = append(line, e)
+			followers = append(followers, e)
 		}
 	}
 	if err := q.store(ctx, heads); err != nil {
@@ -310,14 +310,14 @@ func (q *queue) enqueueGroups(ctx context.Context, es []*entry) error {
 			behind = append(behind, e)
 		}
 	}
-	line = append(behind, line...)
-	groups := make([]string, len(line))
-	for i, e := range line {
+	followers = append(behind, followers...)
+	groups := make([]string, len(followers))
+	for i, e := range followers {
 		groups[i] = e.group
-		e.request = *publish(q.at(placeLine, e.tail()), e.envelope, e.guard(q), e.header())
+		e.request = *publish(q.at(placeFollowers, e.tail()), e.envelope, e.guard(q), e.header())
 	}
-	if err := q.store(ctx, line); err != nil {
+	if err := q.store(ctx, followers); err != nil {
 		return err
 	}
-	return q.kick(ctx, groups)
+	return q.ensureHeads(ctx, groups)
 }

@@ -47,7 +47,7 @@ func TestAStreamThatIsGoneIsMadeAgain(t *testing.T) {
 		}
 		enqueue("dies")
 		d := take(t, q, 1, time.Minute)
-		require.NoError(t, q.p.js.DeleteStream(within(t), q.graves().names.stream))
+		require.NoError(t, q.p.js.DeleteStream(within(t), q.deadQueue().names.stream))
 		driver.Bury(d[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), d))
 		counts(t, q, driver.Stats{Dead: 1})
@@ -78,13 +78,13 @@ func TestALeaseWhoseConsumerIsGoneIsNotAskedForForEver(t *testing.T) {
 	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	put(t, q, newTask(q, "a"))
 	ds := take(t, q, 1, time.Hour)
-	require.NoError(t, q.p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(lanePlain)))
+	require.NoError(t, q.p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(defaultPartition)))
 	done := make(chan error, 1)
 	go func() { done <- q.Extend(context.Background(), ds, time.Hour) }()
 	select {
 	case err := <-done:
 		require.Error(t, driver.ErrorAt(err, 0))
-	case <-time.After(nobodyFor + soon):
+	case <-time.After(noResponderLimit + soon):
 		t.Fatal("Extend goes on though nobody listens")
 	}
 }

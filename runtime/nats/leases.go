@@ -33,8 +33,8 @@ type lease struct {
 	id      string // of the task
 
 	until      time.Time
-	busy       bool // a call settles or extends it
-	unfollowed bool // fifo: there was no room for a next head or a tomb
+	claimed    bool // a call settles or extends it
+	noFollower bool // fifo: there was no room to store the next head or a tomb
 	// buried is set if the task may be on the dead letter queue already. The server
 	// must then give it back: its next holder checks that queue.
 	buried bool
@@ -51,24 +51,24 @@ func (l *lease) last() uint64 { return max(l.seq, l.copied) }
 
 // leases are the deliveries of one queue that this process holds.
 type leases struct {
-	mu    sync.Mutex
-	by    map[string]*lease
-	seqs  map[uint64]*lease // by message
-	freed chan struct{}     // closed when one is no longer busy; nil: nobody waits
-	// first is no later than the end of any lease that is held or is being put back
+	mu        sync.Mutex
+	byReceipt map[string]*lease
+	bySeq     map[uint64]*lease // by message
+	freed     chan struct{}     // closed when one is no longer claimed; nil: nobody waits
+	// earliest is no later than the end of any lease that is held or is being put back
 	// after its end. It is zero if there is none.
-	first time.Time
+	earliest time.Time
 
-	lapsing chan struct{} // holds one value while tasks are put back
+	givingBack chan struct{} // holds one value while tasks are put back
 }
 
 // add registers leases, and watches their end.
-func (h *leases) add(s *source, ls []*lease) {
+func (h *leases) add(s *queueState, ls []*lease) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, l := range ls {
-		h.by[l.receipt], h.seqs[l.seq] = l, l
-		h.sooner(l.until)
+		h.byReceipt[l.receipt], h.bySeq[l.seq] = l, l
+		h.noteEnd(l.until)
 	}
 	for len(ls) > 0 { // most end at the same time
 		n := 1
@@ -81,16 +81,16 @@ func (h *leases) add(s *source, ls []*lease) {
 }
 
 // watch handles leases when they end.
-func (h *leases) watch(s *source, ls []*lease, until time.Time) {
-	time.AfterFunc(time.Until(until), func() { s.lapse(context.Background(), ls) })
+func (h *leases) watch(s *queueState, ls []*lease, until time.Time) {
+	time.AfterFunc(time.Until(until), func() { s.giveBackExpired(context.Background(), ls) })
 }
 
-// take claims the leases of deliveries, nil for those without one. It waits for leases
+// claim claims the leases of deliveries, nil for those without one. It waits for leases
 // that another call has claimed, and claims none meanwhile. A pool extends leases while
-// it settles, so a busy lease is not lost.
-func (h *leases) take(ctx context.Context, ds []*driver.Delivery) ([]*lease, error) {
+// it settles, so a claimed lease is not lost.
+func (h *leases) claim(ctx context.Context, ds []*driver.Delivery) ([]*lease, error) {
 	for {
-		ls, freed := h.try(ds)
+		ls, freed := h.tryClaim(ds)
 		if freed == nil {
 			return ls, nil
 		}
@@ -102,19 +102,19 @@ func (h *leases) take(ctx context.Context, ds []*driver.Delivery) ([]*lease, err
 	}
 }
 
-// try is take without waiting: if one of the leases is busy, freed is closed when some
-// lease is no longer busy.
-func (h *leases) try(ds []*driver.Delivery) (ls []*lease, freed <-chan struct{}) {
+// tryClaim is claim without waiting: if one of the leases is claimed, freed is closed when
+// some lease is no longer claimed.
+func (h *leases) tryClaim(ds []*driver.Delivery) (ls []*lease, freed <-chan struct{}) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ls = make([]*lease, len(ds))
 	for i, d := range ds {
-		l := h.by[string(d.Receipt)]
+		l := h.byReceipt[string(d.Receipt)]
 		if l == nil || !now.Before(l.until) {
 			continue
 		}
-		if l.busy {
+		if l.claimed {
 			if h.freed == nil {
 				h.freed = make(chan struct{})
 			}
@@ -123,26 +123,26 @@ func (h *leases) try(ds []*driver.Delivery) (ls []*lease, freed <-chan struct{})
 		ls[i] = l
 	}
 	for i, l := range ls {
-		if l != nil && l.busy {
+		if l != nil && l.claimed {
 			ls[i] = nil // the batch has it twice
 		} else if l != nil {
-			l.busy = true
+			l.claimed = true
 		}
 	}
 	return ls, nil
 }
 
-// idle claims the leases that nobody else has claimed, and returns when the last of
+// claimIdle claims the leases that nobody else has claimed, and returns when the last of
 // them ends.
-func (h *leases) idle() (ls []*lease, end time.Time) {
+func (h *leases) claimIdle() (ls []*lease, end time.Time) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, l := range h.by {
-		if l.busy || !now.Before(l.until) {
+	for _, l := range h.byReceipt {
+		if l.claimed || !now.Before(l.until) {
 			continue
 		}
-		l.busy, ls = true, append(ls, l)
+		l.claimed, ls = true, append(ls, l)
 		if l.until.After(end) {
 			end = l.until
 		}
@@ -150,7 +150,7 @@ func (h *leases) idle() (ls []*lease, end time.Time) {
 	return ls, end
 }
 
-// free notifies the waiting calls that a lease is no longer busy. h.mu is held.
+// free notifies the waiting calls that a lease is no longer claimed. h.mu is held.
 func (h *leases) free() {
 	if h.freed != nil {
 		close(h.freed)
@@ -158,7 +158,7 @@ func (h *leases) free() {
 	}
 }
 
-// drop forgets a lease that take returned: its task is settled.
+// drop forgets a lease that claim returned: its task is settled.
 func (h *leases) drop(l *lease) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -168,9 +168,9 @@ func (h *leases) drop(l *lease) {
 
 // forget removes a lease. h.mu is held.
 func (h *leases) forget(l *lease) {
-	delete(h.by, l.receipt)
-	if h.seqs[l.seq] == l {
-		delete(h.seqs, l.seq)
+	delete(h.byReceipt, l.receipt)
+	if h.bySeq[l.seq] == l {
+		delete(h.bySeq, l.seq)
 	}
 }
 
@@ -178,27 +178,27 @@ func (h *leases) forget(l *lease) {
 func (h *leases) until(l *lease) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if held := h.seqs[l.seq]; held != nil && time.Now().Before(held.until) {
+	if held := h.bySeq[l.seq]; held != nil && time.Now().Before(held.until) {
 		return held.until
 	}
 	return time.Time{}
 }
 
-// back ends a claim without effect. If the lease has ended in the meantime, the task is
+// unclaim ends a claim without effect. If the lease has ended in the meantime, the task is
 // given back.
-func (h *leases) back(s *source, l *lease, until time.Time) {
+func (h *leases) unclaim(s *queueState, l *lease, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l.busy, l.until = false, until
-	h.sooner(until)
+	l.claimed, l.until = false, until
+	h.noteEnd(until)
 	h.free()
 	h.watch(s, []*lease{l}, until)
 }
 
-// sooner notes that a lease ends at until. h.mu is held.
-func (h *leases) sooner(until time.Time) {
-	if h.first.IsZero() || until.Before(h.first) {
-		h.first = until
+// noteEnd records that a lease ends at until. h.mu is held.
+func (h *leases) noteEnd(until time.Time) {
+	if h.earliest.IsZero() || until.Before(h.earliest) {
+		h.earliest = until
 	}
 }
 
@@ -206,23 +206,23 @@ func (h *leases) sooner(until time.Time) {
 func (h *leases) due() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.first.IsZero() && !time.Now().Before(h.first)
+	return !h.earliest.IsZero() && !time.Now().Before(h.earliest)
 }
 
 // all returns the leases that are held.
 func (h *leases) all() []*lease {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Collect(maps.Values(h.by))
+	return slices.Collect(maps.Values(h.byReceipt))
 }
 
-// review finds which lease ends first.
-func (h *leases) review() {
+// findEarliest finds which lease ends first.
+func (h *leases) findEarliest() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.first = time.Time{}
-	for _, l := range h.by {
-		h.sooner(l.until)
+	h.earliest = time.Time{}
+	for _, l := range h.byReceipt {
+		h.noteEnd(l.until)
 	}
 }
 
@@ -235,7 +235,7 @@ func (h *leases) ended(ls []*lease) []*lease {
 	defer h.mu.Unlock()
 	var over []*lease
 	for _, l := range ls {
-		if h.by[l.receipt] == l && !l.busy && !now.Before(l.until) {
+		if h.byReceipt[l.receipt] == l && !l.claimed && !now.Before(l.until) {
 			h.forget(l)
 			if !l.buried && now.Sub(l.until) < late {
 				over = append(over, l)
@@ -249,8 +249,8 @@ func (h *leases) ended(ls []*lease) []*lease {
 // counts the lease of a delivery from when its message was stored, unless a client sets
 // another. It checks for ended leases half a second after its start at the earliest.
 // Calls that hold claims set their own leases, or are done with them.
-func (s *source) renew() {
-	ls, end := s.held.idle()
+func (s *queueState) renew() {
+	ls, end := s.held.claimIdle()
 	if len(ls) == 0 {
 		return
 	}
@@ -258,68 +258,68 @@ func (s *source) renew() {
 	defer cancel()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = l.put(time.Until(l.until) + slack)
+		rs[i] = l.nakRequest(time.Until(l.until) + slack)
 	}
-	_ = s.wire.ask(ctx, rs, alive(ls)) // if this fails it is delivered once more
+	_ = s.requester.roundTrip(ctx, rs, alive(ls)) // if this fails it is delivered once more
 	for _, l := range ls {
-		s.held.back(s, l, l.until)
+		s.held.unclaim(s, l, l.until)
 	}
 }
 
-// lapse gives back tasks whose leases workers have let end. It has slack to do so;
-// after that the server does.
-func (s *source) lapse(ctx context.Context, ls []*lease) {
-	if s.p.enter() != nil {
+// giveBackExpired gives back tasks whose leases workers have let end. It has slack to do
+// so; after that the server does.
+func (s *queueState) giveBackExpired(ctx context.Context, ls []*lease) {
+	if s.p.beginCall() != nil {
 		return
 	}
 	defer s.p.calls.Done()
 	select {
-	case s.held.lapsing <- struct{}{}:
-		defer func() { <-s.held.lapsing }()
+	case s.held.givingBack <- struct{}{}:
+		defer func() { <-s.held.givingBack }()
 	case <-ctx.Done():
 		return
 	}
 	if over := s.held.ended(ls); len(over) > 0 {
-		ctx, cancel := linger(ctx, 2*answerWait)
+		ctx, cancel := graceContext(ctx, 2*answerWait)
 		defer cancel()
 		s.giveBack(ctx, over, 1, func(i int) bool { return time.Since(over[i].until) < late })
 	}
 	if s.held.due() {
-		s.held.review()
+		s.held.findEarliest()
 	}
 }
 
 // giveBack puts deliveries back on their queue unchanged, with the crashes raised. The
 // server counts a redelivered message as a crash, so a copy replaces it. For again, see
-// ask.
-func (s *source) giveBack(ctx context.Context, ls []*lease, crashes int, again func(i int) bool) {
+// roundTrip.
+func (s *queueState) giveBack(ctx context.Context, ls []*lease, crashes int, again func(i int) bool) {
 	defer s.moves.begin()()
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = publish(l.subject, l.data, s.again(l), s.headerOf(l, crashes))
+		rs[i] = publish(l.subject, l.data, s.replaceGuard(l), s.headerOf(l, crashes))
 	}
-	_ = s.wire.ask(ctx, rs, again) // the server gives back what is not answered
+	_ = s.requester.roundTrip(ctx, rs, again) // the server gives back what is not answered
 	var acks []*request
 	for i, r := range rs {
 		switch _, err := r.ack(); {
 		case err == nil:
-			acks = append(acks, ls[i].done())
+			acks = append(acks, ls[i].ackRequest())
 		case hasNoCopy(err):
-			acks = append(acks, ls[i].put(fullPause)) // unchanged
+			acks = append(acks, ls[i].nakRequest(fullPause)) // unchanged
 		}
 	}
 	// The copies are stored, so this has time. A message that stays anyway is dropped
 	// when it is delivered again, because it has a later copy.
-	ctx, cancel := linger(ctx, answerWait)
+	ctx, cancel := graceContext(ctx, answerWait)
 	defer cancel()
-	_ = s.wire.ask(ctx, acks, nil)
+	_ = s.requester.roundTrip(ctx, acks, nil)
 }
 
-// again is the condition under which a copy may replace a delivered message: there is
+// replaceGuard is the condition under which a copy may replace a delivered message: there is
 // no later one. For the head of a group, there must be no follower either, because a
-// follower means that the head is done (see advance). Put back behind its follower, it
+// follower means that the head is done (see advance). Put back after its follower, it
 // would be a second head.
-func (s *source) again(l *lease) guard {
+func (s *queueState) replaceGuard(l *lease) guard {
 	if l.place == placeHead {
 		return guard{s.copies(l), l.seq}
 	}
@@ -328,24 +328,24 @@ func (s *source) again(l *lease) guard {
 
 var plusAck = []byte("+ACK")
 
-// done is a request that removes the delivered message from its stream.
-func (l *lease) done() *request {
+// ackRequest is a request that removes the delivered message from its stream.
+func (l *lease) ackRequest() *request {
 	return &request{subject: l.ack, data: plusAck}
 }
 
-// put is a request that makes the server's lease end the given time from now.
+// nakRequest is a request that makes the server's lease end the given time from now.
 //
 // It is a negative acknowledgement with a delay: the message comes again when the delay
 // is over unless it is acknowledged before. Unlike an ack wait or InProgress, the delay
 // takes any time, differs by message and outlives this process.
-func (l *lease) put(d time.Duration) *request {
+func (l *lease) nakRequest(d time.Duration) *request {
 	return &request{subject: l.ack, data: []byte("-NAK {\"delay\": " + strconv.FormatInt(int64(d), 10) + "}")}
 }
 
 // headerOf is the header of a copy, with the crashes so far plus more.
-func (s *source) headerOf(l *lease, more int) nats.Header {
+func (s *queueState) headerOf(l *lease, more int) nats.Header {
 	h := copied(l.headers)
-	h[headerReplaces] = []string{s.mark(l.seq, l.stored)}
+	h[headerReplaces] = []string{s.originID(l.seq, l.stored)}
 	if n := l.crashes + more; n > 0 {
 		h[headerCrashes] = []string{strconv.Itoa(n)}
 	}

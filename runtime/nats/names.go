@@ -15,23 +15,23 @@ import (
 // it has none. So one pattern finds a task by its ID in whatever place it is, one
 // a unique key and one a group.
 const (
-	placeReady     = "q.r."  // and the lane: due tasks
-	placeScheduled = "d.s."  // and the lane: schedules, whose target is placeReady of the lane
+	placeReady     = "q.r."  // and the partition: due tasks
+	placeScheduled = "d.s."  // and the partition: schedules, whose target is its placeReady
 	placeHead      = "q.a.h" // fifo: the first of its group, due
 	placeWaiting   = "q.a.w" // fifo: a schedule; the first of its group waits for its retry
-	placeTomb      = "q.a.t" // fifo: the group had nobody in line when its last task ended
-	placeLine      = "q.l.0" // fifo: those behind the first
-	placeJoining   = "d.j.0" // fifo: delayed tasks that fell due, on their way into the line
+	placeTomb      = "q.a.t" // fifo: the group had no follower when its last task ended
+	placeFollowers = "q.l.0" // fifo: those behind the first
+	placeJoining   = "d.j.0" // fifo: delayed tasks that fell due, on their way into their groups
 	placeDelayed   = "d.s.0" // fifo: schedules, whose target is placeJoining
 	placeKey       = "k.k.0" // unique keys with a window
 	placeAnchor    = "k.a.0" // a message that earlier builds keep at the front
 
 	anyPlace   = "*.*.*"
-	anyPresent = "q.*.*" // of a group: its first and its line
+	anyPresent = "q.*.*" // of a group: its first and its followers
 	anyActive  = "q.a.*" // of a group: its first, or its tomb
 
-	lanePlain = "0" // the lane of level 0, and of every queue without levels
-	none      = "-" // the token of what a task does not have
+	defaultPartition = "0" // the partition of level 0, and of every queue without levels
+	none             = "-" // the token of what a task does not have
 )
 
 // maxToken bounds a token: longer ones are hashed. Five of them, a stream and a
@@ -115,15 +115,15 @@ func groupOf(rest string) string {
 
 // The names of consumers. Each of a stream has patterns of its own, for on a
 // stream with work queue retention no two may overlap.
-func readyConsumer(lane string) string { return "ready-" + lane }
-func schedConsumer(lane string) string { return "scheduled-" + lane }
+func readyConsumer(partition string) string { return "ready-" + partition }
+func schedConsumer(partition string) string { return "scheduled-" + partition }
 
 const (
-	headConsumer    = "head"    // fifo: first tasks, and those that join
-	lineConsumer    = "line"    // fifo: never pulled from, it counts
-	waitingConsumer = "waiting" // fifo: likewise
-	asideConsumer   = "aside"   // likewise, of what is no task: keys, tombs
+	headConsumer      = "head"    // fifo: first tasks, and those that join
+	followersConsumer = "line"    // fifo: never pulled from, it counts
+	waitingConsumer   = "waiting" // fifo: likewise
+	otherConsumer     = "aside"   // likewise, of what is no task: keys, tombs
 )
 
-// originLane is the lane on a dead letter queue for what died on a queue.
-func originLane(queue string) string { return "from-" + token(queue) }
+// originPartition is the partition on a dead letter queue for what died on a queue.
+func originPartition(queue string) string { return "from-" + token(queue) }

@@ -60,13 +60,13 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 		assert.Len(t, gone, 1)
 		require.NoError(t, q.Pause(within(t)))
 		require.NoError(t, q.Resume(within(t)))
-		_, err = q.sweep(within(t))
+		_, err = q.removeReappeared(within(t))
 		require.NoError(t, err)
 		_, err = q.Purge(within(t))
 		require.NoError(t, err)
-		require.NoError(t, q.adoptStrays(within(t)))
+		require.NoError(t, q.handleMisaddressed(within(t)))
 	}
-	require.NoError(t, p.wire.nc.LastError(), "nothing was refused")
+	require.NoError(t, p.requester.nc.LastError(), "nothing was refused")
 	_, err := p.Open(within(t), driver.QueueConfig{Name: "others"})
 	require.ErrorContains(t, err, "Permissions Violation")
 }

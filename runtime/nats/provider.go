@@ -57,20 +57,20 @@ func WithConnection(opts ...nats.Option) Option {
 // concurrent use. Any number of providers, in any number of processes, may use one
 // server.
 type Provider struct {
-	js       jetstream.JetStream
-	prefix   string
-	replicas int
-	maxBytes int64
-	dial     []nats.Option
-	owns     bool // Close closes the connection
-	wire     *wire
+	js        jetstream.JetStream
+	prefix    string
+	replicas  int
+	maxBytes  int64
+	dial      []nats.Option
+	owns      bool // Close closes the connection
+	requester *requester
 
-	calls sync.WaitGroup // in progress: see enter
+	calls sync.WaitGroup // in progress: see beginCall
 
-	mu      sync.Mutex
-	sources map[string]*source
-	queues  map[*queue]bool
-	closed  bool
+	mu     sync.Mutex
+	states map[string]*queueState
+	queues map[*queue]bool
+	closed bool
 }
 
 var _ driver.Provider = (*Provider)(nil)
@@ -137,7 +137,7 @@ func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, erro
 // checks the requirements on the server (see the package comment). To let the connection
 // outlive restarts of its server, make it with nats.MaxReconnects(-1).
 func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider, error) {
-	p := &Provider{js: js, prefix: DefaultPrefix, sources: make(map[string]*source), queues: make(map[*queue]bool)}
+	p := &Provider{js: js, prefix: DefaultPrefix, states: make(map[string]*queueState), queues: make(map[*queue]bool)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -156,12 +156,12 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 		return nil, err
 	}
 	var err error
-	p.wire, err = newWire(js.Conn(), apiPrefix(js.Options()), p.renew)
+	p.requester, err = newRequester(js.Conn(), apiPrefix(js.Options()), p.renew)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to an inbox: %w", unavailable(err))
 	}
-	p.wire.domain = js.Options().Domain
-	p.wire.revive = p.revive
+	p.requester.domain = js.Options().Domain
+	p.requester.restoreStream = p.restoreStream
 	return p, nil
 }
 
@@ -189,7 +189,7 @@ func (p *Provider) check(ctx context.Context) error {
 	}
 	version := nc.ConnectedServerVersion()
 	if version == "" { // just lost again
-		return fmt.Errorf("%w: the connection is lost again", errAway)
+		return fmt.Errorf("%w: the connection is lost again", errDisconnected)
 	}
 	if !newEnough(version) {
 		return fmt.Errorf("%w: the NATS server is version %q, and message schedules need %d.%d: upgrade it", driver.ErrUnsupported, version, minMajor, minMinor)
@@ -197,7 +197,7 @@ func (p *Provider) check(ctx context.Context) error {
 	if !nc.HeadersSupported() {
 		return fmt.Errorf("%w: the NATS server does not support headers: enable them", driver.ErrUnsupported)
 	}
-	err := heard(ctx, nc, []string{apiPrefix(p.js.Options())}, func(ctx context.Context) error {
+	err := cancelOnRefusal(ctx, nc, []string{apiPrefix(p.js.Options())}, func(ctx context.Context) error {
 		_, err := p.js.AccountInfo(ctx)
 		return err
 	})
@@ -237,16 +237,16 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	if most := maxLevels; cfg.Levels > most {
 		return nil, fmt.Errorf("%w: queue %q with %d levels: nats supports %d, because each has its own consumer", driver.ErrUnsupported, cfg.Name, cfg.Levels, most)
 	}
-	if err := p.enter(); err != nil {
+	if err := p.beginCall(); err != nil {
 		return nil, err
 	}
 	defer p.calls.Done()
-	s, err := p.source(ctx, cfg)
+	s, err := p.stateOf(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("queue %q on nats: %w", cfg.Name, err)
 	}
-	q := &queue{source: s, cfg: cfg}
-	q.closing, q.shut = context.WithCancel(context.Background())
+	q := &queue{queueState: s, cfg: cfg}
+	q.closing, q.cancelClosing = context.WithCancel(context.Background())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -260,37 +260,37 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 // empty upper level.
 const maxLevels = 16
 
-// source returns the state that all handles of a queue share.
-func (p *Provider) source(ctx context.Context, cfg driver.QueueConfig) (*source, error) {
+// stateOf returns the state that all handles of a queue share.
+func (p *Provider) stateOf(ctx context.Context, cfg driver.QueueConfig) (*queueState, error) {
 	p.mu.Lock()
-	s := p.sources[cfg.Name]
+	s := p.states[cfg.Name]
 	p.mu.Unlock()
 	if s == nil {
-		s = newSource(p, cfg.Name, cfg.Type)
+		s = newQueueState(p, cfg.Name, cfg.Type)
 	}
 	if s.kind != cfg.Type { // handles of another type are open, even if the stream was replaced
 		return nil, fmt.Errorf("%w: it is open as %s, not %s", driver.ErrQueueMismatch, s.kind, cfg.Type)
 	}
-	if err := s.declared(ctx, cfg); err != nil {
+	if err := s.declareWatched(ctx, cfg); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if other := p.sources[cfg.Name]; other != nil {
+	if other := p.states[cfg.Name]; other != nil {
 		return other, nil
 	}
-	p.sources[cfg.Name] = s
+	p.states[cfg.Name] = s
 	return s, nil
 }
 
-// revive makes the missing stream of a subject again, if it belongs to a queue that is
-// open here, or to its dead letter queue. A subject that another stream has taken is an
+// restoreStream makes the missing stream of a subject again, if it belongs to a queue that
+// is open here, or to its dead letter queue. A subject that another stream has taken is an
 // error.
-func (p *Provider) revive(ctx context.Context, subject string) error {
+func (p *Provider) restoreStream(ctx context.Context, subject string) error {
 	p.mu.Lock()
 	var found *queue
 	for q := range p.queues {
-		if dead := q.graves(); strings.HasPrefix(subject, q.root) || dead != nil && strings.HasPrefix(subject, dead.root) {
+		if dead := q.deadQueue(); strings.HasPrefix(subject, q.root) || dead != nil && strings.HasPrefix(subject, dead.root) {
 			found = q
 			break
 		}
@@ -308,10 +308,10 @@ func (p *Provider) revive(ctx context.Context, subject string) error {
 // renew renews the leases of all queues, concurrently with its caller.
 func (p *Provider) renew() {
 	p.mu.Lock()
-	sources := slices.Collect(maps.Values(p.sources))
+	states := slices.Collect(maps.Values(p.states))
 	p.mu.Unlock()
-	for _, s := range sources {
-		if p.enter() != nil {
+	for _, s := range states {
+		if p.beginCall() != nil {
 			return
 		}
 		go func() {
@@ -321,8 +321,8 @@ func (p *Provider) renew() {
 	}
 }
 
-// enter begins a call that Close waits for; p.calls.Done ends it.
-func (p *Provider) enter() error {
+// beginCall begins a call that Close waits for; p.calls.Done ends it.
+func (p *Provider) beginCall() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -347,11 +347,11 @@ func (p *Provider) Close() error {
 		q.end()
 	}
 	for q := range queues {
-		q.busy.Wait() // deliveries that came too late go back to their queue
+		q.dequeues.Wait() // deliveries that came too late go back to their queue
 	}
-	p.wire.lastTry()
+	p.requester.stopRetries()
 	p.calls.Wait()
-	err := p.wire.close()
+	err := p.requester.close()
 	if p.owns {
 		p.js.Conn().Close()
 	}

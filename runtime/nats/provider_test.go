@@ -59,7 +59,7 @@ func TestConsumersThatWereDeletedComeBack(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
 	q := openQueue(t, p, driver.QueueConfig{})
-	require.NoError(t, p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(lanePlain)))
+	require.NoError(t, p.js.DeleteConsumer(within(t), q.names.stream, readyConsumer(defaultPartition)))
 	put(t, q, newTask(q, "a"))
 	assert.Equal(t, "a", take(t, q, 1, time.Minute)[0].Task.ID)
 }
@@ -98,18 +98,18 @@ func TestAMessageThatCannotBeDecodedIsBuried(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q := openQueue(t, openShared(t), cfg)
-		place, group := placeReady+lanePlain, none
+		place, group := placeReady+defaultPartition, none
 		if cfg.Type == driver.FIFO {
 			place, group = placeHead, "g"
 		}
 		bad := publish(q.at(place, tail(group, none, "x")), []byte("\x00no envelope"), guard{}, nil)
-		require.NoError(t, q.wire.ask(within(t), []*request{bad}, nil))
+		require.NoError(t, q.requester.roundTrip(within(t), []*request{bad}, nil))
 		put(t, q, newTask(q, "good"))
-		heard := 0
-		ds, err := q.Dequeue(driver.HearBuried(within(t), func(*driver.Task) { heard++ }), 1, time.Minute)
+		cancelOnRefusal := 0
+		ds, err := q.Dequeue(driver.HearBuried(within(t), func(*driver.Task) { cancelOnRefusal++ }), 1, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, "good", ds[0].Task.ID)
-		assert.Equal(t, 1, heard)
+		assert.Equal(t, 1, cancelOnRefusal)
 		counts(t, q, driver.Stats{Leased: 1, Dead: 1})
 		dead, err := q.p.Open(within(t), driver.QueueConfig{Name: q.cfg.DLQ})
 		require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestALeaseThatEndedAWhileAgoIsLeftToTheServer(t *testing.T) {
 	soon := &lease{receipt: "soon", until: now.Add(time.Hour)}
 	just := &lease{receipt: "just", until: now}
 	long := &lease{receipt: "long", until: now.Add(-slack)}
-	h := leases{by: map[string]*lease{"soon": soon, "just": just, "long": long}}
+	h := leases{byReceipt: map[string]*lease{"soon": soon, "just": just, "long": long}}
 	assert.Equal(t, []*lease{just}, h.ended([]*lease{soon, just, long}))
 	assert.Equal(t, []*lease{soon}, h.all())
 }

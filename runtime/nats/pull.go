@@ -16,8 +16,8 @@ const (
 	// would not find a server that has lost the request any sooner: the connection
 	// reports that.
 	pullWait = 5 * time.Second
-	// brief is how long the answer to a request without a wait may take.
-	brief = time.Second
+	// shortWait is how long the answer to a request without a wait may take.
+	shortWait = time.Second
 )
 
 // A pull is a request for messages of some consumers, on an inbox of its own. Removing
@@ -25,18 +25,18 @@ const (
 // server sends in that moment: the server notices that no one listens and puts a
 // message back uncounted.
 type pull struct {
-	w     *wire
-	sub   *nats.Subscription
-	ch    chan *nats.Msg
-	asked time.Time
-	gone  <-chan struct{} // closed when the connection was lost since
-	waits bool
-	open  int // requests that may still bring something
-	got   []pulled
-	first time.Time // when the first of these came
-	cut   bool      // there is more than could be requested at once
-	deaf  bool      // the server did not answer in the end
-	err   error
+	w            *requester
+	sub          *nats.Subscription
+	ch           chan *nats.Msg
+	requestedAt  time.Time
+	gone         <-chan struct{} // closed when the connection was lost since
+	waits        bool
+	open         int // requests that may still bring something
+	got          []pulled
+	first        time.Time // when the first of these came
+	truncated    bool      // there is more than could be requested at once
+	unresponsive bool      // the server did not answer in the end
+	err          error
 }
 
 // A pulled message is one that a consumer has delivered. back says that the server had
@@ -57,37 +57,37 @@ type pullRequest struct {
 // pull requests a batch from each consumer. With wait it waits for the first message.
 // It returns the messages that have come. done ends it early, like ctx. If the
 // connection was lost, it comes after the renewals of others.
-func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
-	if status := s.wire.nc.Status(); status != nats.CONNECTED && status != nats.CLOSED {
-		return nil, s.wire.away()
+func (s *queueState) pull(ctx context.Context, done <-chan struct{}, consumers []string, batch int, wait bool) (*pull, error) {
+	if status := s.requester.nc.Status(); status != nats.CONNECTED && status != nats.CLOSED {
+		return nil, s.requester.connError()
 	}
-	for rest := s.wire.renewing(); rest > 0; rest = s.wire.renewing() {
+	for rest := s.requester.renewing(); rest > 0; rest = s.requester.renewing() {
 		select {
 		case <-time.After(rest):
 		case <-ctx.Done():
-			return &pull{w: s.wire, gone: s.wire.lost()}, nil
+			return &pull{w: s.requester, gone: s.requester.disconnected()}, nil
 		case <-done:
-			return &pull{w: s.wire, gone: s.wire.lost()}, nil
+			return &pull{w: s.requester, gone: s.requester.disconnected()}, nil
 		}
 	}
-	ask := pullRequest{Batch: batch, MaxBytes: s.wire.load.pull(s.wire.largest()), NoWait: true}
-	defer s.wire.load.pullEnds()
-	limit := brief
+	ask := pullRequest{Batch: batch, MaxBytes: s.requester.byteBudget.pull(s.requester.largest()), NoWait: true}
+	defer s.requester.byteBudget.pullEnds()
+	limit := shortWait
 	ended, timed := ctx.Done(), false
 	if wait {
 		ask.Expires = pullWait
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pullWait {
 			ask.Expires, timed = max(time.Until(deadline), time.Millisecond), true
 		}
-		limit = ask.Expires + brief
+		limit = ask.Expires + shortWait
 		// A request with NoWait is refused while others wait for more than there is.
 		// Several consumers at once are each asked for one message only.
 		ask.NoWait = len(consumers) == 1
 	}
-	p := &pull{w: s.wire, waits: wait, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), asked: time.Now(), gone: s.wire.lost()}
+	p := &pull{w: s.requester, waits: wait, ch: make(chan *nats.Msg, (batch+8)*len(consumers)), open: len(consumers), requestedAt: time.Now(), gone: s.requester.disconnected()}
 	var err error
-	inbox := s.wire.nc.NewInbox()
-	if p.sub, err = s.wire.nc.ChanSubscribe(inbox, p.ch); err != nil {
+	inbox := s.requester.nc.NewInbox()
+	if p.sub, err = s.requester.nc.ChanSubscribe(inbox, p.ch); err != nil {
 		return nil, err
 	}
 	for _, c := range consumers {
@@ -98,24 +98,24 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 	defer p.adapt()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	alive := time.NewTicker(brief)
+	alive := time.NewTicker(shortWait)
 	defer alive.Stop()
 	for p.open > 0 {
 		select {
 		case <-alive.C:
-			s.wire.probe()
+			s.requester.probe()
 			continue
 		case m := <-p.ch:
-			limit = min(limit, 2*brief) // further messages come one after the other
+			limit = min(limit, 2*shortWait) // further messages come one after the other
 			timer.Reset(limit)
-			if p.take(m, len(consumers) == 1, batch) {
+			if p.accept(m, len(consumers) == 1, batch) {
 				// Others wait for more than there is, and this request waits with them,
 				// for one message; or there is a message from a time when the server
 				// accepted larger ones.
-				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: max(ask.Expires, brief)}); err != nil {
+				if err := p.request(s, consumers[0], inbox, pullRequest{Batch: 1, Expires: max(ask.Expires, shortWait)}); err != nil {
 					return p, p.end()
 				}
-				batch, limit = 1, max(ask.Expires, brief)+brief
+				batch, limit = 1, max(ask.Expires, shortWait)+shortWait
 				timer.Reset(limit)
 			}
 			if len(consumers) > 1 && len(p.got) > 0 {
@@ -125,7 +125,7 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		case <-ended:
 			if timed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				ended = nil // the request ends by itself at the deadline of ctx
-				limit = brief
+				limit = shortWait
 				timer.Reset(limit)
 				continue
 			}
@@ -135,7 +135,7 @@ func (s *source) pull(ctx context.Context, done <-chan struct{}, consumers []str
 		case <-timer.C:
 			return p, p.stop(s, consumers, batch)
 		case <-p.gone:
-			p.err = s.wire.away()
+			p.err = s.requester.connError()
 		}
 		return p, p.end()
 	}
@@ -151,7 +151,7 @@ func (p *pull) late(lease time.Duration) bool {
 	case <-p.gone:
 		return true
 	default:
-		return time.Since(p.asked) >= max(lease, slack)
+		return time.Since(p.requestedAt) >= max(lease, slack)
 	}
 }
 
@@ -160,23 +160,23 @@ func (p *pull) late(lease time.Duration) bool {
 func (p *pull) adapt() {
 	switch took := time.Since(p.first); {
 	case len(p.got) < 2:
-	case took > loadSlow:
-		p.w.load.less()
-	case p.cut && took < loadQuick:
-		p.w.load.more()
+	case took > shrinkAbove:
+		p.w.byteBudget.shrink()
+	case p.truncated && took < growBelow:
+		p.w.byteBudget.grow()
 	}
 }
 
-func (p *pull) request(s *source, consumer, inbox string, ask pullRequest) error {
+func (p *pull) request(s *queueState, consumer, inbox string, ask pullRequest) error {
 	body, _ := json.Marshal(ask)
-	p.w.asked.Add(1)
+	p.w.requests.Add(1)
 	return p.w.nc.PublishMsg(&nats.Msg{Subject: p.w.api + "CONSUMER.MSG.NEXT." + s.names.stream + "." + consumer, Reply: inbox, Data: body})
 }
 
-// take notes a message, or the end of a request. It reports true for a request that was
+// accept notes a message, or the end of a request. It reports true for a request that was
 // refused because others wait, or because one message is larger than the server accepts
 // by now. Such a request is to be repeated for one message.
-func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
+func (p *pull) accept(m *nats.Msg, alone bool, batch int) (again bool) {
 	// A delivery of a consumer has a reply, whatever its headers say.
 	status := ""
 	if m.Reply == "" && len(m.Data) == 0 && m.Header != nil {
@@ -203,7 +203,7 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 		p.open--
 	case "409":
 		if m.Header.Get("Description") == "Message Size Exceeds MaxBytes" {
-			if p.cut = true; alone && len(p.got) == 0 {
+			if p.truncated = true; alone && len(p.got) == 0 {
 				return true
 			}
 			p.open--
@@ -212,7 +212,7 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 		fallthrough
 	default:
 		p.open--
-		p.err = fmt.Errorf("%w: %s %s", errAstray, status, m.Header.Get("Description"))
+		p.err = fmt.Errorf("%w: %s %s", errNoConsumer, status, m.Header.Get("Description"))
 	}
 	return false
 }
@@ -221,14 +221,14 @@ func (p *pull) take(m *nats.Msg, alone bool, batch int) (again bool) {
 // about to send, to be delivered first of all, and still counts them as delivered. So
 // requests without a wait fetch them: when the first is answered, every message in
 // transit has been put back, and the second finds them.
-func (p *pull) stop(s *source, consumers []string, batch int) error {
-	if err := p.end(); err != nil || p.deaf || p.w.nc.Status() != nats.CONNECTED {
+func (p *pull) stop(s *queueState, consumers []string, batch int) error {
+	if err := p.end(); err != nil || p.unresponsive || p.w.nc.Status() != nats.CONNECTED {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), brief)
+	ctx, cancel := context.WithTimeout(context.Background(), shortWait)
 	defer cancel()
 	if states, err := p.w.infos(ctx, s.names.stream, consumers...); err != nil || states[0].Paused {
-		return nil // a paused consumer sends nothing; and if the server is away, leases bring all back
+		return nil // a paused consumer sends nothing; and if the connection is lost, leases bring all back
 	}
 	before := len(p.got)
 	defer func() {
@@ -239,7 +239,7 @@ func (p *pull) stop(s *source, consumers []string, batch int) error {
 	for range 2 {
 		for _, c := range consumers {
 			if n := batch*len(consumers) - len(p.got); n > 0 {
-				if err := p.sweep(s, c, min(n, batch)); err != nil || p.deaf {
+				if err := p.fetchNow(s, c, min(n, batch)); err != nil || p.unresponsive {
 					return err
 				}
 			}
@@ -248,11 +248,11 @@ func (p *pull) stop(s *source, consumers []string, batch int) error {
 	return nil
 }
 
-// sweep fetches what a consumer has now.
-func (p *pull) sweep(s *source, consumer string, batch int) error {
+// fetchNow fetches what a consumer has now.
+func (p *pull) fetchNow(s *queueState, consumer string, batch int) error {
 	more := &pull{w: p.w, ch: make(chan *nats.Msg, batch+8), open: 1}
-	most := p.w.load.pull(p.w.largest())
-	defer p.w.load.pullEnds()
+	most := p.w.byteBudget.pull(p.w.largest())
+	defer p.w.byteBudget.pullEnds()
 	inbox := p.w.nc.NewInbox()
 	var err error
 	if more.sub, err = p.w.nc.ChanSubscribe(inbox, more.ch); err != nil {
@@ -261,13 +261,13 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 	if err := more.request(s, consumer, inbox, pullRequest{Batch: batch, MaxBytes: most, NoWait: true}); err != nil {
 		return errors.Join(err, more.sub.Unsubscribe())
 	}
-	timer := time.NewTimer(brief)
+	timer := time.NewTimer(shortWait)
 	defer timer.Stop()
 	for more.open > 0 {
 		select {
 		case m := <-more.ch:
-			timer.Reset(brief)
-			if more.take(m, true, batch) {
+			timer.Reset(shortWait)
+			if more.accept(m, true, batch) {
 				more.open-- // one that is too large comes another time
 			}
 			continue
@@ -277,7 +277,7 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 		break
 	}
 	_ = more.sub.Unsubscribe()
-	p.got, p.deaf = append(p.got, more.got...), p.deaf || more.deaf
+	p.got, p.unresponsive = append(p.got, more.got...), p.unresponsive || more.unresponsive
 	return err
 }
 
@@ -285,9 +285,9 @@ func (p *pull) sweep(s *source, consumer string, batch int) error {
 func (p *pull) end() error {
 	if p.w.nc.Status() == nats.CONNECTED {
 		_ = p.sub.Drain()
-		ctx, cancel := context.WithTimeout(context.Background(), brief)
+		ctx, cancel := context.WithTimeout(context.Background(), shortWait)
 		if p.w.nc.FlushWithContext(ctx) != nil { // the answer comes after everything sent before
-			p.deaf = true
+			p.unresponsive = true
 			p.w.probe()
 		}
 		cancel()
@@ -297,7 +297,7 @@ func (p *pull) end() error {
 	for {
 		select {
 		case m := <-p.ch:
-			p.take(m, false, 0)
+			p.accept(m, false, 0)
 		default:
 			return nil
 		}

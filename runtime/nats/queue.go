@@ -11,15 +11,15 @@ import (
 
 // A queue is one open queue of a Provider.
 type queue struct {
-	*source
+	*queueState
 	cfg    driver.QueueConfig
 	around driver.Revival // of what Redrive moves
 
-	closing context.Context // ended by Close
-	shut    context.CancelFunc
-	// gate keeps a Dequeue from starting during Close, which waits for busy.
-	gate sync.RWMutex
-	busy sync.WaitGroup
+	closing       context.Context // ended by Close
+	cancelClosing context.CancelFunc
+	// closeMu keeps a Dequeue from starting during Close, which waits for dequeues.
+	closeMu  sync.RWMutex
+	dequeues sync.WaitGroup
 }
 
 var _ interface {
@@ -81,10 +81,10 @@ func (q *queue) Capabilities() driver.Capabilities {
 }
 
 // maxPayload is the longest payload accepted from a caller: it still fits as base64.
-func (s *source) maxPayload() int { return s.maxEnvelope() / 4 * 3 }
+func (s *queueState) maxPayload() int { return s.maxEnvelope() / 4 * 3 }
 
 // maxEnvelope is the longest envelope accepted from a caller.
-func (s *source) maxEnvelope() int {
+func (s *queueState) maxEnvelope() int {
 	return max(int(s.p.js.Conn().MaxPayload())-headroom, 1<<10)
 }
 
@@ -92,7 +92,7 @@ func (s *source) maxEnvelope() int {
 // back the messages that the server had sent them.
 func (q *queue) Close() error {
 	q.end()
-	q.busy.Wait()
+	q.dequeues.Wait()
 	q.p.mu.Lock()
 	defer q.p.mu.Unlock()
 	delete(q.p.queues, q)
@@ -100,9 +100,9 @@ func (q *queue) Close() error {
 }
 
 func (q *queue) end() {
-	q.gate.Lock()
-	defer q.gate.Unlock()
-	q.shut()
+	q.closeMu.Lock()
+	defer q.closeMu.Unlock()
+	q.cancelClosing()
 }
 
 func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
@@ -115,21 +115,21 @@ func (q *queue) open() error {
 	return nil
 }
 
-// begin begins a call that the provider's Close waits for; q.p.calls.Done ends it.
-func (q *queue) begin() error {
+// beginCall begins a call that the provider's Close waits for; q.p.calls.Done ends it.
+func (q *queue) beginCall() error {
 	if err := q.open(); err != nil {
 		return err
 	}
-	return q.p.enter()
+	return q.p.beginCall()
 }
 
-// wait begins a call that this queue's Close waits for; q.busy.Done ends it.
-func (q *queue) wait() error {
-	q.gate.RLock()
-	defer q.gate.RUnlock()
+// beginDequeue begins a call that this queue's Close waits for; q.dequeues.Done ends it.
+func (q *queue) beginDequeue() error {
+	q.closeMu.RLock()
+	defer q.closeMu.RUnlock()
 	if err := q.open(); err != nil {
 		return err
 	}
-	q.busy.Add(1)
+	q.dequeues.Add(1)
 	return nil
 }

@@ -25,7 +25,7 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 // DeadLetter implements [driver.Queue]. On a queue that is itself a dead letter queue it
 // returns an error wrapping ErrUnsupported. It takes 1 request more than Complete.
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
@@ -37,25 +37,25 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 		for i, d := range ds {
 			tasks[i] = d.Task
 		}
-		return q.bury(ctx, ls, tasks)
+		return q.moveToDLQ(ctx, ls, tasks)
 	})
 }
 
-// bury writes tasks to the dead letter queue and then removes them from this one. The
-// mark of the message here identifies it there, so that a repeated write is noticed.
-func (q *queue) bury(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
+// moveToDLQ writes tasks to the dead letter queue and then removes them from this one. The
+// originID of the message here identifies it there, so that a repeated write is noticed.
+func (q *queue) moveToDLQ(ctx context.Context, ls []*lease, tasks []*driver.Task) []error {
 	rs := make([]*request, len(ls))
 	for i, l := range ls {
-		rs[i] = q.letter(l, tasks[i])
+		rs[i] = q.deadLetterRequest(l, tasks[i])
 		l.buried = true
 	}
 	errs := make([]error, len(ls))
-	why := q.wire.ask(ctx, rs, alive(ls))
+	why := q.requester.roundTrip(ctx, rs, alive(ls))
 	var buried []*lease
 	var at []int
 	for i, r := range rs {
 		if _, err := r.ack(); err != nil {
-			errs[i] = full(unless(err, why))
+			errs[i] = queueFull(preferCause(err, why))
 			continue
 		}
 		ls[i].finished = true
@@ -76,18 +76,18 @@ func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.D
 	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		rs := make([]*request, len(ls))
 		for i, l := range ls {
-			rs[i] = l.put(time.Until(until) + slack)
+			rs[i] = l.nakRequest(time.Until(until) + slack)
 		}
-		why := q.wire.ask(ctx, rs, alive(ls))
+		why := q.requester.roundTrip(ctx, rs, alive(ls))
 		errs := make([]error, len(ls))
 		for i, r := range rs {
 			end := ls[i].until
 			if r.reply == nil {
-				errs[i] = unless(r.unanswered(), why)
+				errs[i] = preferCause(r.unanswered(), why)
 			} else {
 				end, ds[i].LeaseUntil = until, until
 			}
-			q.held.back(q.source, ls[i], end)
+			q.held.unclaim(q.queueState, ls[i], end)
 		}
 		return errs
 	})
@@ -97,7 +97,7 @@ func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.D
 const fullPause = time.Second
 
 // Release implements [driver.Queue]. A task without a delay goes to the end of the
-// line; on a fifo queue it stays the first of its group. It takes 2 requests per task:
+// queue; on a fifo queue it stays the first of its group. It takes 2 requests per task:
 // one writes a copy, which the server refuses if there is a later one, and one removes
 // the old message.
 func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
@@ -112,7 +112,7 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 				task.ScheduledFor = now.Add(d.Delay)
 				rs[i] = q.delayed(ls[i], nil, task.ScheduledFor)
 			} else {
-				rs[i] = publish(ls[i].subject, nil, q.again(ls[i]), q.headerOf(ls[i], 0))
+				rs[i] = publish(ls[i].subject, nil, q.replaceGuard(ls[i]), q.headerOf(ls[i], 0))
 			}
 			q.fit(rs[i], &task) // otherwise it is put back unchanged
 		}
@@ -125,8 +125,8 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 func (q *queue) delayed(l *lease, data []byte, at time.Time) *request {
 	place, target := placeWaiting, placeHead
 	if q.kind != driver.FIFO {
-		lane := l.place[len(placeReady):]
-		place, target = placeScheduled+lane, placeReady+lane
+		partition := l.place[len(placeReady):]
+		place, target = placeScheduled+partition, placeReady+partition
 	}
 	header := q.later(q.headerOf(l, 0), at, q.at(target, l.tail))
 	return publish(q.at(place, l.tail), data, guard{q.copies(l), l.seq}, header)
@@ -134,13 +134,13 @@ func (q *queue) delayed(l *lease, data []byte, at time.Time) *request {
 
 // replace writes copies, and then removes the delivered messages.
 func (q *queue) replace(ctx context.Context, ls []*lease, rs []*request, delays []time.Duration, errs []error) {
-	why := q.wire.ask(ctx, rs, alive(ls))
+	why := q.requester.roundTrip(ctx, rs, alive(ls))
 	var acks, backs []*request
 	var at []int
 	for i, r := range rs {
 		_, err := r.ack()
 		switch {
-		case codeOf(err) == codeWrongSequence && r.resent && q.ours(ctx, ls[i], r):
+		case codeOf(err) == codeWrongSequence && r.resent && q.wroteLast(ctx, ls[i], r):
 			err = nil // the answer to an earlier try was lost
 		case codeOf(err) == codeWrongSequence:
 			err = lostLease(ls[i].id, q.name)
@@ -148,32 +148,32 @@ func (q *queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 			// There is no space for a copy. The message itself comes back in time,
 			// unchanged, which counts as a crash.
 			slog.Warn("taskgen: no space on NATS for the retry of a task: it is put back unchanged, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
-			backs, at = append(backs, ls[i].put(delays[i])), append(at, i)
+			backs, at = append(backs, ls[i].nakRequest(delays[i])), append(at, i)
 			continue
 		case err != nil:
-			err = unless(err, why)
+			err = preferCause(err, why)
 		}
 		if errs[i] = err; err == nil {
-			acks = append(acks, ls[i].done())
+			acks = append(acks, ls[i].ackRequest())
 		}
 	}
 	if len(backs) > 0 {
-		why := q.wire.ask(ctx, backs, alive(ls))
+		why := q.requester.roundTrip(ctx, backs, alive(ls))
 		for k, r := range backs {
 			if r.reply == nil {
-				errs[at[k]] = unless(r.unanswered(), why)
+				errs[at[k]] = preferCause(r.unanswered(), why)
 			}
 		}
 	}
 	// A message that stays nevertheless is dropped when it comes again, because it has a
 	// later copy.
-	_ = q.wire.ask(ctx, acks, func(int) bool { return false })
+	_ = q.requester.roundTrip(ctx, acks, func(int) bool { return false })
 }
 
-// ours reports whether the last copy of a task is the one that r wrote.
-func (q *queue) ours(ctx context.Context, l *lease, r *request) bool {
-	get := q.wire.last(q.names.stream, q.at(anyPlace, l.tail))
-	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+// wroteLast reports whether the last copy of a task is the one that r wrote.
+func (q *queue) wroteLast(ctx context.Context, l *lease, r *request) bool {
+	get := q.requester.last(q.names.stream, q.at(anyPlace, l.tail))
+	if err := q.requester.roundTrip(ctx, []*request{get}, nil); err != nil {
 		return false
 	}
 	m, err := get.message()
@@ -181,7 +181,7 @@ func (q *queue) ours(ctx context.Context, l *lease, r *request) bool {
 }
 
 // finish removes delivered messages from their stream.
-func (s *source) finish(ctx context.Context, ls []*lease) []error {
+func (s *queueState) finish(ctx context.Context, ls []*lease) []error {
 	if s.kind == driver.FIFO {
 		return s.advance(ctx, ls)
 	}
@@ -199,16 +199,16 @@ func (s *source) finish(ctx context.Context, ls []*lease) []error {
 // dropCopies removes copies of done tasks that earlier holders wrote, and that reached
 // the server after it had handed the tasks out again itself, because it had stalled. A
 // task whose copy cannot be looked up runs again.
-func (s *source) dropCopies(ctx context.Context, ls []*lease) {
+func (s *queueState) dropCopies(ctx context.Context, ls []*lease) {
 	if len(ls) == 0 {
 		return
 	}
 	gets := make([]*request, len(ls))
 	for i, l := range ls {
-		gets[i] = s.wire.last(s.names.stream, s.copies(l))
+		gets[i] = s.requester.last(s.names.stream, s.copies(l))
 		gets[i].brings = max(len(l.data), 1)
 	}
-	if s.wire.ask(ctx, gets, alive(ls)) != nil {
+	if s.requester.roundTrip(ctx, gets, alive(ls)) != nil {
 		return
 	}
 	var copies []*stored
@@ -221,32 +221,32 @@ func (s *source) dropCopies(ctx context.Context, ls []*lease) {
 }
 
 // replaces reports whether a message is a copy that replaces a delivery's.
-func (s *source) replaces(m *stored, l *lease) bool {
-	return m != nil && m.seq > l.seq && m.header.Get(headerReplaces) == s.mark(l.seq, l.stored)
+func (s *queueState) replaces(m *stored, l *lease) bool {
+	return m != nil && m.seq > l.seq && m.header.Get(headerReplaces) == s.originID(l.seq, l.stored)
 }
 
 // remove acknowledges messages, and deletes those that another worker may have. It also
 // deletes if an answer is missing: a server that was killed may have forgotten that it
 // delivered a message, and then ignores an acknowledgement.
-func (s *source) remove(ctx context.Context, ls []*lease) []error {
+func (s *queueState) remove(ctx context.Context, ls []*lease) []error {
 	room := make([]request, len(ls))
 	rs := make([]*request, len(ls))
 	deleted := make([]bool, len(ls))
 	for i, l := range ls {
 		if deleted[i] = l.ack == ""; deleted[i] {
-			room[i] = *s.wire.remove(s.names.stream, l.seq)
+			room[i] = *s.requester.remove(s.names.stream, l.seq)
 		} else {
-			room[i] = *l.done()
+			room[i] = *l.ackRequest()
 		}
 		rs[i] = &room[i]
 	}
 	keep := alive(ls)
-	why := s.wire.ask(ctx, rs, func(i int) bool {
+	why := s.requester.roundTrip(ctx, rs, func(i int) bool {
 		if deleted[i] {
 			return keep(i)
 		}
 		deleted[i] = true
-		away := s.wire.remove(s.names.stream, ls[i].seq)
+		away := s.requester.remove(s.names.stream, ls[i].seq)
 		rs[i].subject, rs[i].data = away.subject, away.data
 		return keep(i)
 	})
@@ -260,7 +260,7 @@ func (s *source) remove(ctx context.Context, ls []*lease) []error {
 			_, err = r.removed()
 		}
 		if err != nil {
-			errs[i] = unless(err, why)
+			errs[i] = preferCause(err, why)
 		}
 	}
 	return errs
@@ -271,9 +271,9 @@ func alive(ls []*lease) func(i int) bool {
 	return func(i int) bool { return time.Now().Before(ls[i].until) }
 }
 
-// unless prefers the error that ended a batch of requests to the error of a request
+// preferCause prefers the error that ended a batch of requests to the error of a request
 // without an answer.
-func unless(err, why error) error {
+func preferCause(err, why error) error {
 	if err == errNoAnswer && why != nil {
 		return fmt.Errorf("%w: %w", errNoAnswer, why)
 	}
@@ -295,7 +295,7 @@ func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, step settleSt
 			if errs[i] == nil || isLost(errs[i]) {
 				q.held.drop(l)
 			} else {
-				q.held.back(q.source, l, l.until)
+				q.held.unclaim(q.queueState, l, l.until)
 			}
 		}
 		return errs
@@ -305,7 +305,7 @@ func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, step settleSt
 // claim runs a step for the deliveries whose lease is held, and records the others. The
 // step ends when the last of the leases has ended.
 func (q *queue) claim(ctx context.Context, ds []*driver.Delivery, step settleStep) error {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return err
 	}
 	defer q.p.calls.Done()
@@ -317,7 +317,7 @@ func (q *queue) claim(ctx context.Context, ds []*driver.Delivery, step settleSte
 		ends   []time.Time // of the leases, which are others' when the step is over
 		end    time.Time
 	)
-	taken, err := q.held.take(ctx, ds)
+	taken, err := q.held.claim(ctx, ds)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.cfg.Name, err)
 	}

@@ -16,22 +16,22 @@ import (
 // A task whose worker was killed counts as leased until a process asks for tasks after
 // its lease has ended: the server checks no sooner.
 func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return driver.Stats{}, err
 	}
 	defer q.p.calls.Done()
-	if err := q.wakeDue(ctx); err != nil {
+	if err := q.promoteDue(ctx); err != nil {
 		return driver.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
 	}
 	for try := 1; ; try++ {
-		moves := q.moves.settled()
+		moves := q.moves.awaitNone()
 		st, err := q.count(ctx)
-		moved := !q.moves.none(moves) && try < 3
+		moved := !q.moves.unchangedSince(moves) && try < 3
 		if err == nil && !moved && st.Ready+st.Scheduled+st.Leased == 0 && try < 20 {
 			moved, err = q.some(ctx)
 		}
 		if err == nil && moved && try == 3 {
-			_, err = q.sweep(ctx)
+			_, err = q.removeReappeared(ctx)
 		}
 		if err != nil {
 			return driver.Stats{}, fmt.Errorf("stats of queue %q: %w", q.cfg.Name, err)
@@ -45,16 +45,16 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 // some reports whether there are tasks. Each consumer counts on its own, a moment after
 // the stream. A message that moves between consumers, such as a fired schedule, may
 // therefore be with none. So a queue that seems empty is read itself.
-func (s *source) some(ctx context.Context) (bool, error) {
+func (s *queueState) some(ctx context.Context) (bool, error) {
 	places := []string{"q.>", "d.>"}
 	if s.kind == driver.FIFO {
-		places = []string{placeHead + ".>", placeWaiting + ".>", placeLine + ".>", "d.>"} // a tomb is not a task
+		places = []string{placeHead + ".>", placeWaiting + ".>", placeFollowers + ".>", "d.>"} // a tomb is not a task
 	}
 	gets := make([]*request, len(places))
 	for i, place := range places {
-		gets[i] = s.wire.last(s.names.stream, s.root+place)
+		gets[i] = s.requester.last(s.names.stream, s.root+place)
 	}
-	if err := s.wire.ask(ctx, gets, nil); err != nil {
+	if err := s.requester.roundTrip(ctx, gets, nil); err != nil {
 		return false, err
 	}
 	for _, r := range gets {
@@ -77,9 +77,9 @@ func (m *moves) begin() (end func()) {
 	return func() { m.over.Add(1) }
 }
 
-// settled waits a short time until no move is in progress, and returns how many there
+// awaitNone waits a short time until no move is in progress, and returns how many there
 // were so far.
-func (m *moves) settled() int64 {
+func (m *moves) awaitNone() int64 {
 	for range 100 {
 		if n := m.over.Load(); n == m.begun.Load() {
 			return n
@@ -89,48 +89,48 @@ func (m *moves) settled() int64 {
 	return -1
 }
 
-// none reports whether no move has begun since settled returned n.
-func (m *moves) none(n int64) bool { return m.begun.Load() == n }
+// unchangedSince reports whether no move has begun since awaitNone returned n.
+func (m *moves) unchangedSince(n int64) bool { return m.begun.Load() == n }
 
 func (q *queue) count(ctx context.Context) (st driver.Stats, err error) {
 	pulled, _ := q.consumers()
-	var idle, line []string
+	var idle, followers []string
 	for _, c := range pulled {
 		if c == headConsumer {
-			idle, line = []string{schedConsumer(lanePlain), waitingConsumer}, []string{lineConsumer}
+			idle, followers = []string{schedConsumer(defaultPartition), waitingConsumer}, []string{followersConsumer}
 		} else {
 			idle = append(idle, schedConsumer(c[len(readyConsumer("")):]))
 		}
 	}
 	// In the order in which tasks pass through them.
-	states, err := q.wire.infos(ctx, q.names.stream, slices.Concat(idle, line, pulled)...)
+	states, err := q.requester.infos(ctx, q.names.stream, slices.Concat(idle, followers, pulled)...)
 	if err != nil {
 		return st, err
 	}
 	var oldest []*request
 	for i, c := range states {
 		pending := int64(c.Pending)
-		from, k := "", i-len(idle)-len(line)
+		from, k := "", i-len(idle)-len(followers)
 		switch {
 		case i < len(idle):
-			st.Scheduled += pending + c.AckPending // see wake
+			st.Scheduled += pending + c.AckPending // see promoteDelayed
 			continue
 		case k < 0:
-			from = q.all(placeLine)
+			from = q.all(placeFollowers)
 		default:
 			from = q.pulledFrom(pulled[k])
 			st.Leased += c.AckPending
 		}
 		if st.Ready += pending; pending > 0 {
-			oldest = append(oldest, q.wire.next(q.names.stream, from, c.Delivered.Stream+1))
+			oldest = append(oldest, q.requester.next(q.names.stream, from, c.Delivered.Stream+1))
 		}
 	}
 	if st.OldestAge, err = q.age(ctx, oldest); err != nil {
 		return st, err
 	}
-	if dead := q.graves(); dead != nil {
-		lane := originLane(q.name)
-		states, err := q.wire.infos(ctx, dead.names.stream, readyConsumer(lane), schedConsumer(lane))
+	if dead := q.deadQueue(); dead != nil {
+		partition := originPartition(q.name)
+		states, err := q.requester.infos(ctx, dead.names.stream, readyConsumer(partition), schedConsumer(partition))
 		if err != nil {
 			return st, err
 		}
@@ -141,7 +141,7 @@ func (q *queue) count(ctx context.Context) (st driver.Stats, err error) {
 
 // age is how long the oldest of some messages has been due.
 func (q *queue) age(ctx context.Context, gets []*request) (oldest time.Duration, err error) {
-	if err := q.wire.ask(ctx, gets, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, gets, nil); err != nil {
 		return 0, err
 	}
 	now := time.Now()

@@ -32,49 +32,49 @@ const slack = time.Second
 // the request still reaches the server before the server's own lease ends.
 const late = slack / 2
 
-// A source is the state of a queue that its handles in this provider share.
-type source struct {
+// A queueState is the state of a queue that its handles in this provider share.
+type queueState struct {
 	names
-	p     *Provider
-	wire  *wire
-	name  string
-	kind  driver.QueueType
-	dlq   atomic.Bool
-	held  leases
-	moves moves
+	p         *Provider
+	requester *requester
+	name      string
+	kind      driver.QueueType
+	dlq       atomic.Bool
+	held      leases
+	moves     moves
 
 	mu      sync.Mutex
 	levels  int
 	pulled  []string      // the consumers that tasks come from, in order
 	counted []string      // all consumers
 	unit    time.Duration // the lease that their deliveries begin with
-	dead    *source       // the dead letter queue; nil on a dead letter queue
+	dead    *queueState   // the dead letter queue; nil on a dead letter queue
 
 	bounds atomic.Pointer[bounds] // of a stream that refuses messages beyond them; nil: none
 
-	tidying  sync.Mutex
-	tidied   time.Time // the last run of tidy
-	searched time.Time // its last search for ghosts
-	connects uint64    // how often the connection had been lost by then
-	gathered uint64    // the end of the stream at the last gather
-	looked   time.Time // the last search for strays
+	housekeeping           sync.Mutex
+	lastHousekeeping       time.Time // the last run of housekeep
+	lastReappearedSearch   time.Time // its last search for reappeared messages
+	connects               uint64    // how often the connection had been lost by then
+	compactedTo            uint64    // the end of the stream at the last gather
+	lastMisaddressedSearch time.Time // the last search for misaddressed messages
 }
 
-func newSource(p *Provider, name string, kind driver.QueueType) *source {
-	return &source{names: namesOf(p.prefix, name), p: p, wire: p.wire, name: name, kind: kind, held: leases{by: make(map[string]*lease), seqs: make(map[uint64]*lease), lapsing: make(chan struct{}, 1)}}
+func newQueueState(p *Provider, name string, kind driver.QueueType) *queueState {
+	return &queueState{names: namesOf(p.prefix, name), p: p, requester: p.requester, name: name, kind: kind, held: leases{byReceipt: make(map[string]*lease), bySeq: make(map[uint64]*lease), givingBack: make(chan struct{}, 1)}}
 }
 
-func (s *source) isDLQ() bool { return s.dlq.Load() }
+func (s *queueState) isDLQ() bool { return s.dlq.Load() }
 
-// declared is declare, but ends when the server refuses a request.
-func (s *source) declared(ctx context.Context, cfg driver.QueueConfig) error {
+// declareWatched is declare, but ends when the server refuses a request.
+func (s *queueState) declareWatched(ctx context.Context, cfg driver.QueueConfig) error {
 	about := []string{apiPrefix(s.p.js.Options()), s.p.prefix + "."}
-	return unavailable(heard(ctx, s.wire.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) }))
+	return unavailable(cancelOnRefusal(ctx, s.requester.nc, about, func(ctx context.Context) error { return s.declare(ctx, cfg) }))
 }
 
 // declare creates or verifies streams and consumers: those of the queue, and on its
 // dead letter queue those for the tasks that die here.
-func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
+func (s *queueState) declare(ctx context.Context, cfg driver.QueueConfig) error {
 	meta, err := s.stream(ctx, cfg, "")
 	if err != nil {
 		return err
@@ -85,11 +85,11 @@ func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
 			return fmt.Errorf("%w; if no queue names it any more, remove %s from the metadata of stream %s", err, metaDLQ, s.names.stream)
 		}
 	} else {
-		dead := newSource(s.p, cfg.DLQ, driver.Standard)
+		dead := newQueueState(s.p, cfg.DLQ, driver.Standard)
 		if _, err := dead.stream(ctx, driver.QueueConfig{Name: cfg.DLQ, Type: driver.Standard}, s.name); err != nil {
 			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 		}
-		if err := dead.lane(ctx, originLane(s.name), cfg.Visibility); err != nil {
+		if err := dead.partitionConsumers(ctx, originPartition(s.name), cfg.Visibility); err != nil {
 			return fmt.Errorf("its dead letter queue %q: %w", cfg.DLQ, err)
 		}
 		s.mu.Lock()
@@ -100,18 +100,18 @@ func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
 	s.levels = max(s.levels, cfg.Levels)
 	levels := s.levels
 	s.mu.Unlock()
-	aside := []string{s.all(placeKey), s.all(placeAnchor)}
+	others := []string{s.all(placeKey), s.all(placeAnchor)}
 	if cfg.Type == driver.FIFO {
-		aside = append(aside, s.all(placeTomb))
+		others = append(others, s.all(placeTomb))
 	}
-	if err := s.consumer(ctx, asideConsumer, cfg.Visibility, aside...); err != nil {
+	if err := s.consumer(ctx, otherConsumer, cfg.Visibility, others...); err != nil {
 		return err
 	}
 	if cfg.Type == driver.FIFO {
 		err = s.fifoConsumers(ctx, cfg.Visibility)
 	} else {
 		for n := range levels {
-			err = errors.Join(err, s.lane(ctx, strconv.Itoa(n), cfg.Visibility))
+			err = errors.Join(err, s.partitionConsumers(ctx, strconv.Itoa(n), cfg.Visibility))
 		}
 	}
 	if err != nil {
@@ -120,13 +120,13 @@ func (s *source) declare(ctx context.Context, cfg driver.QueueConfig) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
-	_ = s.tidyAll(ctx) // a Dequeue repeats what fails here
+	_ = s.housekeepNow(ctx) // a Dequeue repeats what fails here
 	return nil
 }
 
 // stream creates or verifies the stream, and returns its metadata. of is the queue that
 // it serves as dead letter queue; "": it is opened as a queue.
-func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) (map[string]string, error) {
+func (s *queueState) stream(ctx context.Context, cfg driver.QueueConfig, of string) (map[string]string, error) {
 	st, err := s.p.js.Stream(ctx, s.names.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		meta := map[string]string{metaType: string(cfg.Type)}
@@ -160,7 +160,7 @@ func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) 
 		have.Replicas = s.p.replicas
 	}
 	if of != "" && have.Metadata[metaDLQ] != "1" {
-		if err := s.spare(ctx, have.Metadata[metaOwn], of); err != nil {
+		if err := s.refuseTaskQueue(ctx, have.Metadata[metaOwn], of); err != nil {
 			return nil, err
 		}
 		have.Metadata = maps.Clone(have.Metadata)
@@ -178,10 +178,10 @@ func (s *source) stream(ctx context.Context, cfg driver.QueueConfig, of string) 
 	return have.Metadata, nil
 }
 
-// spare refuses to make a queue for tasks the dead letter queue of another. Such a
-// queue has a dead letter queue of an unusual name, or has handed out tasks. A dead
+// refuseTaskQueue refuses to make a queue for tasks the dead letter queue of another. Such
+// a queue has a dead letter queue of an unusual name, or has handed out tasks. A dead
 // letter queue opened before the queue that names it has neither.
-func (s *source) spare(ctx context.Context, own, of string) error {
+func (s *queueState) refuseTaskQueue(ctx context.Context, own, of string) error {
 	usual := s.name + "-dlq"
 	if own == "" {
 		own = usual
@@ -202,7 +202,7 @@ func (s *source) spare(ctx context.Context, own, of string) error {
 	return fmt.Errorf("%w: it is a queue for tasks, with one of its own, %q: name another", driver.ErrQueueMismatch, own)
 }
 
-func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.StreamConfig {
+func (s *queueState) streamConfig(meta map[string]string, limit int64) jetstream.StreamConfig {
 	cfg := jetstream.StreamConfig{
 		Name:              s.names.stream,
 		Description:       fmt.Sprintf("taskgen queue %q", s.name),
@@ -223,7 +223,7 @@ func (s *source) streamConfig(meta map[string]string, limit int64) jetstream.Str
 }
 
 // verify returns what does not fit in an existing stream.
-func (s *source) verify(have jetstream.StreamConfig, kind driver.QueueType) error {
+func (s *queueState) verify(have jetstream.StreamConfig, kind driver.QueueType) error {
 	if got := have.Metadata[metaType]; got != string(kind) {
 		if got == "" {
 			return fmt.Errorf("%w: stream %s was not made by taskgen: choose another name or prefix", driver.ErrQueueMismatch, have.Name)
@@ -252,19 +252,19 @@ func (s *source) verify(have jetstream.StreamConfig, kind driver.QueueType) erro
 	return nil
 }
 
-// lane creates the consumers of one lane: one to pull from, and one that counts its
-// schedules.
-func (s *source) lane(ctx context.Context, lane string, visibility time.Duration) error {
-	if err := s.consumer(ctx, schedConsumer(lane), visibility, s.all(placeScheduled+lane)); err != nil {
+// partitionConsumers creates the consumers of one partition: one to pull from, and one that
+// counts its schedules.
+func (s *queueState) partitionConsumers(ctx context.Context, partition string, visibility time.Duration) error {
+	if err := s.consumer(ctx, schedConsumer(partition), visibility, s.all(placeScheduled+partition)); err != nil {
 		return err
 	}
-	return s.consumer(ctx, readyConsumer(lane), visibility, s.all(placeReady+lane))
+	return s.consumer(ctx, readyConsumer(partition), visibility, s.all(placeReady+partition))
 }
 
-func (s *source) fifoConsumers(ctx context.Context, visibility time.Duration) error {
+func (s *queueState) fifoConsumers(ctx context.Context, visibility time.Duration) error {
 	return errors.Join(
-		s.consumer(ctx, schedConsumer(lanePlain), visibility, s.all(placeDelayed)),
-		s.consumer(ctx, lineConsumer, visibility, s.all(placeLine)),
+		s.consumer(ctx, schedConsumer(defaultPartition), visibility, s.all(placeDelayed)),
+		s.consumer(ctx, followersConsumer, visibility, s.all(placeFollowers)),
 		s.consumer(ctx, waitingConsumer, visibility, s.all(placeWaiting)),
 		s.consumer(ctx, headConsumer, visibility, s.all(placeHead), s.all(placeJoining)),
 	)
@@ -272,7 +272,7 @@ func (s *source) fifoConsumers(ctx context.Context, visibility time.Duration) er
 
 // consumer creates a durable pull consumer if it is missing. An existing one keeps its
 // ack wait, because other processes rely on it.
-func (s *source) consumer(ctx context.Context, name string, visibility time.Duration, filters ...string) error {
+func (s *queueState) consumer(ctx context.Context, name string, visibility time.Duration, filters ...string) error {
 	switch _, err := s.p.js.Consumer(ctx, s.names.stream, name); {
 	case err == nil:
 		return nil
@@ -305,7 +305,7 @@ func (s *source) consumer(ctx context.Context, name string, visibility time.Dura
 
 // refresh finds the consumers that tasks come from. A dead letter queue gets more with
 // every queue that names it.
-func (s *source) refresh(ctx context.Context) error {
+func (s *queueState) refresh(ctx context.Context) error {
 	var list struct {
 		Consumers []string `json:"consumers"`
 		Total     int      `json:"total"`
@@ -313,7 +313,7 @@ func (s *source) refresh(ctx context.Context) error {
 	var pulled, counted []string
 	for offset, more := 0, true; more; {
 		list.Consumers = nil
-		if err := s.wire.one(ctx, "CONSUMER.NAMES."+s.names.stream, map[string]any{"offset": offset}, &list); err != nil {
+		if err := s.requester.callAPI(ctx, "CONSUMER.NAMES."+s.names.stream, map[string]any{"offset": offset}, &list); err != nil {
 			return fmt.Errorf("list the consumers of stream %s: %w", s.names.stream, err)
 		}
 		counted = append(counted, list.Consumers...)
@@ -329,7 +329,7 @@ func (s *source) refresh(ctx context.Context) error {
 		return fmt.Errorf("stream %s has lost its consumers", s.names.stream)
 	}
 	slices.SortFunc(pulled, func(a, b string) int { return levelOf(b) - levelOf(a) })
-	state, err := s.wire.infos(ctx, s.names.stream, pulled...)
+	state, err := s.requester.infos(ctx, s.names.stream, pulled...)
 	if err != nil {
 		return err
 	}
@@ -345,7 +345,7 @@ func (s *source) refresh(ctx context.Context) error {
 	return nil
 }
 
-// levelOf is the level of a consumer's lane, -1 if the lane is not a level.
+// levelOf is the level of a consumer's partition, -1 if the partition is not a level.
 func levelOf(consumer string) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(consumer, readyConsumer("")))
 	if err != nil {
@@ -356,21 +356,21 @@ func levelOf(consumer string) int {
 
 // consumers returns the consumers that tasks come from, and the lease that their
 // deliveries begin with, 0 if it differs.
-func (s *source) consumers() ([]string, time.Duration) {
+func (s *queueState) consumers() ([]string, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pulled, s.unit
 }
 
-func (s *source) graves() *source {
+func (s *queueState) deadQueue() *queueState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dead
 }
 
 // repair recreates consumers that were deleted.
-func (s *source) repair(ctx context.Context, cfg driver.QueueConfig) error {
+func (s *queueState) repair(ctx context.Context, cfg driver.QueueConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
-	return s.declared(ctx, cfg)
+	return s.declareWatched(ctx, cfg)
 }

@@ -17,17 +17,17 @@ import (
 
 var (
 	errNoAnswer = fmt.Errorf("%w: no answer from NATS", driver.ErrUnavailable)
-	// errAway is the error for a lost connection.
-	errAway = fmt.Errorf("%w: the connection to NATS is lost", driver.ErrUnavailable)
-	// errAstray says that a consumer is missing, or unusable, now.
-	errAstray = fmt.Errorf("%w: the consumer is away", driver.ErrUnavailable)
+	// errDisconnected is the error for a lost connection.
+	errDisconnected = fmt.Errorf("%w: the connection to NATS is lost", driver.ErrUnavailable)
+	// errNoConsumer says that a consumer is missing, or unusable, now.
+	errNoConsumer = fmt.Errorf("%w: the consumer is away", driver.ErrUnavailable)
 	// errContended says that a guard failed each time.
 	errContended = fmt.Errorf("%w: other writers were faster %d times", driver.ErrUnavailable, rounds)
 )
 
-// unheard are the errors with which the client says that it has no connection, or no
+// transportErrors are the errors with which the client says that it has no connection, or no
 // answer.
-var unheard = []error{
+var transportErrors = []error{
 	context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF,
 	nats.ErrTimeout, nats.ErrNoResponders, nats.ErrNoServers, nats.ErrDisconnected, nats.ErrStaleConnection, nats.ErrSlowConsumer,
 	nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded,
@@ -50,7 +50,7 @@ func unavailable(err error) error {
 		if !temporary(answer.Code, int(answer.ErrorCode)) {
 			return err
 		}
-	case errors.As(err, &broken), slices.ContainsFunc(unheard, func(e error) bool { return errors.Is(err, e) }):
+	case errors.As(err, &broken), slices.ContainsFunc(transportErrors, func(e error) bool { return errors.Is(err, e) }):
 	default:
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 	for _, err := range []error{
 		context.Canceled, context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoServers, nats.ErrConnectionClosed, nats.ErrNoResponders,
-		&net.OpError{Op: "dial", Err: errors.New("refused")}, &jetstream.APIError{Code: 503, ErrorCode: 10008}, errAway, errNoAnswer, errAstray,
+		&net.OpError{Op: "dial", Err: errors.New("refused")}, &jetstream.APIError{Code: 503, ErrorCode: 10008}, errDisconnected, errNoAnswer, errNoConsumer,
 	} {
 		got := unavailable(fmt.Errorf("stats: %w", err))
 		require.ErrorIs(t, got, driver.ErrUnavailable)

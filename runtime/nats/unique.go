@@ -43,7 +43,7 @@ func parseClaim(data []byte) *claim {
 }
 
 // record is a request that writes a claim.
-func (s *source) record(c *claim, g guard) *request {
+func (s *queueState) record(c *claim, g guard) *request {
 	data, _ := json.Marshal(c) // plain values: it cannot fail
 	left := max(time.Until(time.Unix(0, c.Until)), 0)/time.Second + 60
 	return publish(s.at(placeKey, tail(none, c.key, none)), data, g, nats.Header{
@@ -68,15 +68,15 @@ func (q *queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enq
 		var again []*entry
 		rs := make([]*request, len(todo))
 		for i, e := range todo {
-			rs[i] = q.record(e.claim, guard{q.keyed(e.claim.key), e.claim.expect})
+			rs[i] = q.record(e.claim, guard{q.keyPattern(e.claim.key), e.claim.expect})
 			e.claim.request = rs[i]
 		}
-		why := q.wire.ask(ctx, rs, nil)
+		why := q.requester.roundTrip(ctx, rs, nil)
 		for _, e := range todo {
 			seq, err := e.claim.request.ack()
 			if codeOf(err) == codeWrongSequence && round < rounds {
 				var won, retry bool
-				if won, retry, err = q.contest(ctx, e, answers); retry {
+				if won, retry, err = q.resolveClaim(ctx, e, answers); retry {
 					again = append(again, e)
 					continue
 				} else if err == nil && !won {
@@ -86,7 +86,7 @@ func (q *queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enq
 				e.claim.seq = seq
 			}
 			if err != nil {
-				failed[e.index] = fmt.Errorf("claim the unique key of task %s on queue %q: %w", e.task.ID, q.cfg.Name, full(unless(err, why)))
+				failed[e.index] = fmt.Errorf("claim the unique key of task %s on queue %q: %w", e.task.ID, q.cfg.Name, queueFull(preferCause(err, why)))
 				continue
 			}
 			windows = append(windows, e)
@@ -96,25 +96,25 @@ func (q *queue) claimKeys(ctx context.Context, es []*entry, answers []driver.Enq
 	return append(free, windows...), windows
 }
 
-// contest finds the holder of a key that could not be claimed.
-func (q *queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued) (won, retry bool, err error) {
-	get := q.wire.last(q.names.stream, q.keyed(e.claim.key))
-	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+// resolveClaim finds the holder of a key that could not be claimed.
+func (q *queue) resolveClaim(ctx context.Context, e *entry, answers []driver.Enqueued) (won, retry bool, err error) {
+	get := q.requester.last(q.names.stream, q.keyPattern(e.claim.key))
+	if err := q.requester.roundTrip(ctx, []*request{get}, nil); err != nil {
 		return false, false, err
 	}
 	m, err := get.message()
 	if err != nil {
 		return false, false, err
 	}
-	if ghost, err := q.ghosts(ctx, []*stored{m}); err != nil {
+	if isReappeared, err := q.reappeared(ctx, []*stored{m}); err != nil {
 		return false, false, err
-	} else if ghost[0] {
+	} else if isReappeared[0] {
 		e.claim.expect = 0
 		_, err := q.discard(ctx, []*stored{m})
 		return false, err == nil, err
 	}
 	holder, held := q.holder(m)
-	if !held || e.stray != 0 && m.seq == e.stray {
+	if !held || e.recoveredFrom != 0 && m.seq == e.recoveredFrom {
 		if e.claim.expect = 0; m != nil {
 			e.claim.expect = m.seq
 		}
@@ -127,8 +127,8 @@ func (q *queue) contest(ctx context.Context, e *entry, answers []driver.Enqueued
 			return true, false, nil
 		}
 		if !c.Sure && time.Since(m.at) > unsureFor {
-			there := q.wire.last(q.names.stream, q.at(anyPlace, tail("*", "*", token(c.ID))))
-			if err := q.wire.ask(ctx, []*request{there}, nil); err != nil {
+			there := q.requester.last(q.names.stream, q.at(anyPlace, tail("*", "*", token(c.ID))))
+			if err := q.requester.roundTrip(ctx, []*request{there}, nil); err != nil {
 				return false, false, err
 			}
 			if task, err := there.message(); err != nil || task == nil {
@@ -151,8 +151,8 @@ func (q *queue) confirmKeys(ctx context.Context, windows []*entry, answers []dri
 			e.claim.Sure = true
 			rs = append(rs, q.record(e.claim, guard{q.at(placeKey, tail(none, e.claim.key, none)), e.claim.seq}))
 		case isDuplicate(err):
-			rs = append(rs, q.wire.remove(q.names.stream, e.claim.seq))
+			rs = append(rs, q.requester.remove(q.names.stream, e.claim.seq))
 		}
 	}
-	_ = q.wire.ask(ctx, rs, nil)
+	_ = q.requester.roundTrip(ctx, rs, nil)
 }

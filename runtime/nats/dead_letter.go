@@ -23,31 +23,31 @@ const (
 	headerCut    = "Taskgen-Cut"     // how many bytes it had, if its end is cut off
 )
 
-// Bounds of the reason, in bytes, tried one after the other.
-var reasons = []int{1 << 10, 128, 0}
+// reasonLimits bound the reason, in bytes. They are tried one after the other.
+var reasonLimits = []int{1 << 10, 128, 0}
 
-// burialWait is how long messages that are no tasks may be on their way to the dead
-// letter queue, and asideWait how long a Dequeue waits for that.
+// buryWait is how long messages that are no tasks may be on their way to the dead letter
+// queue, and detachedWait how long a Dequeue waits for that.
 const (
-	burialWait = 30 * time.Second
-	asideWait  = 2 * brief
+	buryWait     = 30 * time.Second
+	detachedWait = 2 * shortWait
 )
 
-// aside runs f to its end even if ctx ends: on a slow link f takes longer than any
+// runDetached runs f to its end even if ctx ends: on a slow link f takes longer than any
 // fetch. A fetch waits for it only for a moment.
-func (q *queue) aside(ctx context.Context, f func(ctx context.Context)) {
-	if q.p.enter() != nil {
+func (q *queue) runDetached(ctx context.Context, f func(ctx context.Context)) {
+	if q.p.beginCall() != nil {
 		return // closed: the leases bring the messages back
 	}
 	over := make(chan struct{})
 	go func() {
 		defer q.p.calls.Done()
 		defer close(over)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burialWait)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), buryWait)
 		defer cancel()
 		f(ctx)
 	}()
-	t := time.NewTimer(asideWait)
+	t := time.NewTimer(detachedWait)
 	defer t.Stop()
 	select {
 	case <-over:
@@ -56,16 +56,16 @@ func (q *queue) aside(ctx context.Context, f func(ctx context.Context)) {
 	}
 }
 
-// salvage buries messages that cannot be decoded. If a burial fails, the message stays,
-// and its lease brings it back.
-func (q *queue) salvage(ctx context.Context, ls []*lease, causes []error) {
+// buryUndecodable moves messages that cannot be decoded to the dead letter queue. If that
+// fails, the message stays, and its lease brings it back.
+func (q *queue) buryUndecodable(ctx context.Context, ls []*lease, causes []error) {
 	tasks := make([]*driver.Task, len(ls))
 	for i, l := range ls {
-		tasks[i] = standIn(l.tail, q.name, l.data, l.stored, causes[i])
+		tasks[i] = undecodableTask(l.tail, q.name, l.data, l.stored, causes[i])
 		l.id, l.raw = tasks[i].ID, true
 	}
-	q.aside(ctx, func(ctx context.Context) {
-		for i, err := range q.bury(ctx, ls, tasks) {
+	q.runDetached(ctx, func(ctx context.Context) {
+		for i, err := range q.moveToDLQ(ctx, ls, tasks) {
 			if err != nil {
 				slog.Warn("taskgen: cannot bury a message that is not a task, will try again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
 				continue
@@ -75,18 +75,18 @@ func (q *queue) salvage(ctx context.Context, ls []*lease, causes []error) {
 	})
 }
 
-// standIn is a valid task in place of a message that is none.
-func standIn(tail, queue string, data []byte, at time.Time, cause error) *driver.Task {
+// undecodableTask is a valid task in place of a message that is none.
+func undecodableTask(tail, queue string, data []byte, at time.Time, cause error) *driver.Task {
 	task := driver.Undecodable("undecodable."+tail, queue, data, at)
 	driver.Bury(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }
 
-// dead reads a message on a dead letter queue: as a task, or as a stand-in with the
-// content of its headers. err is why it cannot be decoded.
-func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *driver.Task, err error) {
+// decodeDead reads a message on a dead letter queue: as a task, or as an
+// undecodableTask with the content of its headers. err is why it cannot be decoded.
+func decodeDead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *driver.Task, err error) {
 	if task, err = driver.DecodeEnvelope(data); err != nil {
-		task = standIn(tail, queue, data, at, err)
+		task = undecodableTask(tail, queue, data, at, err)
 	}
 	for key, name := range map[string]string{headerReason: driver.MetaFailureReason, headerDied: driver.MetaFailedAt, headerOrigin: driver.MetaOriginalQueue} {
 		if value := header.Get(key); value != "" {
@@ -102,22 +102,22 @@ func dead(tail, queue string, data []byte, header nats.Header, at time.Time) (ta
 	return task, err
 }
 
-// letter is a request that stores a dead task or message. A task is written with the
-// reason and its history, as much of that as the server accepts. A message that is no
-// task, or has no room for any of that, is stored as it was, with the reason in
+// deadLetterRequest is a request that stores a dead task or message. A task is written
+// with the reason and its history, as much of that as the server accepts. A message that
+// is no task, or has no room for any of that, is stored as it was, with the reason in
 // headers. If it is as large as the server accepts, its end is cut off.
-func (s *source) letter(l *lease, task *driver.Task) *request {
+func (s *queueState) deadLetterRequest(l *lease, task *driver.Task) *request {
 	header := copied(l.headers) // its redriven original may still be among the dead
 	delete(header, headerCrashes)
 	delete(header, headerReplaces)
-	header[headerMsgID] = []string{s.mark(l.seq, l.stored)}
-	r := publish(s.grave(l), nil, guard{}, header)
+	header[headerMsgID] = []string{s.originID(l.seq, l.stored)}
+	r := publish(s.deadSubject(l), nil, guard{}, header)
 	if !l.raw && s.fit(r, task) {
 		return r
 	}
 	meta := task.Metadata
 	header[headerDied], header[headerOrigin] = []string{meta[driver.MetaFailedAt]}, []string{meta[driver.MetaOriginalQueue]}
-	for _, n := range reasons {
+	for _, n := range reasonLimits {
 		if n > 0 {
 			header[headerReason] = []string{clip(meta[driver.MetaFailureReason], n)}
 		} else { // the message is worth more than its description
@@ -125,20 +125,20 @@ func (s *source) letter(l *lease, task *driver.Task) *request {
 			delete(header, headerDied)
 			delete(header, headerOrigin)
 		}
-		if r.data = l.data; r.size() <= s.room() {
+		if r.data = l.data; r.size() <= s.maxMessage() {
 			return r
 		}
 	}
-	header[headerReason] = []string{clip(meta[driver.MetaFailureReason], reasons[0])}
+	header[headerReason] = []string{clip(meta[driver.MetaFailureReason], reasonLimits[0])}
 	header[headerDied], header[headerOrigin] = []string{meta[driver.MetaFailedAt]}, []string{meta[driver.MetaOriginalQueue]}
 	header[headerCut] = []string{strconv.Itoa(len(l.data))}
 	r.data = nil
-	r.data = l.data[:max(min(len(l.data), s.room()-r.size()), 0)]
+	r.data = l.data[:max(min(len(l.data), s.maxMessage()-r.size()), 0)]
 	return r
 }
 
-// room is the largest message that the server accepts, headers included.
-func (s *source) room() int { return int(s.wire.nc.MaxPayload()) }
+// maxMessage is the largest message that the server accepts, headers included.
+func (s *queueState) maxMessage() int { return int(s.requester.nc.MaxPayload()) }
 
 // size is the size of a request as a message.
 func (r *request) size() int {
@@ -157,21 +157,21 @@ func (r *request) size() int {
 
 // fit makes the data of a request the envelope of a task, if necessary without the
 // history of its failures, and reports whether the server accepts it.
-func (s *source) fit(r *request, task *driver.Task) bool {
-	if r.data = driver.AppendEnvelope(nil, task); len(r.data)+headroom/2 <= s.room() || r.size() <= s.room() {
+func (s *queueState) fit(r *request, task *driver.Task) bool {
+	if r.data = driver.AppendEnvelope(nil, task); len(r.data)+headroom/2 <= s.maxMessage() || r.size() <= s.maxMessage() {
 		return true
 	}
 	bare := *task
 	bare.Metadata = maps.Clone(task.Metadata)
 	maps.DeleteFunc(bare.Metadata, func(key, _ string) bool { return isHistory(key) })
-	if r.data = driver.AppendEnvelope(nil, &bare); r.size() <= s.room() {
+	if r.data = driver.AppendEnvelope(nil, &bare); r.size() <= s.maxMessage() {
 		return true
 	}
 	if reason, ok := bare.Metadata[driver.MetaFailureReason]; ok {
 		bare.Metadata[driver.MetaFailureReason] = clip(reason, 128)
 	}
 	r.data = driver.AppendEnvelope(nil, &bare)
-	return r.size() <= s.room()
+	return r.size() <= s.maxMessage()
 }
 
 func isHistory(key string) bool {
@@ -205,21 +205,21 @@ func tooLarge(err error) error {
 	return err
 }
 
-// buryFixed buries a message that is too large to be moved to where workers look. It
-// reports whether the message is gone.
-func (s *source) buryFixed(ctx context.Context, l *lease) bool {
-	if s.graves() == nil {
+// buryOversized moves a message to the dead letter queue that is too large to be moved to
+// where workers look. It reports whether the message is gone.
+func (s *queueState) buryOversized(ctx context.Context, l *lease) bool {
+	if s.deadQueue() == nil {
 		return false
 	}
 	cause := fmt.Errorf("%w: it cannot be moved from %s: with headers it is more than the server takes", driver.ErrPayloadTooLarge, l.subject)
 	task, err := driver.DecodeEnvelope(l.data)
 	if err != nil {
-		task = standIn(l.tail, s.name, l.data, l.stored, err)
+		task = undecodableTask(l.tail, s.name, l.data, l.stored, err)
 	}
 	driver.Bury(task, s.name, time.Now(), cause)
 	l.raw, l.until = true, time.Now().Add(answerWait)
-	r := s.letter(l, task)
-	if err = s.wire.ask(ctx, []*request{r}, nil); err == nil {
+	r := s.deadLetterRequest(l, task)
+	if err = s.requester.roundTrip(ctx, []*request{r}, nil); err == nil {
 		_, err = r.ack()
 	}
 	if err == nil {
@@ -234,9 +234,9 @@ func (s *source) buryFixed(ctx context.Context, l *lease) bool {
 	return true
 }
 
-// fixed is a stand-in for the lease of a message that no worker has.
-func (s *source) fixed(m *stored) *lease {
-	l := s.relict(m, "")
+// unheldLease is a placeholderLease with the content of the message, which no worker has.
+func (s *queueState) unheldLease(m *stored) *lease {
+	l := s.placeholderLease(m, "")
 	l.data, l.headers, l.stored = m.data, m.header, m.at
 	return l
 }

@@ -15,19 +15,19 @@ func isDuplicate(err error) bool { return errors.Is(err, driver.ErrDuplicate) }
 // Redrive implements [driver.Redriver]. Tasks that a worker of the dead letter queue has
 // leased stay, and so do those whose ID is on the queue again: the error is then a
 // *BatchError with ErrDuplicate, in the order of the tasks that were found. It takes 2
-// requests per task, in pages of 1000, and more for a task whose burial was interrupted.
+// requests per task, in pages of 1000, and more for a task whose move there was interrupted.
 // With nil ids it leaves alone the tasks that die while it runs.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
 	var moved []string
 	var be driver.BatchError
-	looked := 0
+	lastMisaddressedSearch := 0
 	err := q.eachDead(ctx, ids, func(page []*stored) error {
 		page, err := q.latest(ctx, page)
 		if err != nil {
@@ -51,9 +51,9 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 			return around // nothing was moved
 		}
 		for i, m := range page {
-			be.Add(looked+i, deadID(m), failed[i])
+			be.Add(lastMisaddressedSearch+i, deadID(m), failed[i])
 		}
-		looked += len(page)
+		lastMisaddressedSearch += len(page)
 		return errors.Join(err, around)
 	})
 	if err != nil {
@@ -79,16 +79,16 @@ func deadID(m *stored) string {
 // eachDead calls f with the dead tasks of this queue that no worker has leased, in
 // pages: all current ones, or those with the given IDs.
 func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) error) error {
-	dead := q.graves()
-	lane := originLane(q.name)
-	states, err := q.wire.infos(ctx, dead.names.stream, readyConsumer(lane))
+	dead := q.deadQueue()
+	partition := originPartition(q.name)
+	states, err := q.requester.infos(ctx, dead.names.stream, readyConsumer(partition))
 	if err != nil {
 		return err
 	}
 	leased := states[0].Delivered.Stream // a message up to here is with a worker
 	if ids == nil {
-		last := dead.wire.last(dead.names.stream, dead.all(placeReady+lane))
-		if err := q.wire.ask(ctx, []*request{last}, nil); err != nil {
+		last := dead.requester.last(dead.names.stream, dead.all(placeReady+partition))
+		if err := q.requester.roundTrip(ctx, []*request{last}, nil); err != nil {
 			return err
 		}
 		end, err := last.message()
@@ -96,7 +96,7 @@ func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 			return err
 		}
 		for after := leased; after < end.seq; {
-			page, err := dead.list(ctx, stretch{dead.all(placeReady + lane), after + 1, end.seq}, 0, batchSize)
+			page, err := dead.list(ctx, seqRange{dead.all(placeReady + partition), after + 1, end.seq}, 0, batchSize)
 			if err != nil || len(page) == 0 {
 				return err
 			}
@@ -109,7 +109,7 @@ func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 	}
 	var found []*stored
 	for _, id := range ids {
-		page, err := dead.list(ctx, stretch{dead.at(placeReady+lane, tail(none, none, token(id))), leased + 1, noEnd}, 0, batchSize)
+		page, err := dead.list(ctx, seqRange{dead.at(placeReady+partition, tail(none, none, token(id))), leased + 1, noEnd}, 0, batchSize)
 		if err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 // latest removes those of a page that were redriven and have died again since: the
 // process that redrove them died before it removed them.
 func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
-	dead := q.graves()
-	type origin struct{ mark, subject string } // the subject, because a recreated stream counts from the start
+	dead := q.deadQueue()
+	type origin struct{ originID, subject string } // the subject, because a recreated stream counts from the start
 	redriven := make(map[origin]bool)
 	for _, m := range page {
 		if from := m.header.Get(headerRedriven); from != "" {
@@ -139,13 +139,13 @@ func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	kept := make([]*stored, 0, len(page))
 	var rs []*request
 	for _, m := range page {
-		if redriven[origin{dead.mark(m.seq, m.at), m.subject}] || redriven[origin{dead.mark(m.seq, time.Time{}), m.subject}] {
-			rs = append(rs, q.wire.remove(dead.names.stream, m.seq))
+		if redriven[origin{dead.originID(m.seq, m.at), m.subject}] || redriven[origin{dead.originID(m.seq, time.Time{}), m.subject}] {
+			rs = append(rs, q.requester.remove(dead.names.stream, m.seq))
 		} else {
 			kept = append(kept, m)
 		}
 	}
-	if err := q.wire.ask(ctx, rs, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, rs, nil); err != nil {
 		return nil, err
 	}
 	for _, r := range rs {
@@ -161,13 +161,13 @@ func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 // others. Each task is stored under an ID that follows from its place among the dead,
 // so that two concurrent redrives move it once.
 //
-// The message from which a task was buried may still exist. It cannot become the
-// redriven task: the process that buried it may be about to remove it, or the worker
-// that gets it when its lease has ended, because it is dead; and another burial of it
-// would be a duplicate for the dead letter queue. So the task is always written again,
-// and then the old message is removed, and the dead one last of all.
+// The message from which a task was buried may still exist. It cannot become the redriven
+// task: the process that buried it may be about to remove it, or the worker that gets it
+// when its lease has ended, because it is dead; and if it were moved there again, it would
+// be a duplicate for the dead letter queue. So the task is always written again, and then
+// the old message is removed, and the dead one last of all.
 func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]byte) (moved []int, failed []error, err error) {
-	graves := q.graves()
+	deadQueue := q.deadQueue()
 	failed = make([]error, len(page))
 	es := make([]*entry, len(page))
 	for i, m := range page {
@@ -175,14 +175,14 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 		if payload, ok := payloads[i]; ok {
 			task.Payload = payload
 		}
-		driver.Unbury(task, graves.name)
+		driver.Unbury(task, deadQueue.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
-		es[i] = &entry{index: i, task: task, group: none, key: none, id: token(task.ID), redriven: graves.mark(m.seq, m.at), origin: q.marked(m), died: m.at}
+		es[i] = &entry{index: i, task: task, group: none, key: none, id: token(task.ID), redriven: deadQueue.originID(m.seq, m.at), origin: q.originSeq(m), died: m.at}
 		if q.kind == driver.FIFO {
 			es[i].group = token(task.GroupKey)
 		}
-		r := request{guard: guard{es[i].rivals(q), m.seq}, header: es[i].header()}
+		r := request{guard: guard{es[i].blockers(q), m.seq}, header: es[i].header()}
 		if q.fit(&r, task); err != nil {
 			r.data = m.data // a program that can decode it may exist by now
 		}
@@ -190,7 +190,7 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 	}
 	answers, why := make([]driver.Enqueued, len(page)), make(map[int]error)
 	q.insert(ctx, es, answers, why)
-	q.clear(ctx, es, why)
+	q.removePredecessors(ctx, es, why)
 	var rs []*request
 	var at []int
 	for i := range es {
@@ -198,12 +198,12 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 			why[i] = q.stillDead(ctx, page[i], why[i])
 		}
 		if failed[i] = why[i]; failed[i] == nil {
-			rs, at = append(rs, q.wire.remove(graves.names.stream, page[i].seq)), append(at, i)
+			rs, at = append(rs, q.requester.remove(deadQueue.names.stream, page[i].seq)), append(at, i)
 		} else if !isDuplicate(why[i]) {
 			err = errors.Join(err, why[i])
 		}
 	}
-	err = errors.Join(err, q.wire.ask(ctx, rs, nil))
+	err = errors.Join(err, q.requester.roundTrip(ctx, rs, nil))
 	for k, r := range rs {
 		ok, rerr := r.removed()
 		if rerr != nil {
@@ -215,18 +215,18 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 	return moved, failed, err
 }
 
-// readDead reads a dead task of this queue, or makes a stand-in for another message.
+// readDead reads a dead task of this queue, or makes an undecodableTask for another message.
 func (q *queue) readDead(m *stored) (*driver.Task, error) {
-	_, rest, _ := q.graves().split(m.subject)
-	return dead(rest, q.name, m.data, m.header, m.at)
+	_, rest, _ := q.deadQueue().split(m.subject)
+	return decodeDead(rest, q.name, m.data, m.header, m.at)
 }
 
 // stillDead keeps the error of a redrive for a task that is still dead. One that is not
 // was redriven by another process meanwhile: its successor on the queue, however often
 // it has moved since, came from it.
 func (q *queue) stillDead(ctx context.Context, m *stored, wrong error) error {
-	get := q.wire.next(q.graves().names.stream, m.subject, m.seq)
-	if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+	get := q.requester.next(q.deadQueue().names.stream, m.subject, m.seq)
+	if err := q.requester.roundTrip(ctx, []*request{get}, nil); err != nil {
 		return err
 	}
 	there, err := get.message()
@@ -236,18 +236,18 @@ func (q *queue) stillDead(ctx context.Context, m *stored, wrong error) error {
 	return err
 }
 
-// relict is a stand-in for the lease of a message that is to leave the queue, whichever
+// placeholderLease stands for the lease of a message that is to leave the queue, whichever
 // worker has it.
-func (s *source) relict(m *stored, id string) *lease {
+func (s *queueState) placeholderLease(m *stored, id string) *lease {
 	place, rest, _ := s.split(m.subject)
 	return &lease{subject: m.subject, place: place, tail: rest, seq: m.seq, id: id}
 }
 
-// clear removes the messages that redriven tasks have replaced. If that fails, the task
-// stays among the dead, which identifies the relict.
-func (q *queue) clear(ctx context.Context, es []*entry, failed map[int]error) {
+// removePredecessors removes the messages that redriven tasks have replaced. If that
+// fails, the task stays among the dead, which identifies the old message.
+func (q *queue) removePredecessors(ctx context.Context, es []*entry, failed map[int]error) {
 	for _, e := range es {
-		l := e.relict
+		l := e.predecessor
 		if l == nil || failed[e.index] != nil {
 			continue
 		}
@@ -268,7 +268,7 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
@@ -297,9 +297,9 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 func (q *queue) discardDead(ctx context.Context, page []*stored) (gone []int, err error) {
 	rs := make([]*request, len(page))
 	for i, m := range page {
-		rs[i] = q.wire.remove(q.graves().names.stream, m.seq)
+		rs[i] = q.requester.remove(q.deadQueue().names.stream, m.seq)
 	}
-	if err := q.wire.ask(ctx, rs, nil); err != nil {
+	if err := q.requester.roundTrip(ctx, rs, nil); err != nil {
 		return nil, err
 	}
 	for i, r := range rs {

@@ -107,19 +107,19 @@ func TestOtherProgramsEnqueue(t *testing.T) {
 }
 
 func TestAnAnswerOfAnotherDomainIsNone(t *testing.T) {
-	w := &wire{domain: "hub"}
-	assert.False(t, w.isOthers([]byte(`{"stream":"s","seq":1,"domain":"hub"}`)))
-	assert.True(t, w.isOthers([]byte(`{"stream":"s","seq":1,"domain":"leaf"}`)))
-	assert.True(t, w.isOthers([]byte(`{"stream":"s","seq":1}`)))
-	assert.False(t, w.isOthers([]byte(`{"error":{"code":400},"stream":"s","seq":0}`)))
-	assert.False(t, (&wire{}).isOthers([]byte(`{"stream":"s","seq":1,"domain":"leaf"}`)))
+	w := &requester{domain: "hub"}
+	assert.False(t, w.fromOtherDomain([]byte(`{"stream":"s","seq":1,"domain":"hub"}`)))
+	assert.True(t, w.fromOtherDomain([]byte(`{"stream":"s","seq":1,"domain":"leaf"}`)))
+	assert.True(t, w.fromOtherDomain([]byte(`{"stream":"s","seq":1}`)))
+	assert.False(t, w.fromOtherDomain([]byte(`{"error":{"code":400},"stream":"s","seq":0}`)))
+	assert.False(t, (&requester{}).fromOtherDomain([]byte(`{"stream":"s","seq":1,"domain":"leaf"}`)))
 }
 
 func TestDeadLettersOfAQueueThatIsOpenedLaterAreNoStrays(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
 	a := openQueue(t, p, driver.QueueConfig{Name: "a", DLQ: "graves"})
-	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
+	deadQueue := openQueue(t, p, driver.QueueConfig{Name: "graves"})
 	s, err := shared()
 	require.NoError(t, err)
 	b := openQueue(t, open(t, s.URL, WithPrefix(p.prefix)), driver.QueueConfig{Name: "b", DLQ: "graves"})
@@ -129,9 +129,9 @@ func TestDeadLettersOfAQueueThatIsOpenedLaterAreNoStrays(t *testing.T) {
 		driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
-	publishRaw(t, graves, "hello", "no envelope")
-	require.NoError(t, graves.adoptStrays(within(t)))
+	publishRaw(t, deadQueue, "hello", "no envelope")
+	require.NoError(t, deadQueue.handleMisaddressed(within(t)))
 	counts(t, a, driver.Stats{Dead: 1})
 	counts(t, b, driver.Stats{Dead: 1})
-	counts(t, graves, driver.Stats{Ready: 3})
+	counts(t, deadQueue, driver.Stats{Ready: 3})
 }

@@ -54,33 +54,33 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, moved, n)
 	assert.EqualValues(t, 1, g.conns.Load(), "the server has closed a connection")
-	assert.Zero(t, slow.wire.nc.Stats().Reconnects)
+	assert.Zero(t, slow.requester.nc.Stats().Reconnects)
 }
 
 func TestALoadBecomesLessWhenTheConnectionIsLost(t *testing.T) {
-	l := load{most: loadMost}
-	assert.Equal(t, loadMost, l.pull(10))
-	assert.Equal(t, loadMost/2, l.pull(10), "two share")
-	assert.Equal(t, loadMost, l.pull(loadMost), "but each may bring one message")
-	l.saw(100)
-	l.fell()
+	l := byteBudget{most: maxBudget}
+	assert.Equal(t, maxBudget, l.pull(10))
+	assert.Equal(t, maxBudget/2, l.pull(10), "two share")
+	assert.Equal(t, maxBudget, l.pull(maxBudget), "but each may bring one message")
+	l.observe(100)
+	l.connectionLost()
 	assert.Equal(t, inBase64(5000), l.weight(1, 5000), "what answers may have is not known")
 	for range 20 {
-		l.less()
+		l.shrink()
 	}
-	assert.Equal(t, loadLeast, l.most)
+	assert.Equal(t, minBudget, l.most)
 	for range 20 {
-		l.more()
+		l.grow()
 	}
-	assert.Equal(t, loadMost, l.most)
+	assert.Equal(t, maxBudget, l.most)
 }
 
 func TestAMessageThatIsLargerThanTheServerTakesByNowIsAskedForAlone(t *testing.T) {
 	tooLarge := &nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Message Size Exceeds MaxBytes"}}}
 	p := &pull{open: 1}
-	assert.True(t, p.take(tooLarge, true, 10))
+	assert.True(t, p.accept(tooLarge, true, 10))
 	p = &pull{open: 1, got: make([]pulled, 1)}
-	assert.False(t, p.take(tooLarge, true, 10))
+	assert.False(t, p.accept(tooLarge, true, 10))
 	assert.Zero(t, p.open)
 	require.NoError(t, p.err)
 }

@@ -19,7 +19,7 @@ import (
 // publishBytes publishes headers as they are, whether or not anybody can read them.
 func publishBytes(t testing.TB, q *queue, subject, header, body string) {
 	t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(q.wire.nc.ConnectedUrl(), "nats://"))
+	c, err := net.Dial("tcp", strings.TrimPrefix(q.requester.nc.ConnectedUrl(), "nats://"))
 	require.NoError(t, err)
 	defer c.Close()
 	require.NoError(t, c.SetDeadline(time.Now().Add(soon)))
@@ -87,9 +87,9 @@ func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 		d := take(t, q, 1, 10*time.Second)
 		assert.Equal(t, "good", d[0].Task.ID, "it is kept back by nobody")
 		require.NoError(t, q.Complete(within(t), d))
-		q.tidying.Lock()
-		q.looked = time.Time{}
-		q.tidying.Unlock()
+		q.housekeeping.Lock()
+		q.lastMisaddressedSearch = time.Time{}
+		q.housekeeping.Unlock()
 		require.Eventually(t, func() bool {
 			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 			defer cancel()
@@ -110,7 +110,7 @@ func TestWhateverTheServerTakesLeavesTheQueue(t *testing.T) {
 		}
 		whole := 0
 		for after := uint64(0); ; {
-			page, _, err := q.wire.page(within(t), q.graves().names.stream, ">", after+1, batchSize)
+			page, _, err := q.requester.page(within(t), q.deadQueue().names.stream, ">", after+1, batchSize)
 			require.NoError(t, err)
 			if len(page) == 0 {
 				break
@@ -183,7 +183,7 @@ func nearTheLimit(t *testing.T, p *Provider, cfg driver.QueueConfig, left int) {
 func TestABurialThatFailsIsTriedAgainAndStopsNobody(t *testing.T) {
 	t.Parallel()
 	q := openQueue(t, openShared(t), driver.QueueConfig{Visibility: time.Second})
-	st, err := q.p.js.Stream(within(t), q.graves().names.stream)
+	st, err := q.p.js.Stream(within(t), q.deadQueue().names.stream)
 	require.NoError(t, err)
 	cfg := st.CachedInfo().Config
 	cfg.MaxMsgSize = 1000
@@ -215,7 +215,7 @@ func TestARedrivenMessageThatNobodyDecodesIsWhatItWas(t *testing.T) {
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"undecodable.-.-.x"}, moved)
-	page, _, err := q.wire.page(within(t), q.names.stream, ">", 1, 10)
+	page, _, err := q.requester.page(within(t), q.names.stream, ">", 1, 10)
 	require.NoError(t, err)
 	require.Len(t, page, 1)
 	assert.Equal(t, "no envelope", string(page[0].data))
@@ -224,7 +224,7 @@ func TestARedrivenMessageThatNobodyDecodesIsWhatItWas(t *testing.T) {
 func TestAMessageInTheGuiseOfAStatusIsADelivery(t *testing.T) {
 	p := &pull{open: 1}
 	m := &nats.Msg{Reply: "$JS.ACK.s.c.1.7.7.1700000000000000000.0", Header: nats.Header{"Status": {"409"}}, Sub: new(nats.Subscription)}
-	p.take(m, true, 10)
+	p.accept(m, true, 10)
 	assert.Len(t, p.got, 1)
 	require.NoError(t, p.err)
 }
@@ -236,8 +236,8 @@ func TestABurialOutlastsTheFetchThatFoundIt(t *testing.T) {
 	s := own(t)
 	direct := openQueue(t, open(t, s.URL), driver.QueueConfig{Visibility: 5 * time.Minute})
 	for i, subject := range []string{"q.r.0.-.-.garbage", "wrong.garbage"} {
-		require.NoError(t, direct.wire.nc.Publish(direct.root+subject, []byte(strings.Repeat("x", 600_000))))
-		require.NoError(t, direct.wire.nc.Flush())
+		require.NoError(t, direct.requester.nc.Publish(direct.root+subject, []byte(strings.Repeat("x", 600_000))))
+		require.NoError(t, direct.requester.nc.Flush())
 		g := newGateway(t, s.URL, 0)
 		g.up.Store(200_000)
 		q := openQueue(t, open(t, g.url()), driver.QueueConfig{Visibility: 5 * time.Minute})

@@ -14,7 +14,7 @@ import (
 // server refuses what is sent over it, and whether it is not there yet.
 
 const (
-	quarter = 250 * time.Millisecond
+	checkInterval = 250 * time.Millisecond
 	// probeWait is how long the server may take to answer the first ping.
 	probeWait    = 4 * time.Second
 	probeWaitMax = 12 * time.Second
@@ -23,38 +23,38 @@ const (
 // probe checks whether the connection is alive if an answer is missing. It pings the
 // server, and reconnects if nothing arrives. The link may just be slow, so the next
 // ping has more time.
-func (w *wire) probe() {
+func (w *requester) probe() {
 	if w.nc.Status() != nats.CONNECTED || !w.probing.CompareAndSwap(false, true) {
 		return
 	}
 	w.ended.Go(func() {
 		defer w.probing.Store(false)
 		before := w.nc.Stats().InBytes
-		patience := time.Duration(w.patience.Load())
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		pingTimeout := time.Duration(w.pingTimeout.Load())
+		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
 		defer cancel()
 		switch err := w.nc.FlushWithContext(ctx); {
 		case err == nil:
-			w.patience.Store(int64(probeWait))
+			w.pingTimeout.Store(int64(probeWait))
 		case ctx.Err() != nil && w.nc.Stats().InBytes == before && w.nc.Status() == nats.CONNECTED:
-			w.patience.Store(int64(min(2*patience, probeWaitMax)))
+			w.pingTimeout.Store(int64(min(2*pingTimeout, probeWaitMax)))
 			_ = w.nc.ForceReconnect() // fails if it is closed
 		}
 	})
 }
 
-// away is why there is no connection.
-func (w *wire) away() error {
+// connError is why there is no connection.
+func (w *requester) connError() error {
 	if err := w.nc.LastError(); err != nil && !errors.Is(err, nats.ErrPermissionViolation) {
-		return fmt.Errorf("%w: %w", errAway, err)
+		return fmt.Errorf("%w: %w", errDisconnected, err)
 	}
-	return fmt.Errorf("%w: pings were not answered, or the server has closed it and its log says why (\"Slow Consumer\": the link is too slow for its max_pending)", errAway)
+	return fmt.Errorf("%w: pings were not answered, or the server has closed it and its log says why (\"Slow Consumer\": the link is too slow for its max_pending)", errDisconnected)
 }
 
 // refusal is the last error of the connection if it is new and says that the user may
 // not publish to a subject, or not subscribe to the inbox of the answers: the server
 // sends nothing else.
-func (w *wire) refusal(before error, subject string) error {
+func (w *requester) refusal(before error, subject string) error {
 	return refusal(w.nc, before, func(text string) bool { return strings.Contains(text, `"`+subject+`"`) })
 }
 
@@ -76,7 +76,7 @@ func inboxPrefix(nc *nats.Conn) string {
 
 // refused notes which of a call's requests the server refuses, and reports whether no
 // other answer is pending.
-func (c *call) refused(w *wire, rs []*request, todo []int, before error) bool {
+func (c *call) refused(w *requester, rs []*request, todo []int, before error) bool {
 	if err := w.nc.LastError(); err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) {
 		return false
 	}
@@ -95,9 +95,9 @@ func (c *call) refused(w *wire, rs []*request, todo []int, before error) bool {
 	return left == 0
 }
 
-// heard runs f, which asks through the client's API, and ends it when the server
+// cancelOnRefusal runs f, which asks through the client's API, and ends it when the server
 // refuses the request: the client would wait for an answer until ctx ends.
-func heard(ctx context.Context, nc *nats.Conn, about []string, f func(ctx context.Context) error) error {
+func cancelOnRefusal(ctx context.Context, nc *nats.Conn, about []string, f func(ctx context.Context) error) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	before := nc.LastError()
@@ -105,7 +105,7 @@ func heard(ctx context.Context, nc *nats.Conn, about []string, f func(ctx contex
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		t := time.NewTicker(quarter)
+		t := time.NewTicker(checkInterval)
 		defer t.Stop()
 		for {
 			select {
@@ -159,11 +159,11 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 	}
 }
 
-// linger is a context for work to complete after ctx has ended. It ends soon after ctx,
+// graceContext is a context for work to complete after ctx has ended. It ends soon after ctx,
 // and after most at the latest.
-func linger(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+func graceContext(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	on, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(brief, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shortWait, cancel) })
 	return on, func() {
 		stop()
 		cancel()

@@ -19,7 +19,7 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()
@@ -71,7 +71,7 @@ func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]dri
 	if q.isDLQ() {
 		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
 	}
-	if err := q.begin(); err != nil {
+	if err := q.beginCall(); err != nil {
 		return nil, err
 	}
 	defer q.p.calls.Done()

@@ -18,23 +18,23 @@ import (
 // back. So:
 //
 //   - Nothing keeps old files alive: messages that wait for long, schedules and records
-//     of keys, are stored again when many around them are gone (see gather). The same
+//     of keys, are stored again when many around them are gone (see compact). The same
 //     step of the server removes the earlier copy.
 //   - Messages that come back nevertheless are removed: no consumer delivers or counts
 //     a message that it had acknowledged, and yet the message holds its key and its ID
-//     (see sweep).
+//     (see removeReappeared).
 
 const (
-	// tidyEvery is how often a Dequeue checks whether there is something to tidy up: 1
+	// housekeepEvery is how often a Dequeue checks whether there is something to compact: 1
 	// request.
-	tidyEvery = 2 * time.Second
-	// ghostsEvery is how often it looks for ghosts without a cause. Servers of a
-	// cluster are killed unnoticed.
-	ghostsEvery = 30 * time.Second
-	// gapsMin is how many gaps in a stream are tolerated.
-	gapsMin = 64
-	// pagesMost bounds what one call of gather stores of each place.
-	pagesMost = 4
+	housekeepEvery = 2 * time.Second
+	// reappearedEvery is how often it looks for reappeared messages without a cause. Servers
+	// of a cluster are killed unnoticed.
+	reappearedEvery = 30 * time.Second
+	// minGaps is how many gaps in a stream are tolerated.
+	minGaps = 64
+	// maxPages bounds what one call of compact stores of each place.
+	maxPages = 4
 	// aboutToFire is how close to its time a schedule is left where it is.
 	aboutToFire = 2 * time.Second
 )
@@ -49,73 +49,76 @@ type streamState struct {
 }
 
 // state requests the state of the stream.
-func (s *source) state(ctx context.Context) (streamState, error) {
+func (s *queueState) state(ctx context.Context) (streamState, error) {
 	var a struct {
 		State streamState `json:"state"`
 	}
-	err := s.wire.one(ctx, "STREAM.INFO."+s.names.stream, struct{}{}, &a)
+	err := s.requester.callAPI(ctx, "STREAM.INFO."+s.names.stream, struct{}{}, &a)
 	return a.State, err
 }
 
-// housekeepingDue reports whether tidy or adoptStrays has something to do. It is cheap.
-func (s *source) housekeepingDue(now time.Time) bool {
-	if !s.tidying.TryLock() {
+// housekeepingDue reports whether housekeep or handleMisaddressed has something to do. It
+// is cheap.
+func (s *queueState) housekeepingDue(now time.Time) bool {
+	if !s.housekeeping.TryLock() {
 		return false // another call does it
 	}
-	defer s.tidying.Unlock()
-	return s.tidyDue(now) || s.straysDue(now)
+	defer s.housekeeping.Unlock()
+	return s.housekeepDue(now) || s.misaddressedDue(now)
 }
 
-// tidyDue and straysDue are called with tidying locked.
-func (s *source) tidyDue(now time.Time) bool {
-	return s.wire.nc.Stats().Reconnects != s.connects || now.Sub(s.tidied) >= tidyEvery
+// housekeepDue and misaddressedDue are called with housekeeping locked.
+func (s *queueState) housekeepDue(now time.Time) bool {
+	return s.requester.nc.Stats().Reconnects != s.connects || now.Sub(s.lastHousekeeping) >= housekeepEvery
 }
 
-func (s *source) straysDue(now time.Time) bool { return now.Sub(s.looked) >= ghostsEvery }
+func (s *queueState) misaddressedDue(now time.Time) bool {
+	return now.Sub(s.lastMisaddressedSearch) >= reappearedEvery
+}
 
-// tidy does the due work of gather and sweep. One call at a time is enough.
-func (s *source) tidy(ctx context.Context) error {
-	if !s.tidying.TryLock() {
+// housekeep does the due work of compact and removeReappeared. One call at a time is enough.
+func (s *queueState) housekeep(ctx context.Context) error {
+	if !s.housekeeping.TryLock() {
 		return nil
 	}
-	defer s.tidying.Unlock()
+	defer s.housekeeping.Unlock()
 	now := time.Now()
-	if !s.tidyDue(now) {
+	if !s.housekeepDue(now) {
 		return nil
 	}
-	s.tidied = now
-	if connects := s.wire.nc.Stats().Reconnects; connects != s.connects || now.Sub(s.searched) >= ghostsEvery {
-		if _, err := s.sweep(ctx); err != nil {
+	s.lastHousekeeping = now
+	if connects := s.requester.nc.Stats().Reconnects; connects != s.connects || now.Sub(s.lastReappearedSearch) >= reappearedEvery {
+		if _, err := s.removeReappeared(ctx); err != nil {
 			return err
 		}
-		s.searched, s.connects = now, connects
+		s.lastReappearedSearch, s.connects = now, connects
 	}
-	return s.gather(ctx)
+	return s.compact(ctx)
 }
 
-// tidyAll is tidy regardless of the time, for a queue that is opened.
-func (s *source) tidyAll(ctx context.Context) error {
-	if !s.tidying.TryLock() {
+// housekeepNow is housekeep regardless of the time, for a queue that is opened.
+func (s *queueState) housekeepNow(ctx context.Context) error {
+	if !s.housekeeping.TryLock() {
 		return nil // another call does it, perhaps the one that has found the stream missing
 	}
-	s.tidied, s.searched = time.Time{}, time.Time{}
-	s.tidying.Unlock()
-	return s.tidy(ctx)
+	s.lastHousekeeping, s.lastReappearedSearch = time.Time{}, time.Time{}
+	s.housekeeping.Unlock()
+	return s.housekeep(ctx)
 }
 
-// gather stores schedules and records of keys again if the stream has many more gaps
+// compact stores schedules and records of keys again if the stream has many more gaps
 // than messages, so that a few of them keep no file alive. It costs less than one
 // request for two finished tasks.
-func (s *source) gather(ctx context.Context) error {
+func (s *queueState) compact(ctx context.Context) error {
 	st, err := s.state(ctx)
 	if err != nil {
 		return err
 	}
-	if st.Gaps < gapsMin || st.Gaps < 2*st.Msgs || st.Last < s.gathered+gapsMin+2*st.Msgs {
+	if st.Gaps < minGaps || st.Gaps < 2*st.Msgs || st.Last < s.compactedTo+minGaps+2*st.Msgs {
 		return nil
 	}
 	// Earlier builds keep a message at the front of each stream.
-	if _, err := s.wire.purge(ctx, s.names.stream, s.all(placeAnchor)); err != nil {
+	if _, err := s.requester.purge(ctx, s.names.stream, s.all(placeAnchor)); err != nil {
 		return err
 	}
 	places := []string{strings.TrimSuffix(placeScheduled, ".") + ".*", placeKey}
@@ -125,10 +128,10 @@ func (s *source) gather(ctx context.Context) error {
 	for _, place := range places {
 		pages := 0
 		for after := st.First - 1; after < st.Last; pages++ {
-			if pages == pagesMost {
+			if pages == maxPages {
 				return nil // the rest next time
 			}
-			page, err := s.list(ctx, stretch{s.all(place), after + 1, st.Last}, 0, batchSize)
+			page, err := s.list(ctx, seqRange{s.all(place), after + 1, st.Last}, 0, batchSize)
 			if err != nil {
 				return err
 			}
@@ -138,23 +141,23 @@ func (s *source) gather(ctx context.Context) error {
 			after = page[len(page)-1].seq
 			var rs []*request
 			for _, m := range page {
-				if r := s.renewed(m, time.Now()); r != nil {
+				if r := s.rewriteRequest(m, time.Now()); r != nil {
 					rs = append(rs, r)
 				}
 			}
 			// A refused one has just moved.
-			if err := s.wire.ask(ctx, rs, nil); err != nil {
+			if err := s.requester.roundTrip(ctx, rs, nil); err != nil {
 				return err
 			}
 		}
 	}
-	s.gathered = st.Last
+	s.compactedTo = st.Last
 	return nil
 }
 
-// renewed is a request that stores a message again in its own place; nil for a message
-// that is about to leave it.
-func (s *source) renewed(m *stored, now time.Time) *request {
+// rewriteRequest is a request that stores a message again in its own place; nil for a
+// message that is about to leave it.
+func (s *queueState) rewriteRequest(m *stored, now time.Time) *request {
 	place, rest, ok := s.split(m.subject)
 	if !ok {
 		return nil
@@ -177,13 +180,13 @@ func (s *source) renewed(m *stored, now time.Time) *request {
 	return publish(m.subject, m.data, guard{s.at(anyPlace, rest), m.seq}, header)
 }
 
-// sweep deletes the ghosts, and returns how many there were: messages that a consumer
-// has acknowledged, all up to its floor. The floors requested first only say where to
-// look; ghosts judges the messages found. Ghosts are deleted by their sequence, and a
-// sequence is never used again.
-func (s *source) sweep(ctx context.Context) (n int, err error) {
+// removeReappeared deletes messages that came back, and returns how many there were:
+// messages that a consumer has acknowledged, all up to its floor. The floors requested first
+// only say where to look; reappeared judges the messages found. They are deleted by their
+// sequence, and a sequence is never used again.
+func (s *queueState) removeReappeared(ctx context.Context) (n int, err error) {
 	pulled, _ := s.consumers()
-	states, err := s.wire.infos(ctx, s.names.stream, pulled...)
+	states, err := s.requester.infos(ctx, s.names.stream, pulled...)
 	if err != nil {
 		return 0, err
 	}
@@ -199,22 +202,22 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 		}
 		for _, pattern := range s.servedBy(c) {
 			for {
-				page, err := s.list(ctx, stretch{pattern, st.First, floor}, 0, batchSize)
+				page, err := s.list(ctx, seqRange{pattern, st.First, floor}, 0, batchSize)
 				if err != nil {
 					return n, err
 				}
-				is, err := s.ghosts(ctx, page)
+				is, err := s.reappeared(ctx, page)
 				if err != nil {
 					return n, err
 				}
-				var ghosts []*stored
+				var reappeared []*stored
 				for k, m := range page {
 					if is[k] {
 						_, rest, _ := s.split(m.subject)
-						ghosts, groups = append(ghosts, m), append(groups, groupOf(rest))
+						reappeared, groups = append(reappeared, m), append(groups, groupOf(rest))
 					}
 				}
-				gone, err := s.discard(ctx, ghosts)
+				gone, err := s.discard(ctx, reappeared)
 				n += gone
 				if err != nil {
 					return n, err
@@ -229,19 +232,19 @@ func (s *source) sweep(ctx context.Context) (n int, err error) {
 		return n, nil
 	}
 	// Groups that have lost their head to a kill when there was no room for the next.
-	line, err := s.list(ctx, stretch{s.all(placeLine), st.First, st.Last}, 0, batchSize)
+	followers, err := s.list(ctx, seqRange{s.all(placeFollowers), st.First, st.Last}, 0, batchSize)
 	if err != nil {
 		return n, err
 	}
-	for _, m := range line {
+	for _, m := range followers {
 		_, rest, _ := s.split(m.subject)
 		groups = append(groups, groupOf(rest))
 	}
-	return n, s.kick(ctx, groups)
+	return n, s.ensureHeads(ctx, groups)
 }
 
 // servedBy are the patterns of the messages that a consumer hands out.
-func (s *source) servedBy(consumer string) []string {
+func (s *queueState) servedBy(consumer string) []string {
 	if consumer == headConsumer {
 		return []string{s.all(placeHead), s.all(placeJoining)}
 	}
@@ -249,15 +252,15 @@ func (s *source) servedBy(consumer string) []string {
 }
 
 // discard deletes messages, and returns how many of them were there.
-func (s *source) discard(ctx context.Context, page []*stored) (n int, err error) {
+func (s *queueState) discard(ctx context.Context, page []*stored) (n int, err error) {
 	if len(page) == 0 {
 		return 0, nil
 	}
 	rs := make([]*request, len(page))
 	for i, m := range page {
-		rs[i] = s.wire.remove(s.names.stream, m.seq)
+		rs[i] = s.requester.remove(s.names.stream, m.seq)
 	}
-	if err := s.wire.ask(ctx, rs, nil); err != nil {
+	if err := s.requester.roundTrip(ctx, rs, nil); err != nil {
 		return 0, err
 	}
 	for _, r := range rs {
@@ -272,18 +275,18 @@ func (s *source) discard(ctx context.Context, page []*stored) (n int, err error)
 	return n, nil
 }
 
-// ghosts reports which of some messages are certainly ghosts. It requests the floors
+// reappeared reports which of some messages have certainly come back. It requests the floors
 // after the messages were read, so that every message up to a floor was acknowledged:
 // an earlier floor says nothing about a message stored since. A floor beyond the
 // stream's end says nothing at all: the server has lost its messages, and new ones are
 // reaching it again.
-func (s *source) ghosts(ctx context.Context, ms []*stored) ([]bool, error) {
+func (s *queueState) reappeared(ctx context.Context, ms []*stored) ([]bool, error) {
 	is := make([]bool, len(ms))
 	if !slices.ContainsFunc(ms, func(m *stored) bool { return m != nil }) {
 		return is, nil
 	}
 	pulled, _ := s.consumers()
-	states, err := s.wire.infos(ctx, s.names.stream, pulled...)
+	states, err := s.requester.infos(ctx, s.names.stream, pulled...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,44 +16,44 @@ import (
 )
 
 const (
-	// flight is the number of requests in flight at once: enough to keep the server
+	// maxInFlight is the number of requests in flight at once: enough to keep the server
 	// busy, and few enough for the buffers of the client and the server.
-	flight = 1024
+	maxInFlight = 1024
 	// answerWait is how long a call without a new answer waits before it sends the
 	// unanswered requests again.
 	answerWait = 5 * time.Second
-	// nobodyFor is how long a subject may have no listener, while a cluster elects a
+	// noResponderLimit is how long a subject may have no listener, while a cluster elects a
 	// leader.
-	nobodyFor  = 10 * time.Second
-	firstPause = 10 * time.Millisecond
-	maxPause   = 500 * time.Millisecond
+	noResponderLimit = 10 * time.Second
+	firstPause       = 10 * time.Millisecond
+	maxPause         = 500 * time.Millisecond
 	// renewWait is how long a process asks for no messages once its connection is back:
 	// others whose connections come back meanwhile renew their leases first.
 	renewWait = 500 * time.Millisecond
 )
 
-// A wire sends requests to the server and gathers the answers, many at a time, on one
+// A requester sends requests to the server and gathers the answers, many at a time, on one
 // inbox that lives as long as the provider. A lost connection is no error: requests
 // without an answer are sent again.
-type wire struct {
-	nc     *nats.Conn
-	api    string // "$JS.API.", or its replacement
-	domain string // the JetStream domain asked for; "": any
-	inbox  string
-	sub    *nats.Subscription
-	status chan nats.Status
-	load   load
-	asked  atomic.Int64  // requests, for tests of cost
-	done   chan struct{} // closed by lastTry
-	ended  sync.WaitGroup
+type requester struct {
+	nc         *nats.Conn
+	api        string // "$JS.API.", or its replacement
+	domain     string // the JetStream domain asked for; "": any
+	inbox      string
+	sub        *nats.Subscription
+	status     chan nats.Status
+	byteBudget byteBudget
+	requests   atomic.Int64  // requests, for tests of cost
+	done       chan struct{} // closed by stopRetries
+	ended      sync.WaitGroup
 
-	// revive restores the stream of a subject if it may be gone.
-	revive func(ctx context.Context, subject string) error
+	// restoreStream restores the stream of a subject if it may be gone.
+	restoreStream func(ctx context.Context, subject string) error
 	// renew starts the work that follows a reconnect.
 	renew func()
 
-	probing  atomic.Bool
-	patience atomic.Int64 // probe's timeout, in nanoseconds
+	probing     atomic.Bool
+	pingTimeout atomic.Int64 // probe's timeout, in nanoseconds
 
 	mu    sync.Mutex
 	calls map[uint64]*call
@@ -71,8 +71,8 @@ type call struct {
 	over    chan struct{}
 }
 
-func newWire(nc *nats.Conn, api string, renew func()) (*wire, error) {
-	w := &wire{nc: nc, api: api, renew: renew, inbox: nc.NewInbox() + ".", calls: make(map[uint64]*call), done: make(chan struct{}), gone: make(chan struct{})}
+func newRequester(nc *nats.Conn, api string, renew func()) (*requester, error) {
+	w := &requester{nc: nc, api: api, renew: renew, inbox: nc.NewInbox() + ".", calls: make(map[uint64]*call), done: make(chan struct{}), gone: make(chan struct{})}
 	var err error
 	if w.sub, err = nc.Subscribe(w.inbox+"*.*", w.answer); err != nil {
 		return nil, err
@@ -80,8 +80,8 @@ func newWire(nc *nats.Conn, api string, renew func()) (*wire, error) {
 	if err := w.sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, errors.Join(err, w.sub.Unsubscribe())
 	}
-	w.load.most = loadMost
-	w.patience.Store(int64(probeWait))
+	w.byteBudget.most = maxBudget
+	w.pingTimeout.Store(int64(probeWait))
 	w.status = nc.StatusChanged(nats.CONNECTED, nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	w.ended.Go(w.watch)
 	return w, nil
@@ -89,7 +89,7 @@ func newWire(nc *nats.Conn, api string, renew func()) (*wire, error) {
 
 // watch notifies every waiting call when the connection is lost: its requests may never
 // be answered.
-func (w *wire) watch() {
+func (w *requester) watch() {
 	for status := range w.status { // until close ends it
 		if status == nats.CONNECTED {
 			w.mu.Lock()
@@ -98,7 +98,7 @@ func (w *wire) watch() {
 			w.renew()
 			continue
 		}
-		w.load.fell()
+		w.byteBudget.connectionLost()
 		w.mu.Lock()
 		close(w.gone)
 		w.gone, w.down = make(chan struct{}), true
@@ -107,7 +107,7 @@ func (w *wire) watch() {
 }
 
 // renewing is how much longer other processes have to renew their leases.
-func (w *wire) renewing() time.Duration {
+func (w *requester) renewing() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down && w.nc.Status() == nats.CONNECTED {
@@ -116,11 +116,11 @@ func (w *wire) renewing() time.Duration {
 	return renewWait - time.Since(w.back)
 }
 
-// lastTry ends all retries: only requests in flight complete.
-func (w *wire) lastTry() { close(w.done) }
+// stopRetries ends all retries: only requests in flight complete.
+func (w *requester) stopRetries() { close(w.done) }
 
-// close ends the wire, after lastTry, when no call is left.
-func (w *wire) close() error {
+// close ends the requester, after stopRetries, when no call is left.
+func (w *requester) close() error {
 	w.nc.RemoveStatusListener(w.status)
 	w.ended.Wait()
 	if err := w.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
@@ -129,8 +129,8 @@ func (w *wire) close() error {
 	return nil
 }
 
-// lost is closed when the current connection is lost.
-func (w *wire) lost() <-chan struct{} {
+// disconnected is closed when the current connection is lost.
+func (w *requester) disconnected() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.gone
@@ -138,7 +138,7 @@ func (w *wire) lost() <-chan struct{} {
 
 // answer records the answer to one request. Its reply subject ends in the numbers of
 // the call and the request.
-func (w *wire) answer(m *nats.Msg) {
+func (w *requester) answer(m *nats.Msg) {
 	id, index, ok := strings.Cut(strings.TrimPrefix(m.Subject, w.inbox), ".")
 	if !ok {
 		return
@@ -154,7 +154,7 @@ func (w *wire) answer(m *nats.Msg) {
 	if c == nil {
 		return // no call waits for it any more
 	}
-	if w.isOthers(m.Data) {
+	if w.fromOtherDomain(m.Data) {
 		return // a stream of another domain has stored the message, too
 	}
 	c.mu.Lock()
@@ -168,9 +168,9 @@ func (w *wire) answer(m *nats.Msg) {
 	}
 }
 
-// isOthers reports whether an answer says that a message was stored in another domain
+// fromOtherDomain reports whether an answer says that a message was stored in another domain
 // than the requested one.
-func (w *wire) isOthers(answer []byte) bool {
+func (w *requester) fromOtherDomain(answer []byte) bool {
 	return w.domain != "" && bytes.HasPrefix(answer, []byte(`{"stream":`)) && !bytes.Contains(answer, []byte(`"domain":"`+w.domain+`"`)) && !bytes.Contains(answer, []byte(`"error":`))
 }
 
@@ -191,8 +191,8 @@ type request struct {
 	// brings is the approximate size in bytes of a message in the answer; 0: something
 	// small.
 	brings int
-	// nobody is since when the server has answered that nobody listens.
-	nobody time.Time
+	// noResponderSince is since when the server has answered that nobody listens.
+	noResponderSince time.Time
 }
 
 func (r *request) answered() bool { return r.reply != nil || r.err != nil }
@@ -200,32 +200,32 @@ func (r *request) answered() bool { return r.reply != nil || r.err != nil }
 // unanswered is the error of a request without a reply.
 func (r *request) unanswered() error { return cmp.Or(r.err, errNoAnswer) }
 
-// ask sends requests, each until it is answered or ctx ends. Before it sends one again
+// roundTrip sends requests, each until it is answered or ctx ends. Before it sends one again
 // it calls again, if not nil, which may change the message, or return false to give it
 // up. The error says why some are not answered.
-func (w *wire) ask(ctx context.Context, rs []*request, again func(i int) bool) error {
-	return unavailable(w.askAll(ctx, rs, again))
+func (w *requester) roundTrip(ctx context.Context, rs []*request, again func(i int) bool) error {
+	return unavailable(w.roundTripAll(ctx, rs, again))
 }
 
-func (w *wire) askAll(ctx context.Context, rs []*request, again func(i int) bool) error {
+func (w *requester) roundTripAll(ctx context.Context, rs []*request, again func(i int) bool) error {
 	todo := make([]int, len(rs))
 	for i := range rs {
 		todo[i] = i
 	}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		for from := 0; from < len(todo); {
-			n, weight := w.flight(rs, todo[from:])
-			if err := w.load.take(ctx, weight); err != nil {
+			n, weight := w.nextBatch(rs, todo[from:])
+			if err := w.byteBudget.acquire(ctx, weight); err != nil {
 				return err
 			}
 			err := w.send(ctx, rs, todo[from:from+n])
-			w.load.give(weight)
+			w.byteBudget.release(weight)
 			if err != nil {
 				return err
 			}
 			from += n
 		}
-		w.missed(ctx, rs, todo)
+		w.handleNoResponders(ctx, rs, todo)
 		rest := todo[:0]
 		for _, i := range todo {
 			if !rs[i].answered() {
@@ -250,21 +250,21 @@ func (w *wire) askAll(ctx context.Context, rs []*request, again func(i int) bool
 	}
 }
 
-// flight returns how many of the requests in todo are sent together, and how many bytes
+// nextBatch returns how many of the requests in todo are sent together, and how many bytes
 // of messages their answers may bring.
-func (w *wire) flight(rs []*request, todo []int) (n, weight int) {
+func (w *requester) nextBatch(rs []*request, todo []int) (n, weight int) {
 	largest, sent := 0, 0
-	for _, i := range todo[:min(flight, len(todo))] {
+	for _, i := range todo[:min(maxInFlight, len(todo))] {
 		r := rs[i]
-		if sent += len(r.data); n > 0 && sent > loadMost {
+		if sent += len(r.data); n > 0 && sent > maxBudget {
 			break
 		}
 		if r.brings > 0 {
 			if largest == 0 {
 				largest = w.largest()
 			}
-			more := w.load.weight(r.brings, largest)
-			if n > 0 && weight+more > loadMost {
+			more := w.byteBudget.weight(r.brings, largest)
+			if n > 0 && weight+more > maxBudget {
 				break
 			}
 			weight += more
@@ -274,29 +274,29 @@ func (w *wire) flight(rs []*request, todo []int) (n, weight int) {
 	return n, weight
 }
 
-// missed handles requests for which the server reports no listener: their stream or
+// handleNoResponders handles requests for which the server reports no listener: their stream or
 // consumer is gone, or has no leader for a moment.
-func (w *wire) missed(ctx context.Context, rs []*request, todo []int) {
+func (w *requester) handleNoResponders(ctx context.Context, rs []*request, todo []int) {
 	asked := false
 	var err error
 	for _, i := range todo {
 		r := rs[i]
-		if r.nobody.IsZero() || r.answered() {
+		if r.noResponderSince.IsZero() || r.answered() {
 			continue
 		}
-		if !asked && w.revive != nil {
-			asked, err = true, w.revive(ctx, r.subject)
+		if !asked && w.restoreStream != nil {
+			asked, err = true, w.restoreStream(ctx, r.subject)
 		}
 		if err != nil {
 			r.err = err
-		} else if time.Since(r.nobody) > nobodyFor {
-			r.err = fmt.Errorf("%w: %s has had no listener for %s: its stream or consumer is gone, or has no leader", errAstray, r.subject, nobodyFor)
+		} else if time.Since(r.noResponderSince) > noResponderLimit {
+			r.err = fmt.Errorf("%w: %s has had no listener for %s: its stream or consumer is gone, or has no leader", errNoConsumer, r.subject, noResponderLimit)
 		}
 	}
 }
 
 // pause waits for d, and then until the connection is back.
-func (w *wire) pause(ctx context.Context, d time.Duration) error {
+func (w *requester) pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	for {
@@ -318,9 +318,9 @@ func (w *wire) pause(ctx context.Context, d time.Duration) error {
 }
 
 // send sends one batch of requests and waits as long as answers come. No answer is no
-// error. While the connection is away it sends nothing: the client would buffer the
+// error. While the connection is lost it sends nothing: the client would buffer the
 // requests and send them when the server is back, long after a lease has ended.
-func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
+func (w *requester) send(ctx context.Context, rs []*request, todo []int) error {
 	if w.nc.Status() != nats.CONNECTED && !w.nc.IsClosed() {
 		return ctx.Err()
 	}
@@ -340,10 +340,10 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		for k, m := range c.answers {
 			switch r := rs[todo[k]]; {
 			case m == nil:
-				r.nobody = time.Time{}
+				r.noResponderSince = time.Time{}
 			case isStatus(m, "503"): // nobody listens: asked again
-				if r.nobody.IsZero() {
-					r.nobody = time.Now()
+				if r.noResponderSince.IsZero() {
+					r.noResponderSince = time.Now()
 				}
 			default:
 				if r.reply = m; r.brings > 0 {
@@ -352,7 +352,7 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 			}
 		}
 		if size > 0 {
-			w.load.saw(size)
+			w.byteBudget.observe(size)
 		}
 	}()
 	prefix := w.inbox + strconv.FormatUint(id, 36) + "."
@@ -367,14 +367,14 @@ func (w *wire) send(ctx context.Context, rs []*request, todo []int) error {
 		case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject), errors.Is(err, nats.ErrInvalidMsg), errors.Is(err, nats.ErrHeadersNotSupported):
 			rs[i].err = err
 			c.skip()
-		case err != nil: // the connection is away, or rejects writes
+		case err != nil: // the connection is lost, or rejects writes
 			c.skip()
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	w.asked.Add(int64(len(todo)))
+	w.requests.Add(int64(len(todo)))
 	return w.wait(ctx, c, rs, todo, gone, before)
 }
 
@@ -388,8 +388,8 @@ func (c *call) skip() {
 
 // wait waits for the answers to a call. before is the connection's last error before
 // the call.
-func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gone <-chan struct{}, before error) error {
-	t := time.NewTimer(quarter)
+func (w *requester) wait(ctx context.Context, c *call, rs []*request, todo []int, gone <-chan struct{}, before error) error {
+	t := time.NewTimer(checkInterval)
 	defer t.Stop()
 	left, quiet := -1, time.Duration(0)
 	for {
@@ -401,7 +401,7 @@ func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gon
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.C:
-			t.Reset(quarter)
+			t.Reset(checkInterval)
 			if c.refused(w, rs, todo, before) {
 				return nil
 			}
@@ -412,10 +412,10 @@ func (w *wire) wait(ctx context.Context, c *call, rs []*request, todo []int, gon
 				left, quiet = now, 0
 				continue
 			}
-			if quiet += quarter; quiet >= answerWait {
+			if quiet += checkInterval; quiet >= answerWait {
 				return nil
 			}
-			if quiet%(2*quarter) == 0 {
+			if quiet%(2*checkInterval) == 0 {
 				w.probe()
 			}
 		}

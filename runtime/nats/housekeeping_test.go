@@ -17,8 +17,8 @@ func forget(t testing.TB, q *queue, consumer string) {
 	t.Helper()
 	st, err := q.state(within(t))
 	require.NoError(t, err)
-	require.NoError(t, q.wire.one(within(t), "CONSUMER.RESET."+q.names.stream+"."+consumer, map[string]any{"seq": st.Last + 1}, nil))
-	states, err := q.wire.infos(within(t), q.names.stream, consumer)
+	require.NoError(t, q.requester.callAPI(within(t), "CONSUMER.RESET."+q.names.stream+"."+consumer, map[string]any{"seq": st.Last + 1}, nil))
+	states, err := q.requester.infos(within(t), q.names.stream, consumer)
 	require.NoError(t, err)
 	require.Equal(t, st.Last, states[0].AckFloor.Stream)
 }
@@ -27,7 +27,7 @@ func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q := openQueue(t, openShared(t), cfg)
-		consumer := readyConsumer(lanePlain)
+		consumer := readyConsumer(defaultPartition)
 		if cfg.Type == driver.FIFO {
 			consumer = headConsumer
 		}
@@ -43,7 +43,7 @@ func TestWhatCameBackHoldsNoKeyAndNoID(t *testing.T) {
 		if cfg.Type != driver.FIFO {
 			put(t, q, newTask(q, "a"))
 		} else {
-			_, err := q.sweep(within(t)) // its group goes on
+			_, err := q.removeReappeared(within(t)) // its group goes on
 			require.NoError(t, err)
 		}
 		for ready := q.numReady(t); ready > 0; ready-- {
@@ -68,7 +68,7 @@ func TestAQueueThatIsOpenedTakesAwayWhatCameBackAndNothingElse(t *testing.T) {
 	t.Parallel()
 	q := openQueue(t, openShared(t), driver.QueueConfig{})
 	put(t, q, newTask(q, "ghost"))
-	forget(t, q, readyConsumer(lanePlain))
+	forget(t, q, readyConsumer(defaultPartition))
 	put(t, q, newTask(q, "leased"), newTask(q, "done"), newTask(q, "ready"), newTask(q, "delayed", func(t *driver.Task) { t.ScheduledFor = time.Now().Add(time.Hour) }))
 	ds := take(t, q, 2, time.Minute)
 	require.NoError(t, q.Complete(within(t), ds[1:]))
@@ -81,29 +81,29 @@ func TestAQueueThatIsOpenedTakesAwayWhatCameBackAndNothingElse(t *testing.T) {
 	require.NoError(t, q.Complete(within(t), take(t, q, 1, time.Minute)))
 }
 
-// A queue that is opened is searched for ghosts while others put tasks on it: here a
-// task comes in when it is known already that the stream has none.
+// A queue that is opened is searched for reappeared messages while others put tasks on it:
+// here a task comes in when it is known already that the stream has none.
 func TestNoTaskIsSweptThatComesInDuringASweep(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}} {
 		q, other, _ := twins(t, cfg)
-		require.NoError(t, q.wire.load.take(within(t), loadMost)) // so that no messages are read
+		require.NoError(t, q.requester.byteBudget.acquire(within(t), maxBudget)) // so that no messages are read
 		type result struct {
 			n   int
 			err error
 		}
 		swept := make(chan result, 1)
 		go func() {
-			n, err := q.sweep(within(t))
+			n, err := q.removeReappeared(within(t))
 			swept <- result{n, err}
 		}()
 		require.Eventually(t, func() bool {
-			q.wire.load.mu.Lock()
-			defer q.wire.load.mu.Unlock()
-			return q.wire.load.freed != nil || len(swept) > 0
+			q.requester.byteBudget.mu.Lock()
+			defer q.requester.byteBudget.mu.Unlock()
+			return q.requester.byteBudget.freed != nil || len(swept) > 0
 		}, soon, time.Millisecond)
 		put(t, other, newTask(q, "a"))
-		q.wire.load.give(loadMost)
+		q.requester.byteBudget.release(maxBudget)
 		got := <-swept
 		require.NoError(t, got.err)
 		assert.Zero(t, got.n)
@@ -119,8 +119,8 @@ func TestAFloorBeyondTheEndOfTheStreamSaysNothing(t *testing.T) {
 	put(t, q, newTask(q, "a"))
 	st, err := q.state(within(t))
 	require.NoError(t, err)
-	require.NoError(t, q.wire.one(within(t), "CONSUMER.RESET."+q.names.stream+"."+readyConsumer(lanePlain), map[string]any{"seq": st.Last + 10}, nil))
-	n, err := q.sweep(within(t))
+	require.NoError(t, q.requester.callAPI(within(t), "CONSUMER.RESET."+q.names.stream+"."+readyConsumer(defaultPartition), map[string]any{"seq": st.Last + 10}, nil))
+	n, err := q.removeReappeared(within(t))
 	require.NoError(t, err)
 	assert.Zero(t, n)
 	answers, err := q.Enqueue(within(t), []*driver.Task{newTask(q, "a")})
@@ -134,7 +134,7 @@ func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
 		due := time.Now().Add(time.Hour)
 		put(t, q, newTask(q, "delayed", func(t *driver.Task) { t.ScheduledFor = due }))
 		put(t, q, newTask(q, "window", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))
-		tasks := make([]*driver.Task, 3*gapsMin)
+		tasks := make([]*driver.Task, 3*minGaps)
 		for i := range tasks {
 			tasks[i] = newTask(q, fmt.Sprint(i))
 		}
@@ -146,16 +146,16 @@ func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
 		}
 		before, err := q.state(within(t))
 		require.NoError(t, err)
-		require.NoError(t, q.gather(within(t)))
+		require.NoError(t, q.compact(within(t)))
 		st, err := q.state(within(t))
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, st.Msgs)
 		assert.Greater(t, st.First, before.Last)
 		counts(t, q, driver.Stats{Scheduled: 1})
 		assert.True(t, put(t, q, newTask(q, "other", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))[0].Duplicate)
-		seats, err := q.find(within(t), []string{"delayed"})
+		found, err := q.find(within(t), []string{"delayed"})
 		require.NoError(t, err)
-		assert.Equal(t, "@at "+due.UTC().Format(scheduleLayout), seats[0].header.Get(headerSchedule))
+		assert.Equal(t, "@at "+due.UTC().Format(scheduleLayout), found[0].header.Get(headerSchedule))
 		require.NoError(t, q.Reschedule(within(t), "delayed", time.Now()))
 		assert.Equal(t, "delayed", take(t, q, 1, time.Minute)[0].Task.ID)
 	}
@@ -180,7 +180,7 @@ func TestDeadLettersOfAStreamThatIsMadeAnewAreNotTakenForThoseBefore(t *testing.
 	require.NoError(t, err)
 	// The same with the stream of the dead, and what comes back from it.
 	for range 2 {
-		require.NoError(t, p.js.DeleteStream(within(t), q.graves().names.stream))
+		require.NoError(t, p.js.DeleteStream(within(t), q.deadQueue().names.stream))
 		q = openQueue(t, p, driver.QueueConfig{})
 		dies(q)
 		moved, err := q.Redrive(within(t), nil)

@@ -18,23 +18,24 @@ import (
 // again. So workers look for such messages: an envelope is enqueued as by Enqueue,
 // anything else is buried as it is.
 
-// A foreigner is a message on a subject that is not a task's.
-type foreigner struct {
+// A misaddressedMsg is a message on a subject that is not a task's.
+type misaddressedMsg struct {
 	*stored
 	ack string // where the server waits for the outcome, if it was delivered
 }
 
-// adoptStrays looks for messages that no consumer serves. If every message is counted,
-// it takes 1 request for each consumer and 1 for the stream, at most every 30 seconds.
-func (q *queue) adoptStrays(ctx context.Context) error {
-	if !q.tidying.TryLock() {
+// handleMisaddressed looks for messages that no consumer serves. If every message is
+// counted, it takes 1 request for each consumer and 1 for the stream, at most every 30
+// seconds.
+func (q *queue) handleMisaddressed(ctx context.Context) error {
+	if !q.housekeeping.TryLock() {
 		return nil
 	}
-	due := q.straysDue(time.Now())
+	due := q.misaddressedDue(time.Now())
 	if due {
-		q.looked = time.Now()
+		q.lastMisaddressedSearch = time.Now()
 	}
-	q.tidying.Unlock()
+	q.housekeeping.Unlock()
 	if !due {
 		return nil
 	}
@@ -51,7 +52,7 @@ func (q *queue) adoptStrays(ctx context.Context) error {
 			Total int `json:"total"`
 		}
 		ask := map[string]any{"subjects_filter": q.root + ">", "offset": offset}
-		if err := q.wire.one(ctx, "STREAM.INFO."+q.names.stream, ask, &a); err != nil {
+		if err := q.requester.callAPI(ctx, "STREAM.INFO."+q.names.stream, ask, &a); err != nil {
 			return err
 		}
 		for subject, n := range a.State.Subjects {
@@ -79,12 +80,12 @@ func (q *queue) adoptStrays(ctx context.Context) error {
 			continue
 		}
 		for range n {
-			get := q.wire.next(q.names.stream, subject, 1)
-			if err := q.wire.ask(ctx, []*request{get}, nil); err != nil {
+			get := q.requester.next(q.names.stream, subject, 1)
+			if err := q.requester.roundTrip(ctx, []*request{get}, nil); err != nil {
 				return err
 			}
 			m, err := get.message()
-			if err != nil || m == nil || !q.adopt(ctx, foreigner{stored: m}) {
+			if err != nil || m == nil || !q.enqueueOrBury(ctx, misaddressedMsg{stored: m}) {
 				break // another time
 			}
 		}
@@ -95,7 +96,7 @@ func (q *queue) adoptStrays(ctx context.Context) error {
 // missing returns how many messages of the stream no consumer counts, and the patterns
 // that consumers count. It asks the stream first; a message that moves between two
 // consumers is with one of them soon.
-func (s *source) missing(ctx context.Context) (patterns []string, missing int64, err error) {
+func (s *queueState) missing(ctx context.Context) (patterns []string, missing int64, err error) {
 	s.mu.Lock()
 	all := s.counted
 	s.mu.Unlock()
@@ -104,7 +105,7 @@ func (s *source) missing(ctx context.Context) (patterns []string, missing int64,
 		if err != nil {
 			return nil, 0, err
 		}
-		states, err := s.wire.infos(ctx, s.names.stream, all...)
+		states, err := s.requester.infos(ctx, s.names.stream, all...)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -131,7 +132,7 @@ func isServed(subject string, patterns []string) bool {
 
 // owns reports whether a subject is one of this queue's own, even if its consumer was
 // deleted.
-func (s *source) owns(subject string) bool {
+func (s *queueState) owns(subject string) bool {
 	place, _, ok := s.split(subject)
 	if !ok {
 		return false
@@ -139,54 +140,55 @@ func (s *source) owns(subject string) bool {
 	switch place {
 	case placeKey, placeAnchor:
 		return true
-	case placeHead, placeWaiting, placeTomb, placeLine, placeJoining, placeDelayed:
+	case placeHead, placeWaiting, placeTomb, placeFollowers, placeJoining, placeDelayed:
 		if s.kind == driver.FIFO {
 			return true
 		}
 	}
-	lane, ready := strings.CutPrefix(place, placeReady)
+	partition, ready := strings.CutPrefix(place, placeReady)
 	if !ready {
-		if lane, ok = strings.CutPrefix(place, placeScheduled); !ok {
+		if partition, ok = strings.CutPrefix(place, placeScheduled); !ok {
 			return false
 		}
 	}
-	if s.isDLQ() && strings.HasPrefix(lane, "from-") {
+	if s.isDLQ() && strings.HasPrefix(partition, "from-") {
 		return true
 	}
-	n, err := strconv.Atoi(lane)
+	n, err := strconv.Atoi(partition)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return err == nil && s.kind != driver.FIFO && strconv.Itoa(n) == lane && n >= 0 && n < s.levels
+	return err == nil && s.kind != driver.FIFO && strconv.Itoa(n) == partition && n >= 0 && n < s.levels
 }
 
-// adoptAll adopts delivered messages. If it fails, the lease brings a message back.
-func (q *queue) adoptAll(ctx context.Context, strays []foreigner) {
-	if len(strays) == 0 {
+// enqueueOrBuryAll is enqueueOrBury for delivered messages. If it fails, the lease brings
+// a message back.
+func (q *queue) enqueueOrBuryAll(ctx context.Context, misaddressed []misaddressedMsg) {
+	if len(misaddressed) == 0 {
 		return
 	}
-	q.aside(ctx, func(ctx context.Context) {
-		for _, f := range strays {
-			q.adopt(ctx, f)
+	q.runDetached(ctx, func(ctx context.Context) {
+		for _, f := range misaddressed {
+			q.enqueueOrBury(ctx, f)
 		}
 	})
 }
 
-// adopt enqueues a stray envelope, or buries any other message. It reports whether the
+// enqueueOrBury enqueues an envelope, or buries any other message. It reports whether the
 // message is gone.
-func (q *queue) adopt(ctx context.Context, f foreigner) bool {
+func (q *queue) enqueueOrBury(ctx context.Context, f misaddressedMsg) bool {
 	task, err := driver.DecodeEnvelope(f.data)
 	if err == nil {
 		failed := make(map[int]error)
 		es := q.encode([]*driver.Task{task}, failed)
 		answers := make([]driver.Enqueued, 1)
 		for _, e := range es {
-			e.stray = f.seq
+			e.recoveredFrom = f.seq
 		}
 		q.insert(ctx, es, answers, failed)
 		switch err = failed[0]; {
 		case err == nil || isDuplicate(err):
 			slog.Warn("taskgen: enqueued a task that was published to a subject that is not for tasks", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
-			return q.dismiss(ctx, f)
+			return q.removeMisaddressed(ctx, f)
 		case !errors.Is(err, driver.ErrInvalidTask) && !errors.Is(err, driver.ErrPayloadTooLarge) && !errors.Is(err, driver.ErrUnsupported):
 			slog.Warn("taskgen: cannot enqueue a task that was published to a subject that is not for tasks, will try again", "task", task.ID, "subject", f.subject, "error", err)
 			return false
@@ -194,12 +196,12 @@ func (q *queue) adopt(ctx context.Context, f foreigner) bool {
 	}
 	cause := fmt.Errorf("it was published to %s, which is not a subject for tasks: %w", f.subject, err)
 	l := &lease{subject: f.subject, tail: tail(none, none, "stray-"+strconv.FormatUint(f.seq, 10)), seq: f.seq, stored: f.at, data: f.data, raw: true}
-	task = standIn(l.tail, q.name, f.data, f.at, cause)
-	r := publish(q.at(placeReady+lanePlain, l.tail), f.data, guard{}, nil) // on a dead letter queue
+	task = undecodableTask(l.tail, q.name, f.data, f.at, cause)
+	r := publish(q.at(placeReady+defaultPartition, l.tail), f.data, guard{}, nil) // on a dead letter queue
 	if !q.isDLQ() {
-		r = q.letter(l, task)
+		r = q.deadLetterRequest(l, task)
 	}
-	if err = q.wire.ask(ctx, []*request{r}, nil); err == nil {
+	if err = q.requester.roundTrip(ctx, []*request{r}, nil); err == nil {
 		_, err = r.ack()
 	}
 	if err != nil {
@@ -209,11 +211,11 @@ func (q *queue) adopt(ctx context.Context, f foreigner) bool {
 	if !q.isDLQ() {
 		driver.Buried(ctx, task)
 	}
-	return q.dismiss(ctx, f)
+	return q.removeMisaddressed(ctx, f)
 }
 
-// dismiss removes a stray message from the stream.
-func (q *queue) dismiss(ctx context.Context, f foreigner) bool {
+// removeMisaddressed removes such a message from the stream.
+func (q *queue) removeMisaddressed(ctx context.Context, f misaddressedMsg) bool {
 	l := &lease{seq: f.seq, ack: f.ack, until: time.Now().Add(answerWait)}
 	return q.remove(ctx, []*lease{l})[0] == nil
 }

@@ -10,18 +10,18 @@ import (
 // So the bytes that the server is asked to send at a time are bounded far below any
 // max_pending: no measurement predicts that a link becomes slow.
 const (
-	loadMost  = 4 << 20
-	loadLeast = 64 << 10
-	// loadQuick and loadSlow bound how long the messages of one request take. Below the
-	// first the load grows, above the second it shrinks.
-	loadQuick, loadSlow = quarter, 4 * quarter
+	maxBudget = 4 << 20
+	minBudget = 64 << 10
+	// growBelow and shrinkAbove bound how long the messages of one request take. Below the
+	// first the budget grows, above the second it shrinks.
+	growBelow, shrinkAbove = checkInterval, 4 * checkInterval
 	// roomForSubjects is room for what a message brings besides its headers and body.
 	roomForSubjects = 8 << 10
 )
 
-// A load is how much the server may send at a time. It shrinks when the connection is
-// lost, which it may have caused, and grows again while all goes well.
-type load struct {
+// A byteBudget is how many bytes the server may send at a time. It shrinks when the
+// connection is lost, which it may have caused, and grows again while all goes well.
+type byteBudget struct {
 	mu    sync.Mutex
 	most  int           // bytes
 	pulls int           // open requests to consumers
@@ -31,43 +31,43 @@ type load struct {
 }
 
 // pull begins a request to a consumer, and returns how many bytes it may bring: a share
-// of the load, but at least one message of the largest size.
-func (l *load) pull(largest int) int {
+// of the budget, but at least one message of the largest size.
+func (l *byteBudget) pull(largest int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pulls++
 	return max(l.most/l.pulls, largest)
 }
 
-func (l *load) pullEnds() {
+func (l *byteBudget) pullEnds() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pulls--
 }
 
-// more and less change the load for later requests.
-func (l *load) more() {
+// grow and shrink change the budget for later requests.
+func (l *byteBudget) grow() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.most = min(2*l.most, loadMost)
+	l.most = min(2*l.most, maxBudget)
 }
 
-func (l *load) less() {
+func (l *byteBudget) shrink() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.most = max(l.most/2, loadLeast)
+	l.most = max(l.most/2, minBudget)
 }
 
-// fell is less, and forgets the size of answers: they may have been too large.
-func (l *load) fell() {
-	l.less()
+// connectionLost is shrink, and forgets the size of answers: they may have been too large.
+func (l *byteBudget) connectionLost() {
+	l.shrink()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.size = 0
 }
 
 // weight is the estimated size of an answer with a message. hint is a guess of it.
-func (l *load) weight(hint, largest int) int {
+func (l *byteBudget) weight(hint, largest int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size == 0 {
@@ -76,16 +76,16 @@ func (l *load) weight(hint, largest int) int {
 	return max(l.size, inBase64(hint))
 }
 
-// saw notes the largest of some answers. Smaller ones lower the estimate stepwise.
-func (l *load) saw(size int) {
+// observe records the largest of some answers. Smaller ones lower the estimate stepwise.
+func (l *byteBudget) observe(size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.size = max(size, l.size/4, 1)
 }
 
-// take waits until answers of n more bytes may be in flight; give ends their flight. An
-// answer larger than the whole load goes alone.
-func (l *load) take(ctx context.Context, n int) error {
+// acquire waits until answers of n more bytes may be in flight; release ends that. An
+// answer larger than the whole budget goes alone.
+func (l *byteBudget) acquire(ctx context.Context, n int) error {
 	for n > 0 {
 		l.mu.Lock()
 		if l.out == 0 || l.out+n <= l.most {
@@ -107,7 +107,7 @@ func (l *load) take(ctx context.Context, n int) error {
 	return nil
 }
 
-func (l *load) give(n int) {
+func (l *byteBudget) release(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.out -= n; n > 0 && l.freed != nil {
@@ -116,8 +116,8 @@ func (l *load) give(n int) {
 	}
 }
 
-// half is the size limit of one page of messages.
-func (l *load) half() int {
+// pageLimit is the size limit of one page of messages.
+func (l *byteBudget) pageLimit() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.most / 2
@@ -126,4 +126,4 @@ func (l *load) half() int {
 func inBase64(n int) int { return n/3*4 + 1<<10 }
 
 // largest is the largest size of a message on its way here.
-func (w *wire) largest() int { return int(w.nc.MaxPayload()) + roomForSubjects }
+func (w *requester) largest() int { return int(w.nc.MaxPayload()) + roomForSubjects }

@@ -219,9 +219,9 @@ func TestADeadConnectionIsFound(t *testing.T) {
 			close(got)
 		})
 		require.Eventually(t, func() bool { // the worker waits
-			q.wire.load.mu.Lock()
-			defer q.wire.load.mu.Unlock()
-			return q.wire.load.pulls > 0
+			q.requester.byteBudget.mu.Lock()
+			defer q.requester.byteBudget.mu.Unlock()
+			return q.requester.byteBudget.pulls > 0
 		}, soon, time.Millisecond)
 		g.forget()
 		put(t, direct, newTask(direct, "a"))
@@ -239,13 +239,13 @@ func TestADequeueSaysThatTheConnectionWasLost(t *testing.T) {
 		failed <- err
 	}()
 	require.Eventually(t, func() bool {
-		q.wire.load.mu.Lock()
-		defer q.wire.load.mu.Unlock()
-		return q.wire.load.pulls > 0
+		q.requester.byteBudget.mu.Lock()
+		defer q.requester.byteBudget.mu.Unlock()
+		return q.requester.byteBudget.pulls > 0
 	}, soon, time.Millisecond)
 	g.drop()
 	err := <-failed
-	require.ErrorIs(t, err, errAway)
+	require.ErrorIs(t, err, errDisconnected)
 	require.NotErrorIs(t, err, driver.ErrNoTasks)
 	put(t, q, newTask(q, "a"))
 	require.Eventually(t, func() bool {
@@ -298,7 +298,7 @@ func TestOpenWaitsForAServerThatIsAway(t *testing.T) {
 
 func TestTheServerListsConnectionsByHostAndProcess(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "taskgen "+process.Name(), openShared(t).wire.nc.Opts.Name)
+	assert.Equal(t, "taskgen "+process.Name(), openShared(t).requester.nc.Opts.Name)
 }
 
 // Dequeue asks for more than messages: Close ends that as well where nobody answers.
@@ -306,11 +306,11 @@ func TestCloseEndsADequeueThatAsksOfADeadServer(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, own(t).URL, 0)
 	q := openQueue(t, open(t, g.url()), driver.QueueConfig{})
-	q.tidying.Lock()
-	q.looked = time.Time{} // strays are looked for
-	q.tidying.Unlock()
+	q.housekeeping.Lock()
+	q.lastMisaddressedSearch = time.Time{} // misaddressed messages are looked for
+	q.housekeeping.Unlock()
 	g.hole()
-	asked := q.wire.asked.Load()
+	asked := q.requester.requests.Load()
 	ended := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
@@ -318,7 +318,7 @@ func TestCloseEndsADequeueThatAsksOfADeadServer(t *testing.T) {
 		_, err := q.Dequeue(ctx, 1, time.Minute)
 		ended <- err
 	}()
-	require.Eventually(t, func() bool { return q.wire.asked.Load() > asked }, soon, time.Millisecond)
+	require.Eventually(t, func() bool { return q.requester.requests.Load() > asked }, soon, time.Millisecond)
 	closed := make(chan error, 1)
 	go func() { closed <- q.Close() }()
 	for _, c := range []chan error{ended, closed} {
