@@ -62,6 +62,7 @@ var retired = map[string]map[string]string{
 		"strays": "outOfOrder", "stray": "timedItem", "calendar": "timeQueue", "clockwise": "timeHeap", "ring": "groupTurns", "summon": "wakeWaiters",
 		"bringBack": "makeReadyInPlace", "enrol": "addToGroup", "expel": "removeFromGroup", "shut": "closeHandle", "handed": "deliveredTask",
 		"deadOnes": "findDead", "twin": "nextSameID", "around": "redriveHook", "keptLetter": "storedLetter", "revive": "redriveItem",
+	},
 	"runtime/nats": {
 		"source": "queueState", "wire": "requester", "load": "byteBudget", "seat": "foundTask", "stretch": "seqRange", "lane": "partition",
 		"foreigner": "misaddressedMsg", "stray": "misaddressed", "strays": "misaddressed", "adopt": "enqueueOrBury",
