@@ -18,10 +18,8 @@ TESTFLAGS = -vet=off -timeout 40m
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
 
-# The packages with the longest tests begin first, and as many as this run at a time:
-# tests of brokers also wait.
+# The packages with the longest tests begin first.
 LONGEST = ./runtime/rabbitmq ./runtime/sqs ./runtime/redis ./runtime/nats
-PACKAGES_AT_A_TIME = 3
 
 # What tests must cover, and where their run writes down what they did. Counting is
 # costly under the race detector, so it is a run of its own without it.
@@ -62,7 +60,7 @@ test: ## run every test of every module, with the race detector, on servers it s
 		.) first="$(LONGEST)" ;; \
 		$(UNRACED)) flags=-count=1 ;; \
 		esac; \
-		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test -p $(PACKAGES_AT_A_TIME) $$flags $(TESTFLAGS) $$first ./...); done
+		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags $(TESTFLAGS) $$first ./...); done
 
 # What test-short leaves out: the packages that are about brokers.
 BROKERS = runtime/(redis|sqs|rabbitmq|nats)|internal/(ledger|canary|testserver)
@@ -106,7 +104,7 @@ generate-check: ## fail when generated code is not up to date
 cover: ## fail where the short tests cover less than 85 % of runtime or generator
 	@scripts/setup.sh servers
 	@mkdir -p $(dir $(COVERAGE))
-	$(GO) test -short -p $(PACKAGES_AT_A_TIME) $(TESTFLAGS) -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,) ./...
+	$(GO) test -short $(TESTFLAGS) -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,) ./...
 	@scripts/cover.sh 85 $(COVERAGE) $(COVERED)
 
 .PHONY: fuzz
