@@ -20,7 +20,7 @@ const soon = 2 * time.Minute
 
 // settled is how long a new quorum queue needs on one node until it keeps what it
 // confirms through a kill: one that is younger than a second has lost it.
-const settled = 2 * time.Second
+const settled = 5 * time.Second
 
 func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
