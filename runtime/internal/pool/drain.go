@@ -90,6 +90,10 @@ func (c *consumer) fetchReady(ctx context.Context) (int, error) {
 // fetchWithin takes one batch, and waits for it no longer than d. Tasks whose IDs are
 // in later go back to the queue.
 func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[string]bool) (int, error) {
+	if !c.run.beginFetch() {
+		return 0, nil
+	}
+	defer c.run.fetchers.Done()
 	waiting, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	ds, err := c.queue.Dequeue(c.hearing(waiting), c.run.maxHeld(), c.lease)
@@ -110,6 +114,18 @@ func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[s
 	}
 	c.insertLocked(kept, back)
 	return len(kept), nil
+}
+
+// beginFetch makes the end of the run wait for a fetch, as it does for the fetchers. It
+// returns false if the run is ending: nobody would release what the fetch brings.
+func (r *run) beginFetch() bool {
+	r.mon.Lock()
+	defer r.mon.Unlock()
+	if r.stopping {
+		return false
+	}
+	r.fetchers.Add(1)
+	return true
 }
 
 // lookClosely fetches from the queues whose empty answer proves nothing, and from those

@@ -48,6 +48,9 @@ type fakeQueue struct {
 	charge bool          // it says that crashes are charged
 	// forgets makes a released task come back as it was enqueued.
 	forgets bool
+	// handing is called, without the lock, when a dequeue has leased tasks and is about
+	// to return them.
+	handing func()
 	// after is asked when a call has done its work, without the lock; what it
 	// returns is the call's answer.
 	after func(call string) error
@@ -190,6 +193,9 @@ func (q *fakeQueue) Dequeue(ctx context.Context, limit int, lease time.Duration)
 			}
 			q.ready = append([]*fakeTask(nil), q.ready[n:]...)
 			q.mu.Unlock()
+			if q.handing != nil {
+				q.handing()
+			}
 			return ds, nil
 		}
 		wake := q.wake

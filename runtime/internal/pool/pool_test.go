@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,6 +102,36 @@ func TestDrainRunsWhatIsReadyAndWhatThatEnqueues(t *testing.T) {
 		assert.ElementsMatch(t, []string{"a", "b"}, b.q().completed())
 		assert.Equal(t, driver.Stats{Scheduled: 1}, b.stats("q"))
 	})
+}
+
+func TestADrainThatIsCancelledReleasesWhatItStillReceives(t *testing.T) {
+	for name, vague := range map[string]bool{"the first fetch": false, "a closer look": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newPoolBench(t)
+				b.q().vague = vague
+				b.handle(func(context.Context, *driver.Task) error { return nil })
+				if !vague {
+					b.put("a")
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				b.q().before = func(call string, _ []*driver.Delivery) error {
+					if strings.HasPrefix(call, "dequeue") && vague {
+						b.put("a")
+					}
+					return nil
+				}
+				b.q().handing = func() {
+					cancel()
+					pass(time.Second) // whatever does not wait for this fetch has ended by now
+				}
+				n, err := b.pool(Config{}).Drain(ctx)
+				require.ErrorIs(t, err, context.Canceled)
+				assert.Zero(t, n)
+				assert.Equal(t, driver.Stats{Ready: 1}, b.stats("q"))
+			})
+		})
+	}
 }
 
 func TestDrainOfAQueueWithVagueCountsEndsInTime(t *testing.T) {
