@@ -18,9 +18,6 @@ TESTFLAGS = -vet=off -timeout 40m
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
 
-# The packages with the longest tests begin first.
-LONGEST = ./runtime/rabbitmq ./runtime/sqs ./runtime/redis ./runtime/nats
-
 # What tests must cover, and where their run writes down what they did. Counting is
 # costly under the race detector, so it is a run of its own without it.
 COVERED  = ./runtime/... ./generator/...
@@ -55,12 +52,10 @@ endif
 .PHONY: test
 test: ## run every test of every module, with the race detector, on servers it starts
 	@scripts/setup.sh race servers
-	@set -e; for m in $(MODULES); do \
-		flags="$(RACEFLAGS)"; first=; case $$m in \
-		.) first="$(LONGEST)" ;; \
-		$(UNRACED)) flags=-count=1 ;; \
-		esac; \
-		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags $(TESTFLAGS) $$first ./...); done
+	@failed=; for m in $(MODULES); do \
+		flags="$(RACEFLAGS)"; case $$m in $(UNRACED)) flags=-count=1 ;; esac; \
+		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags $(TESTFLAGS) ./...) || failed=1; done; \
+	test -z "$$failed"
 
 # What test-short leaves out: the packages that are about brokers.
 BROKERS = runtime/(redis|sqs|rabbitmq|nats)|internal/(ledger|canary|testserver)
