@@ -183,7 +183,7 @@ func (b broker) test(t *testing.T) {
 	soon := time.Now().Add(3 * time.Second)
 	later := mail("later")
 	later.ScheduledFor = &soon
-	laterAlert := alert("later alert", 2)
+	laterAlert := alert("later alert", 0) // so that it comes last, however late the workers begin
 	laterAlert.ScheduledFor = &soon
 	laterOrder := order("later order ", 1)
 	laterOrder.ScheduledFor = &soon
