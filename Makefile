@@ -98,7 +98,7 @@ generate-check: ## fail when generated code is not up to date
 .PHONY: cover
 cover: ## fail where the short tests cover less than 85 % of runtime or generator
 	@scripts/setup.sh servers
-	@mkdir -p $(dir $(COVERAGE))
+	@mkdir -p $(dir $(COVERAGE)) && rm -f $(COVERAGE)
 	$(GO) test -short $(TESTFLAGS) -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,) ./... || echo 'cover: a test failed, which is for make test to judge'
 	@scripts/cover.sh 85 $(COVERAGE) $(COVERED)
 

@@ -85,8 +85,8 @@ func fieldPath(path string, fields map[string]bool) string {
 	return strings.Join(shown, ".")
 }
 
-// undecodableField is the JSON name of the field of T that cannot be decoded even alone; empty
-// if none is found.
+// undecodableField is the JSON name of the field of T that cannot be decoded even alone;
+// empty if none is found.
 func undecodableField[T any](codec Codec, data []byte) string {
 	if codec != JSON || reflect.TypeFor[*T]().Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return ""

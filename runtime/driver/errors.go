@@ -58,7 +58,8 @@ var (
 	ErrPanic = errors.New("taskgen: the handler panicked")
 )
 
-// named are the errors that a provider's methods return for an outcome that is known.
+// named are the errors that Unavailable leaves as they are: those of a known outcome, and
+// ErrUnavailable itself.
 var named = [...]error{
 	ErrNoTasks, ErrTaskExpired, ErrQueueFull, ErrInvalidTask, ErrPayloadTooLarge, ErrLeaseLost, ErrUnsupported, ErrDuplicate,
 	ErrUnknownQueue, ErrUnknownType, ErrTaskNotFound, ErrTaskFailed, ErrInvalidQueue, ErrQueueMismatch, ErrMaxDeliveries, ErrClosed,

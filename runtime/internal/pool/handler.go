@@ -62,7 +62,8 @@ type execution struct {
 	refused error
 }
 
-// A runInfo is a TaskInfo without its policy, of which no run needs a copy.
+// A runInfo is a TaskInfo without its Policy: a copy of that in each run would make a task
+// a fifth larger.
 type runInfo struct {
 	*driver.Task
 	Attempt  int
