@@ -54,10 +54,10 @@ func TestImportsRunOneWay(t *testing.T) {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
 			if pkg == module+"/runtime" {
-				require.False(t, within(dep, "runtime") && !within(dep, "runtime/internal") && !within(dep, "runtime/driver") && !within(dep, "runtime/generated"), "the core imports %s", dep)
+				require.False(t, within(dep, "runtime") && !within(dep, "runtime/internal") && !within(dep, "runtime/driver") && !within(dep, "runtime/generated") && !within(dep, "runtime/observe"), "the core imports %s", dep)
 			}
 			if within(pkg, "runtime/internal/pool") {
-				require.False(t, within(dep, "runtime") && !within(dep, "runtime/driver") && !within(dep, "runtime/internal/redact"), "the pool imports %s: what it needs of the manager is in pool.Host", dep)
+				require.False(t, within(dep, "runtime") && !within(dep, "runtime/driver") && !within(dep, "runtime/observe") && !within(dep, "runtime/internal/redact") && !within(dep, "runtime/internal/observed"), "the pool imports %s: what it needs of the manager is in pool.Host", dep)
 			}
 			for _, p := range providers {
 				if within(pkg, "runtime/"+p) {
@@ -72,7 +72,7 @@ func TestImportsRunOneWay(t *testing.T) {
 }
 
 func TestCoreDependsOnNothingButARateLimiter(t *testing.T) {
-	allowed := []string{module + "/runtime", module + "/runtime/generated", module + "/runtime/driver", module + "/runtime/internal/pool", module + "/runtime/internal/redact", "golang.org/x/time/rate"}
+	allowed := []string{module + "/runtime", module + "/runtime/generated", module + "/runtime/driver", module + "/runtime/observe", module + "/runtime/internal/pool", module + "/runtime/internal/observed", module + "/runtime/internal/redact", "golang.org/x/time/rate"}
 	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime") {
 		require.True(t, slices.Contains(allowed, dep), "the core links %s into every user's program", dep)
 	}

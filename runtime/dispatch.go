@@ -4,23 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/observed"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // An openQueue is a queue with what the manager needs to enqueue on it.
 type openQueue struct {
 	driver.Queue
 	caps       driver.Capabilities
-	maxPayload int        // bytes that the provider accepts; 0: no limit
-	coalescer  *coalescer // nil if the provider gathers enqueues itself
+	sendTo     driver.Queue   // the queue, with calls that are observed
+	as         *observe.Queue // as listeners see it; nil: nobody listens
+	maxPayload int            // bytes that the provider accepts; 0: no limit
+	coalescer  *coalescer     // nil if the provider gathers enqueues itself
 }
 
-func (m *Manager) wrap(q driver.Queue) *openQueue {
+func (m *Manager) wrap(p Provider, q driver.Queue) *openQueue {
 	caps := q.Capabilities()
 	o := &openQueue{Queue: q, caps: caps, maxPayload: max(caps.MaxPayload, 0)}
+	if m.told != nil {
+		o.as = &observe.Queue{Name: q.Config().Name, Provider: p.Name(), Types: slices.Clone(q.Config().Types), Driver: q}
+	}
+	o.sendTo = observed.Queue(q, o.as, m.told)
 	if !caps.GathersEnqueues {
-		o.coalescer = newCoalescer(q, m.cfg.Linger, m.clock)
+		o.coalescer = newCoalescer(o.sendTo, m.cfg.Linger, m.clock)
 	}
 	return o
 }
@@ -30,7 +39,7 @@ func (q *openQueue) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 	if q.coalescer != nil {
 		return q.coalescer.enqueue(ctx, tasks)
 	}
-	return enqueueOn(ctx, q.Queue, tasks)
+	return enqueueOn(ctx, q.sendTo, tasks)
 }
 
 // Close closes the queue and waits for its shared batches.

@@ -17,6 +17,9 @@
 // The names that programs need of it have aliases here. Providers, stores, some
 // middleware, and programs that inspect queues and dead tasks import it for the others.
 //
+// Package observe has the Listener, which sees what a manager and its pools do: it is how
+// metrics and traces are made. See ManagerConfig.Listeners.
+//
 // Package generated is what only generated code calls. Generated code also calls
 // [Await], [Enqueue], [EnqueueBatch], [KeyOf], [OnDead], [Register] and
 // [RegisterWithResult], as handwritten code may.

@@ -3,8 +3,10 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // admission is the first Enqueuer of every chain: it completes and validates tasks
@@ -29,7 +31,24 @@ func (e *admission) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 		}
 		driver.Stamp(t, now)
 	}
+	if e.m.told != nil {
+		return e.observed(ctx, tasks)
+	}
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
+}
+
+// observed enqueues while listeners hear of it.
+func (e *admission) observed(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
+	l := e.m.told
+	if l.EnqueueStart != nil {
+		ctx = l.EnqueueStart(ctx, tasks)
+	}
+	began := time.Now()
+	answers, err := enqueueValid(ctx, e.next, tasks, (*Task).Validate)
+	if l.EnqueueEnd != nil {
+		l.EnqueueEnd(ctx, &observe.Enqueue{Tasks: tasks, Answers: answers, Err: err, Began: began, Took: time.Since(began), Queue: e.m.observed})
+	}
+	return answers, err
 }
 
 // finalCheck validates again behind the middleware, which may have changed tasks: an

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A Manager holds the open queues. Every task reaches its queue through it. It is safe
@@ -18,7 +19,8 @@ import (
 type Manager struct {
 	cfg   ManagerConfig
 	clock driver.Clock
-	chain Enqueuer // validation, middleware, dispatch
+	chain Enqueuer          // validation, middleware, dispatch
+	told  *observe.Listener // all listeners; nil: nobody listens
 	// in the order in which they seal
 	sealers      []driver.Sealer
 	resultStores resultStores
@@ -60,6 +62,9 @@ type ManagerConfig struct {
 	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock driver.Clock
+	// Listeners are told what the manager and its pools do: metrics, traces and the like.
+	// Nobody listens by default, which costs nothing.
+	Listeners []*observe.Listener
 }
 
 // NewManager returns a manager without queues.
@@ -68,6 +73,7 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if m.clock == nil {
 		m.clock = driver.SystemClock
 	}
+	m.told = observe.Join(cfg.Listeners...)
 	m.resultStores.addConfigured(cfg.Results)
 	found := []driver.Sealer{}
 	m.chain = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {
@@ -125,7 +131,7 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		if r, ok := q.(driver.Reviver); ok {
 			r.OnRedrive(m.Revive)
 		}
-		opened = append(opened, m.wrap(q))
+		opened = append(opened, m.wrap(p, q))
 		if most := q.Capabilities().MaxLease; most > 0 && q.Config().Visibility > most {
 			return undo(fmt.Errorf("open queue %q on %s: %w: a visibility of %s, and the longest lease is %s", cfg.Name, p.Name(), ErrUnsupported, q.Config().Visibility, most))
 		}
@@ -135,13 +141,14 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 		m.mu.Unlock()
 		return undo(fmt.Errorf("open queues: %w", ErrClosed))
 	}
-	defer m.mu.Unlock()
 	for i, q := range opened {
 		m.queues[fresh[i].Name] = q
 		m.order = append(m.order, fresh[i].Name)
 	}
 	m.topology = all
 	m.resultStores.addProvider(p)
+	m.mu.Unlock()
+	m.tellOpened(opened)
 	return nil
 }
 
@@ -231,6 +238,7 @@ func (m *Manager) Close() error {
 	var err error
 	for _, name := range order {
 		err = errors.Join(err, queues[name].Close())
+		m.tellClosed(queues[name])
 	}
 	return err
 }

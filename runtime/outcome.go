@@ -4,20 +4,21 @@ import (
 	"context"
 	"time"
 
+	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/internal/pool"
 )
 
 // Outcome is the fate of a task after one run of its handler.
-type Outcome = pool.Outcome
+type Outcome = driver.Outcome
 
 // The outcomes of a run.
 const (
-	Completed Outcome = pool.Completed // the handler returned nil
-	Retried   Outcome = pool.Retried   // it failed and will be tried again
-	Died      Outcome = pool.Died      // it failed for good: to the dead letter queue
-	Snoozed   Outcome = pool.Snoozed   // it asked to be run later, uncharged
-	Released  Outcome = pool.Released  // the pool stopped it: back on the queue, uncharged
-	Abandoned Outcome = pool.Abandoned // its lease was lost: the task is another worker's
+	Completed Outcome = driver.Completed // the handler returned nil
+	Retried   Outcome = driver.Retried   // it failed and will be tried again
+	Died      Outcome = driver.Died      // it failed for good: to the dead letter queue
+	Snoozed   Outcome = driver.Snoozed   // it asked to be run later, uncharged
+	Released  Outcome = driver.Released  // the pool stopped it: back on the queue, uncharged
+	Abandoned Outcome = driver.Abandoned // its lease was lost: the task is another worker's
 )
 
 // Skip marks an error as final: the task goes to the dead letter queue now, whatever

@@ -17,6 +17,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // farQueue is a queue behind a network: each call takes a round trip, whatever
@@ -63,8 +64,8 @@ const (
 )
 
 // benchmarkPool enqueues b.N tasks in batches, while a pool runs them.
-func benchmarkPool(b *testing.B, trip time.Duration, work func()) {
-	m := runtime.NewManager(runtime.ManagerConfig{})
+func benchmarkPool(b *testing.B, trip time.Duration, work func(), listeners ...*observe.Listener) {
+	m := runtime.NewManager(runtime.ManagerConfig{Listeners: listeners})
 	require.NoError(b, m.Open(b.Context(), farProvider{memory.New(), trip}, runtime.QueueConfig{Name: "q", Capacity: 1 << 20}))
 	defer m.Close()
 	r := runtime.NewRouter()
@@ -113,7 +114,21 @@ func benchmarkPool(b *testing.B, trip time.Duration, work func()) {
 	require.Equal(b, driver.Stats{}, stats)
 }
 
-func BenchmarkPoolNoOp(b *testing.B)    { benchmarkPool(b, 0, nil) }
+func BenchmarkPoolNoOp(b *testing.B) { benchmarkPool(b, 0, nil) }
+
+// BenchmarkPoolNoOpObserved is what a listener with functions that do nothing costs.
+func BenchmarkPoolNoOpObserved(b *testing.B) {
+	benchmarkPool(b, 0, nil, &observe.Listener{
+		EnqueueStart: func(ctx context.Context, _ []*runtime.Task) context.Context { return ctx },
+		EnqueueEnd:   func(context.Context, *observe.Enqueue) {},
+		Dequeued:     func(*observe.Queue, []*driver.Delivery) {},
+		RunStart:     func(ctx context.Context, _ *observe.Run) context.Context { return ctx },
+		RunEnd:       func(context.Context, *observe.Run) {},
+		Settled:      func(*observe.Settlement) {},
+		Called:       func(*observe.Call) {},
+	})
+}
+
 func BenchmarkPoolNoOpFar(b *testing.B) { benchmarkPool(b, time.Millisecond, nil) }
 func BenchmarkPoolSleep1ms(b *testing.B) {
 	benchmarkPool(b, 0, func() { time.Sleep(time.Millisecond) })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // Bounds of settling.
@@ -60,6 +61,11 @@ type acker struct {
 	away     bool // the last call failed as a whole: all items wait
 	failing  backoff
 	putOff   map[string]bool // IDs of tasks released with a delay, for Drain; nil: not kept
+
+	// What listeners are told; told is nil if nobody listens.
+	told   func(*observe.Settlement)
+	as     *observe.Queue
+	worker string
 
 	// Buffers of the acker's goroutine, reused by each call.
 	batch, done, dead, released []*item
@@ -206,6 +212,7 @@ func earlier(a, b time.Time) time.Time {
 func (a *acker) settleAll(ctx context.Context, items []*item) {
 	now := a.now()
 	done, dead, back := a.done[:0], a.dead[:0], a.released[:0]
+	before := a.settlement(time.Now(), 0) // what earlier calls settled whose answer was lost
 	a.mon.Lock()
 	for _, it := range items {
 		if !it.lost && !it.d.LeaseUntil.After(now) {
@@ -213,6 +220,9 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 		}
 		switch {
 		case it.lost:
+			if before != nil && !it.excused {
+				before.Items = append(before.Items, observe.Settled{Task: it.d.Task, Outcome: it.outcome, Ran: it.ran})
+			}
 			a.forgetLocked(it)
 			a.closeLocked(it, false)
 		case it.outcome == Completed:
@@ -226,6 +236,7 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 			}
 		}
 	}
+	a.tellLocked(before)
 	a.mon.unlockAndLog()
 	ok := a.sendAll(ctx, "complete", a.queue.Complete, done)
 	ok = a.sendAll(ctx, "dead letter", a.queue.DeadLetter, dead) && ok
@@ -280,6 +291,7 @@ func (a *acker) oneCall(items []*item, travels bool) int {
 func (a *acker) send(ctx context.Context, verb string, call settleCall, items []*item) bool {
 	ds := a.copies(items)
 	ctx, cancel := context.WithTimeout(ctx, a.lease)
+	began := time.Now()
 	err := call(ctx, ds)
 	cancel()
 	if err != nil {
@@ -290,12 +302,17 @@ func (a *acker) send(ctx context.Context, verb string, call settleCall, items []
 	a.mon.Lock()
 	defer a.mon.unlockAndLog()
 	ok := true
+	ended := a.settlement(began, len(items))
 	for i, it := range items {
-		if !a.settledLocked(it, verb, failed(i)) {
+		end := observe.Settled{Task: it.d.Task, Outcome: it.outcome, Ran: it.ran}
+		if !a.settledLocked(it, verb, failed(i), &end) {
 			ok = false
 			a.retry = append(a.retry, it)
+		} else if ended != nil && end.Outcome != Abandoned {
+			ended.Items = append(ended.Items, end)
 		}
 	}
+	a.tellLocked(ended)
 	if !ok {
 		if a.failing.streak == 0 {
 			a.mon.logLocked(slog.LevelWarn, "cannot settle tasks, will keep trying", slog.String("queue", a.name), slog.String("call", verb), slog.Any("error", err))
@@ -326,8 +343,8 @@ func (a *acker) copies(items []*item) []*driver.Delivery {
 }
 
 // settledLocked takes the queue's answer for one item, and reports whether it was
-// final.
-func (a *acker) settledLocked(it *item, verb string, err error) bool {
+// final. It then writes into end what differs from the item's outcome.
+func (a *acker) settledLocked(it *item, verb string, err error, end *observe.Settled) bool {
 	it.asked = false
 	if err == nil {
 		a.forgetLocked(it)
@@ -343,6 +360,7 @@ func (a *acker) settledLocked(it *item, verb string, err error) bool {
 		a.mon.logLocked(slog.LevelWarn, "lease lost before the task was settled: it will be delivered again", task, slog.String("call", verb))
 		a.forgetLocked(it)
 		a.closeLocked(it, true)
+		end.Outcome = Abandoned
 		return true
 	case it.outcome == Died && errors.Is(err, driver.ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
@@ -351,6 +369,7 @@ func (a *acker) settledLocked(it *item, verb string, err error) bool {
 		return false
 	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > a.lease && (a.hurried || !errors.Is(err, driver.ErrQueueFull)):
 		a.mon.logLocked(slog.LevelError, "the task could not be settled: it will be delivered again", task, slog.String("call", verb), slog.Any("error", err))
+		end.Err = err
 	default:
 		if !again {
 			a.refused[it] = now

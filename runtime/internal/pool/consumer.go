@@ -6,13 +6,16 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/observed"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A consumer is one queue in a run: its items, and its limits. The run's mutex guards
 // the fields that are not set only once.
 type consumer struct {
 	run     *run
-	queue   driver.Queue
+	queue   driver.Queue   // its calls are observed
+	as      *observe.Queue // as listeners see it; nil: nobody listens
 	name    string
 	cfg     driver.QueueConfig
 	can     driver.Capabilities
@@ -34,9 +37,11 @@ type consumer struct {
 	counted  time.Duration // how long that count took
 }
 
-func newConsumer(r *run, q driver.Queue, pq Share) *consumer {
+func newConsumer(r *run, q driver.Queue, as *observe.Queue, pq Share) *consumer {
+	l := r.p.host.Listener
+	q = observed.Queue(q, as, l)
 	c := &consumer{
-		run: r, queue: q, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
+		run: r, queue: q, as: as, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
 		limiter: newLimiter(pq.Concurrency, pq.Rate), types: r.limitersOf(pq.Name),
 		turn: turn{share: 1 / float64(max(pq.Weight, 1))},
 	}
@@ -55,6 +60,7 @@ func newConsumer(r *run, q driver.Queue, pq Share) *consumer {
 		companyLocked: c.companyLocked, loseLocked: c.loseLocked, closeLocked: c.closeAckedLocked,
 	}
 	c.acker.init(q, batch)
+	c.acker.observe(l, as, r.p.cfg.Name)
 	c.extender = leaseExtender{
 		mon: &r.mon, clock: r.p.host.Clock,
 		dueLocked: c.dueLocked, firstEndLocked: c.firstEndLocked, loseLocked: c.loseLocked,

@@ -8,12 +8,17 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A worker runs one task after the other.
 type worker struct {
 	run   *run
 	begun time.Time // when its run began
+	// ctx is the context of that run: c, or what a listener made of it.
+	ctx context.Context
+	// seen is the run as listeners see it.
+	seen observe.Run
 	// The run to be handed back with the next request for a task.
 	done *item
 	took time.Duration
@@ -79,12 +84,16 @@ func (w *worker) execute(it *item, c *taskContext) {
 		x.info.Deadline = w.begun.Add(timeout)
 	}
 	c.begin(x, &w.run.base)
+	w.ctx = c
+	if l := w.run.p.host.Listener; l != nil {
+		w.tellStart(l, it, c)
+	}
 
 	err := errNoOutcome
 	defer func() { // a deferred call runs even when the handler ends the goroutine
 		w.conclude(it, c, timeout, err)
 	}()
-	err = call(w.run.routing.handler, c, t)
+	err = call(w.run.routing.handler, w.ctx, t)
 }
 
 var noPolicy Policy
@@ -183,6 +192,9 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	if it.d.Delay > 0 && it.consumer().cfg.Retention > 0 {
 		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
+	if l := p.host.Listener; l != nil && l.RunEnd != nil {
+		w.tellEnd(l, it, err)
+	}
 	if v.outcome != Completed || c.policy.Result {
 		// The time of stores and logs does not count for the next task.
 		w.at = time.Now()
@@ -191,7 +203,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 
 // runDeadHook calls a hook for a task that dies.
 func (w *worker) runDeadHook(it *item, c *taskContext, hook DeadHook, cause error) {
-	ctx, cancel := context.WithTimeout(w.run.base, it.consumer().lease)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), it.consumer().lease)
 	defer cancel()
 	info := c.info
 	info.Task = c.dead(it.d.Task)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // fakeQueue is a queue in memory whose calls a test can fail, delay and count.
@@ -339,13 +340,15 @@ type host struct {
 	order  []string
 	types  map[string][]string // that the queues declare
 	closed bool
+
+	listener *observe.Listener
 }
 
-func (h *host) queue(name string) (driver.Queue, error) {
+func (h *host) queue(name string) (driver.Queue, *observe.Queue, error) {
 	if q := h.queues[name]; q != nil && !h.closed {
-		return q, nil
+		return q, &observe.Queue{Name: name, Provider: "fake", Driver: q}, nil
 	}
-	return nil, fmt.Errorf("%w %q: open are %q", driver.ErrUnknownQueue, name, h.order)
+	return nil, nil, fmt.Errorf("%w %q: open are %q", driver.ErrUnknownQueue, name, h.order)
 }
 
 // Enqueue enqueues tasks as a manager does, each on the queue that it names.
@@ -359,7 +362,7 @@ func (h *host) Enqueue(ctx context.Context, tasks []*driver.Task) error {
 		parts[t.Queue] = append(parts[t.Queue], t)
 	}
 	for name, part := range parts {
-		q, err := h.queue(name)
+		q, _, err := h.queue(name)
 		if err != nil {
 			return err
 		}
@@ -382,7 +385,7 @@ func (h *host) Close() error {
 
 func newPool(h *host, r *Router, cfg Config) (*Pool, error) {
 	return New(Host{
-		Clock: h.clock, Queue: h.queue,
+		Clock: h.clock, Queue: h.queue, Listener: h.listener,
 		Queues: func() []string { return h.order },
 		Types:  func(queue string) []string { return h.types[queue] },
 		Keeps:  func(driver.ResultStore, []string) {},

@@ -33,6 +33,7 @@ type item struct {
 	lost    bool // its lease has ended: nothing is to be settled
 	excused bool // the loss of the lease is counted as excused
 	over    bool // the lease has ended by the pool's own clock
+	ran     bool // a worker had it
 	warned  bool // the overrun is logged
 	asked   bool // a call to settle it is under way, and may have settled it
 	doubt   bool // a failed call may have settled it: ErrUnavailable, or an unnamed error of another's provider
@@ -253,7 +254,7 @@ func (c *consumer) endedLocked(it *item) bool { return !c.run.p.now().Before(it.
 
 // beginLocked hands an item that takeLocked has returned to a worker.
 func (c *consumer) beginLocked(it *item, ctx *taskContext, now time.Time) {
-	it.state, it.ctx = running, ctx
+	it.state, it.ctx, it.ran = running, ctx, true
 	it.place = c.run.busy.begin(now)
 	c.limiter.enter(now)
 	it.limiter.enter(now)
@@ -354,6 +355,7 @@ func (c *consumer) excuseLocked(it *item) {
 	}
 	it.excused, it.over = true, !it.d.LeaseUntil.After(c.run.p.now())
 	c.run.p.excused.add(taskKey{c.name, it.d.Task.ID})
+	c.leaseLostLocked(it.d.Task)
 	if it.over && it.state != running { // else its handler may still use the task: finishLocked does it
 		c.extender.giveBackLocked(it.d)
 	}

@@ -8,10 +8,11 @@ import (
 )
 
 // A monitor is the one mutex of a run, with the workers that wait for tasks under it,
-// the timer that makes them look again, and the log records that wait for the unlock.
+// the timer that makes them look again, and what waits for the unlock: log records, and
+// calls to listeners.
 //
 // It is locked for some tens of nanoseconds a task, and never across a call to a queue,
-// a handler or a logger.
+// a handler, a logger or a listener.
 //
 // A method or function whose name ends with Locked must be called with it locked. Types
 // that know no monitor, such as pace, limiter and busyWorkers, are used only by such
@@ -24,6 +25,7 @@ type monitor struct {
 	timerAt time.Time // when it is to fire; zero: not set
 	stopped bool      // no more looks
 	records []record
+	told    []func()
 
 	logger func() *slog.Logger
 	// onPark and onTimer are called with the mutex locked: before a worker waits, and
@@ -99,11 +101,17 @@ func (m *monitor) logLocked(level slog.Level, text string, attrs ...slog.Attr) {
 	m.records = append(m.records, record{level, text, attrs})
 }
 
+// tellLocked calls a listener once unlockAndLog has unlocked the mutex.
+func (m *monitor) tellLocked(call func()) { m.told = append(m.told, call) }
+
 func (m *monitor) unlockAndLog() {
-	records := m.records
-	m.records = nil
+	records, told := m.records, m.told
+	m.records, m.told = nil, nil
 	m.Unlock()
 	for _, r := range records {
 		m.logger().LogAttrs(context.Background(), r.level, r.text, r.attrs...)
+	}
+	for _, call := range told {
+		call()
 	}
 }

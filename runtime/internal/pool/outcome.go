@@ -10,16 +10,16 @@ import (
 )
 
 // Outcome is the fate of a task after one run of its handler.
-type Outcome string
+type Outcome = driver.Outcome
 
 // The outcomes of a run.
 const (
-	Completed Outcome = "completed" // the handler returned nil
-	Retried   Outcome = "retried"   // it failed and will be tried again
-	Died      Outcome = "dead"      // it failed for good: to the dead letter queue
-	Snoozed   Outcome = "snoozed"   // it asked to be run later, uncharged
-	Released  Outcome = "released"  // the pool stopped it: back on the queue, uncharged
-	Abandoned Outcome = "abandoned" // its lease was lost: the task is another worker's
+	Completed = driver.Completed
+	Retried   = driver.Retried
+	Died      = driver.Died
+	Snoozed   = driver.Snoozed
+	Released  = driver.Released
+	Abandoned = driver.Abandoned
 )
 
 type skipError struct{ err error }

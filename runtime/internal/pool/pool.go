@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A Config is a PoolConfig of package runtime, which documents the fields.
@@ -40,10 +41,12 @@ type Host struct {
 	Clock driver.Clock
 	// Queues are the names of the open queues, in their order.
 	Queues func() []string
-	// Queue is an open queue, by its name.
-	Queue func(name string) (driver.Queue, error)
+	// Queue is an open queue, by its name, and as the listeners see it.
+	Queue func(name string) (driver.Queue, *observe.Queue, error)
 	// Types are the types that the declarations of a queue list.
 	Types func(queue string) []string
+	// Listener is told what the pool does; nil: nobody listens.
+	Listener *observe.Listener
 	// Keeps receives the types whose results are kept in the pool's store.
 	Keeps func(in driver.ResultStore, types []string)
 }
@@ -59,7 +62,8 @@ const (
 type Pool struct {
 	host   Host
 	cfg    Config
-	queues []driver.Queue // in the order of cfg.Queues
+	queues []driver.Queue   // in the order of cfg.Queues
+	seen   []*observe.Queue // the same as listeners see them
 	router *Router
 
 	mu      sync.Mutex
@@ -103,13 +107,13 @@ func New(host Host, r *Router, cfg Config) (*Pool, error) {
 	}
 	seen := make(map[string]bool, len(cfg.Queues))
 	for _, pq := range cfg.Queues {
-		q, err := host.Queue(pq.Name)
+		q, as, err := host.Queue(pq.Name)
 		errs = append(errs, err, pq.validate(cfg.Strict))
 		if seen[pq.Name] {
 			errs = append(errs, fmt.Errorf("taskgen: the pool lists queue %q twice", pq.Name))
 		}
 		seen[pq.Name] = true
-		p.queues = append(p.queues, q)
+		p.queues, p.seen = append(p.queues, q), append(p.seen, as)
 	}
 	if err := errors.Join(append(errs, wrong)...); err != nil {
 		return nil, fmt.Errorf("new pool: %w", err)
@@ -216,6 +220,7 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*run, error) {
 			}
 			p.router.started(p.routing, p.cfg.Logger)
 			p.run = newRun(ctx, p)
+			p.run.tellStarted()
 			p.run.logStart()
 			p.run.warnOfTypes()
 			if fetch {

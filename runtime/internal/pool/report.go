@@ -43,7 +43,7 @@ func (r *run) warnOfTypes() {
 func (r *run) logStop() {
 	r.mon.Lock()
 	runs := r.runs
-	r.mon.Unlock()
+	r.mon.unlockAndLog()
 	r.many.flush()
 	r.p.logger().LogAttrs(r.base, slog.LevelInfo, "pool stopped",
 		slog.String("worker", r.p.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(r.began)))
@@ -83,7 +83,7 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	case Died:
 		level, text = slog.LevelError, "task is dead"
 	}
-	if !log.Enabled(c, level) {
+	if !log.Enabled(w.ctx, level) {
 		return
 	}
 	if text == "" {
@@ -103,7 +103,7 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}
-	log.LogAttrs(context.WithoutCancel(c), level, text, attrs...)
+	log.LogAttrs(context.WithoutCancel(w.ctx), level, text, attrs...)
 }
 
 // logHook logs that a hook for dead tasks failed.

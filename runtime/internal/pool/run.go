@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A run is one working period of a pool, from Start to Stop: its workers, and
@@ -17,6 +18,7 @@ import (
 // One mutex, that of its monitor, guards what they share.
 type run struct {
 	p         *Pool
+	seen      *observe.Pool   // the pool as listeners see it; nil: nobody listens
 	routing   *routing        // the router as it was when the run began
 	base      context.Context // values for handlers; never ends
 	began     time.Time
@@ -57,7 +59,7 @@ func newRun(ctx context.Context, p *Pool) *run {
 	r.limiters = typeLimiters(r.routing)
 	r.busy = newBusyWorkers(p.cfg.Workers, r.began)
 	for i, q := range p.queues {
-		r.consumers = append(r.consumers, newConsumer(r, q, p.cfg.Queues[i]))
+		r.consumers = append(r.consumers, newConsumer(r, q, p.seen[i], p.cfg.Queues[i]))
 	}
 	r.chooser = chooser{mon: &r.mon, strict: p.cfg.Strict, consumers: r.consumers}
 	extending, stopExtend := context.WithCancel(r.base)
@@ -196,6 +198,7 @@ func (r *run) windDown(grace time.Duration) {
 	r.extenders.Wait()
 	r.awaitBehind(late)
 	r.logStop()
+	r.tellStopped()
 	close(r.over)
 }
 

@@ -1,0 +1,83 @@
+package pool
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
+)
+
+func (r *run) tellStarted() {
+	l := r.p.host.Listener
+	if l == nil || l.PoolStarted == nil && l.PoolStopped == nil {
+		return
+	}
+	r.seen = &observe.Pool{Name: r.p.cfg.Name, Workers: r.p.cfg.Workers, Queues: slices.Clone(r.p.seen)}
+	for name, rt := range r.routing.routes {
+		if name == rt.policy.Type { // and no alias
+			r.seen.Types = append(r.seen.Types, observe.Type{Name: name, Queue: rt.policy.Queue})
+		}
+	}
+	slices.SortFunc(r.seen.Types, func(a, b observe.Type) int { return strings.Compare(a.Name, b.Name) })
+	if l.PoolStarted != nil {
+		l.PoolStarted(r.seen)
+	}
+}
+
+func (r *run) tellStopped() {
+	if r.seen != nil && r.p.host.Listener.PoolStopped != nil {
+		r.p.host.Listener.PoolStopped(r.seen)
+	}
+}
+
+// tellStart tells a listener that the worker's run begins.
+func (w *worker) tellStart(l *observe.Listener, it *item, c *taskContext) {
+	w.seen = observe.Run{
+		Queue: it.consumer().as, Worker: w.run.p.cfg.Name, Type: c.policy.Type, Task: it.d.Task,
+		Attempt: c.info.Attempt, Crashes: c.info.Crashes, Began: w.begun, At: w.run.p.now(),
+	}
+	if c.policy == &noPolicy {
+		w.seen.Type = it.d.Task.Type
+	}
+	if l.RunStart != nil {
+		w.ctx = l.RunStart(c, &w.seen)
+	}
+}
+
+// tellEnd tells a listener how the worker's run ended.
+func (w *worker) tellEnd(l *observe.Listener, it *item, err error) {
+	w.seen.Took, w.seen.Outcome, w.seen.Delay, w.seen.Err = w.took, it.outcome, it.d.Delay, err
+	l.RunEnd(w.ctx, &w.seen)
+}
+
+// leaseLostLocked tells listeners that a lease has ended.
+func (c *consumer) leaseLostLocked(t *driver.Task) {
+	if l := c.run.p.host.Listener; l != nil && l.LeaseLost != nil {
+		c.run.mon.tellLocked(func() { l.LeaseLost(c.as, t) })
+	}
+}
+
+// observe makes a listener hear what the queue settles.
+func (a *acker) observe(l *observe.Listener, as *observe.Queue, worker string) {
+	if l != nil {
+		a.told, a.as, a.worker = l.Settled, as, worker
+	}
+}
+
+// settlement is the answer to a call for n items that began at a time, as listeners see
+// it; nil if nobody listens.
+func (a *acker) settlement(began time.Time, n int) *observe.Settlement {
+	if a.told == nil {
+		return nil
+	}
+	return &observe.Settlement{Queue: a.as, Worker: a.worker, Items: make([]observe.Settled, 0, n), Began: began, Took: time.Since(began)}
+}
+
+// tellLocked tells listeners what ended with a call.
+func (a *acker) tellLocked(s *observe.Settlement) {
+	if s != nil && len(s.Items) > 0 {
+		a.mon.tellLocked(func() { a.told(s) })
+	}
+}
