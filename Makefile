@@ -118,7 +118,7 @@ chaos: ## fault processes, links and broker, and audit what they did (PROVIDER=s
 	$(RACE) $(GO) test $(RACEFLAGS) ./internal/ledger -run TestChaos -v -count 1 -timeout 2h -args -provider $(PROVIDER) -seed $(or $(SEED),0) -for $(or $(FOR),3m)
 
 .PHONY: bench
-bench: ## the benchmarks beside peers, about half an hour; writes bench/results/ and the figures of docs/performance.md
+bench: ## the benchmarks beside peers, about half an hour; writes bench/results/, its page and docs/performance.md
 	@scripts/setup.sh race servers
 	$(GO) -C bench run ./memory
 	$(GO) -C bench run ./sqlite

@@ -17,8 +17,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// TestPerformanceQuotesTheResults holds every figure of docs/performance.md to
-// the files that the benchmarks wrote. What it takes to render them belongs to the
+// TestPerformanceQuotesTheResults holds every figure of docs/performance.md, and of the
+// page of the results, to the files that the benchmarks wrote. What it takes to render them belongs to the
 // module of the benchmarks.
 func TestPerformanceQuotesTheResults(t *testing.T) {
 	cmd := exec.Command("go", "run", "./page", "-check")

@@ -1,11 +1,12 @@
-// Command page writes the figures of docs/performance.md: it puts what the files of
-// results say between the marks of the page, and leaves the prose alone.
+// Command page writes the figures of docs/performance.md and of the results' own page: it
+// puts what the files of results say between the marks of a page, and leaves the prose
+// alone.
 //
 //	<!-- figures: redis loopback -->
 //	…
 //	<!-- end of figures -->
 //
-// With -check it writes nothing, and fails where the page says something else.
+// With -check it writes nothing, and fails where a page says something else.
 package main
 
 import (
@@ -13,16 +14,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
 
 func main() {
-	file := flag.String("page", "../docs/performance.md", "the page")
 	results := flag.String("results", "results", "the `folder` of the results")
-	check := flag.Bool("check", false, "write nothing, and fail where the page is not up to date")
+	check := flag.Bool("check", false, "write nothing, and fail where a page is not up to date")
 	flag.Parse()
-	if err := run(*file, *results, *check); err != nil {
+	if err := errors.Join(run("../docs/performance.md", *results, *check), run(filepath.Join(*results, "README.md"), *results, *check)); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/page:", err)
 		os.Exit(1)
 	}

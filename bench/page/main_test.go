@@ -13,8 +13,9 @@ import (
 	"github.com/taskgen/taskgen/bench/report"
 )
 
-func TestThePageSaysWhatTheResultsSay(t *testing.T) {
+func TestThePagesSayWhatTheResultsSay(t *testing.T) {
 	require.NoError(t, run("../../docs/performance.md", "../results", true))
+	require.NoError(t, run("../results/README.md", "../results", true))
 }
 
 // sample is a result with everything in it.
