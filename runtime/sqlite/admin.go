@@ -12,10 +12,10 @@ const (
 	// A range of the index of ids: one row, or the dead tasks of one ID.
 	sqlJobByID = `SELECT seq, queue, id, level, place, due, begun, crashes, origin, grp, ukey FROM taskgen_job WHERE queue = ? AND id = ?`
 	// Heads of the lines and of the delay.
-	sqlWaiting = `SELECT seq FROM (SELECT seq FROM taskgen_ready WHERE queue = ?1 LIMIT ?2)
-		UNION ALL SELECT seq FROM (SELECT seq FROM taskgen_line WHERE queue = ?1 LIMIT ?2)
-		UNION ALL SELECT seq FROM (SELECT seq FROM taskgen_delayed WHERE queue = ?1 LIMIT ?2)
-		LIMIT ?2`
+	sqlWaiting = `SELECT seq FROM (SELECT seq FROM taskgen_ready WHERE queue = ?1 LIMIT +?2)
+		UNION ALL SELECT seq FROM (SELECT seq FROM taskgen_line WHERE queue = ?1 LIMIT +?2)
+		UNION ALL SELECT seq FROM (SELECT seq FROM taskgen_delayed WHERE queue = ?1 LIMIT +?2)
+		LIMIT +?2`
 	// One row by its key: the group waits for its head.
 	sqlGroupHold = `INSERT INTO taskgen_group (queue, turn, grp) VALUES (?, 0, ?) ON CONFLICT (queue, grp) DO UPDATE SET turn = 0`
 	sqlPause     = `UPDATE taskgen_queue SET paused = ?2 WHERE id = ?1`

@@ -16,15 +16,15 @@ import (
 const (
 	sqlLevelTop    = `SELECT max(level) FROM taskgen_ready WHERE queue = ?` // one seek
 	sqlBrowseReady = `SELECT r.level, r.place, '', j.seq, j.id, j.envelope FROM taskgen_ready r CROSS JOIN taskgen_job j ON j.seq = r.seq
-		WHERE r.queue = ?1 AND r.level = ?2 AND r.place > ?3 ORDER BY r.place LIMIT ?4`
+		WHERE r.queue = ?1 AND r.level = ?2 AND r.place > ?3 ORDER BY r.place LIMIT +?4`
 	sqlBrowseLine = `SELECT 0, l.place, l.grp, j.seq, j.id, j.envelope FROM taskgen_line l CROSS JOIN taskgen_job j ON j.seq = l.seq
-		WHERE l.queue = ?1 AND (l.grp, l.place) > (?5, ?3) AND ?2 = ?2 ORDER BY l.grp, l.place LIMIT ?4`
+		WHERE l.queue = ?1 AND (l.grp, l.place) > (?5, ?3) AND ?2 = ?2 ORDER BY l.grp, l.place LIMIT +?4`
 	sqlBrowseDelayed = `SELECT d.due, d.seq, '', j.seq, j.id, j.envelope FROM taskgen_delayed d CROSS JOIN taskgen_job j ON j.seq = d.seq
-		WHERE d.queue = ?1 AND (d.due, d.seq) > (?2, ?3) ORDER BY d.due, d.seq LIMIT ?4`
+		WHERE d.queue = ?1 AND (d.due, d.seq) > (?2, ?3) ORDER BY d.due, d.seq LIMIT +?4`
 	sqlBrowseLeased = `SELECT l.until, l.seq, '', j.seq, j.id, j.envelope FROM taskgen_lease l INDEXED BY taskgen_lease_until CROSS JOIN taskgen_job j ON j.seq = l.seq
-		WHERE l.queue = ?1 AND (l.until, l.seq) > (?2, ?3) ORDER BY l.until, l.seq LIMIT ?4`
+		WHERE l.queue = ?1 AND (l.until, l.seq) > (?2, ?3) ORDER BY l.until, l.seq LIMIT +?4`
 	sqlBrowseDead = `SELECT 0, seq, '', seq, id, envelope FROM taskgen_job INDEXED BY taskgen_job_dead
-		WHERE origin = ?1 AND origin > 0 AND seq > ?3 AND ?2 = ?2 ORDER BY seq LIMIT ?4`
+		WHERE origin = ?1 AND origin > 0 AND seq > ?3 AND ?2 = ?2 ORDER BY seq LIMIT +?4`
 )
 
 // One row by its key.

@@ -5,18 +5,18 @@ const (
 	// CROSS JOIN fixes the order of the loops.
 	sqlReadyHead = `SELECT r.level, r.place, r.seq, j.crashes, j.ukey IS NOT NULL OR j.origin > 0, j.envelope
 		FROM taskgen_ready r CROSS JOIN taskgen_job j ON j.seq = r.seq
-		WHERE r.queue = ? ORDER BY r.level DESC, r.place LIMIT ?`
+		WHERE r.queue = +? ORDER BY r.level DESC, r.place LIMIT +?`
 	// Both take a range from the head of one level: a row each, in one
 	// statement.
 	sqlLeaseRange = `INSERT INTO taskgen_lease (seq, queue, token, until)
 		SELECT seq, queue, ?4, ?5 FROM taskgen_ready WHERE queue = ?1 AND level = ?2 AND place <= ?3`
 	sqlReadyRange = `DELETE FROM taskgen_ready WHERE queue = ? AND level = ? AND place <= ?`
 	// The groups whose turn it is, from the head of the index.
-	sqlGroupTurns = `SELECT grp FROM taskgen_group INDEXED BY taskgen_group_turn WHERE queue = ? AND turn > 0 ORDER BY turn LIMIT ?`
+	sqlGroupTurns = `SELECT grp FROM taskgen_group INDEXED BY taskgen_group_turn WHERE queue = +? AND turn > 0 ORDER BY turn LIMIT +?`
 	// The head of one group's line with its envelope: two seeks.
 	sqlLineHead = `SELECT l.place, l.seq, j.crashes, j.envelope
 		FROM taskgen_line l CROSS JOIN taskgen_job j ON j.seq = l.seq
-		WHERE l.queue = ? AND l.grp = ? ORDER BY l.place LIMIT 1`
+		WHERE l.queue = +? AND l.grp = +? ORDER BY l.place LIMIT 1`
 	// One row and its index entry.
 	sqlLeaseAdd = `INSERT INTO taskgen_lease (seq, queue, token, until) VALUES (?, ?, ?, ?)`
 )

@@ -28,6 +28,10 @@ const (
 	walLimit = 64 << 20
 )
 
+// The planner of SQLite 3.54 looks at the values of some parameters: of LIMIT,
+// and of an equality if the value is 0 or 1. It prepares a statement anew whenever such a
+// parameter is bound. Statements that run often write +? for it, which the planner does
+// not look into.
 const (
 	sqlBegin       = `BEGIN IMMEDIATE`
 	sqlCommit      = `COMMIT`

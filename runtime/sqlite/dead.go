@@ -15,7 +15,7 @@ const (
 		FROM taskgen_job INDEXED BY taskgen_job_dead_id WHERE origin = ? AND origin > 0 AND id = ?`
 	// A range of the index of dead tasks, in the order they died.
 	sqlDeadAll = `SELECT seq FROM taskgen_job INDEXED BY taskgen_job_dead
-		WHERE origin = ?1 AND origin > 0 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4`
+		WHERE origin = ?1 AND origin > 0 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT +?4`
 	sqlDeadLast = `SELECT max(seq) FROM taskgen_job INDEXED BY taskgen_job_dead WHERE origin = ? AND origin > 0` // one seek
 	// One row by the index of ids.
 	sqlJobAny = `SELECT 1 FROM taskgen_job WHERE queue = ? AND id = ? LIMIT 1`

@@ -19,10 +19,10 @@ const (
 	sqlJobsGet     = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE id = ?`
 	sqlJobsVersion = `SELECT version FROM taskgen_schedule WHERE id = ?`
 	// The rows of a page, in the order of an index.
-	sqlJobsList  = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE id > ?2 ORDER BY id LIMIT ?1`
-	sqlJobsOwned = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT ?1`
+	sqlJobsList  = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE id > ?2 ORDER BY id LIMIT +?1`
+	sqlJobsOwned = `SELECT id, owner, version, wake, forget, body, noted, alarm FROM taskgen_schedule WHERE owner = ?3 AND id > ?2 ORDER BY id LIMIT +?1`
 	// The rows that are due of those with the same needs, by the index of needs.
-	sqlJobsDue = `SELECT id, alarm FROM taskgen_schedule WHERE needs = ?3 AND alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT ?2`
+	sqlJobsDue = `SELECT id, alarm FROM taskgen_schedule WHERE needs = ?3 AND alarm > 0 AND alarm <= ?1 AND (forget = 0 OR forget > ?1) ORDER BY alarm LIMIT +?2`
 	// One row and its place in the index of alarms.
 	sqlJobsNew    = `INSERT INTO taskgen_schedule (version, wake, forget, alarm, id, owner, body, needs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlJobsSet    = `UPDATE taskgen_schedule SET version = ?1, wake = ?2, forget = ?3, alarm = ?4, owner = ?6, body = ?7, needs = ?8 WHERE id = ?5`

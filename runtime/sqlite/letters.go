@@ -18,7 +18,7 @@ const (
 	// One row by the index of ids; no index changes.
 	sqlLetterRewrite = `UPDATE taskgen_letter SET body = ?2 WHERE id = ?1`
 	// The rows of a page, by their key.
-	sqlLetterList = `SELECT n, body FROM taskgen_letter WHERE n > ? ORDER BY n LIMIT ?`
+	sqlLetterList = `SELECT n, body FROM taskgen_letter WHERE n > ? ORDER BY n LIMIT +?`
 )
 
 // Letters keeps dead tasks in the provider's file, as a dlq.TaskStore. It is safe for

@@ -31,8 +31,8 @@ const (
 	sqlEndedOld = `DELETE FROM taskgen_ended WHERE at <= ?`
 	sqlLeaseEnd = `DELETE FROM taskgen_lease WHERE seq = ?` // one row by its key
 	// Both read from the head of the index: due or ended rows and one more.
-	sqlDelayDue  = `SELECT seq FROM taskgen_delayed WHERE queue = ? AND due <= ? ORDER BY due, seq LIMIT ?`
-	sqlLeaseOver = `SELECT seq FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ? AND until <= ? ORDER BY until LIMIT ?`
+	sqlDelayDue  = `SELECT seq FROM taskgen_delayed WHERE queue = +? AND due <= ? ORDER BY due, seq LIMIT +?`
+	sqlLeaseOver = `SELECT seq FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = +? AND until <= ? ORDER BY until LIMIT +?`
 )
 
 // promoteLimit bounds the tasks that one pass puts in line: the rest follows in the next

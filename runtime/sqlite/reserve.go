@@ -2,23 +2,27 @@ package sqlite
 
 import (
 	"fmt"
-	"strings"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // On a full disk, or in a file that must not grow, no task could be leased: a lease is
 // a row, and may need a page. A part of the file is therefore kept in reserve, as a
-// value in taskgen_meta, which older versions ignore. It is given up when work that
-// frees space has none, and no tasks are accepted before it is restored.
+// large row of a table of its own. It is given up when work that frees space has none,
+// and no tasks are accepted before it is restored.
+//
+// Every transaction that adds tasks looks the row up. It has an integer key: where a key
+// is text, SQLite reads a row as a whole to compare it.
 const (
-	metaReserve  = "reserve"
 	reserveBytes = 512 << 10
 	// One row by its key.
-	sqlReserved = `SELECT count(*) FROM taskgen_meta WHERE key = 'reserve'`
-	sqlSpend    = `DELETE FROM taskgen_meta WHERE key = 'reserve'`
+	sqlReserved   = `SELECT count(*) FROM taskgen_reserve WHERE id = 1`
+	sqlReserve    = `INSERT INTO taskgen_reserve (id, space) VALUES (1, zeroblob(?))`
+	sqlSpend      = `DELETE FROM taskgen_reserve WHERE id = 1`
+	sqlSpendOlder = `DELETE FROM taskgen_meta WHERE key = 'reserve'` // where older builds have it
 )
 
 // isFull reports whether an error says that the file cannot grow.
@@ -49,9 +53,12 @@ func (w *writer) reserve() error {
 	return w.begin()
 }
 
-// reserve writes the reserve, and commits.
+// reserve writes the reserve, in place of that of an older build, and commits.
 func (c *conn) reserve() error {
-	if err := setMeta(c.Conn, metaReserve, strings.Repeat("0", reserveBytes)); err != nil {
+	if err := c.plain(sqlSpendOlder); err != nil {
+		return err
+	}
+	if err := sqlitex.Execute(c.Conn, sqlReserve, &sqlitex.ExecOptions{Args: []any{reserveBytes}}); err != nil {
 		return err
 	}
 	return c.commit()
@@ -63,7 +70,14 @@ func (w *writer) spendReserve() bool {
 		return false
 	}
 	defer w.c.rollback()
-	return w.c.plain(sqlSpend) == nil && w.c.Changes() > 0 && w.c.commit() == nil
+	spent := 0
+	for _, spend := range []string{sqlSpend, sqlSpendOlder} {
+		if w.c.plain(spend) != nil {
+			return false
+		}
+		spent += w.c.Changes()
+	}
+	return spent > 0 && w.c.commit() == nil
 }
 
 // admit refuses the calls that add tasks if there is no reserve and no space for one, and

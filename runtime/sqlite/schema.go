@@ -161,6 +161,12 @@ CREATE TABLE IF NOT EXISTS taskgen_ended (
 	PRIMARY KEY (seq, token)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS taskgen_ended_at ON taskgen_ended (at);
+
+-- Space that is kept for work on a full disk.
+CREATE TABLE IF NOT EXISTS taskgen_reserve (
+	id    INTEGER PRIMARY KEY,
+	space BLOB NOT NULL
+) STRICT;
 `
 
 // additionalColumns are added to tables in the same way: SQLite has no ADD COLUMN IF NOT

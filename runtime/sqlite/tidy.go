@@ -5,9 +5,9 @@ import "time"
 const (
 	// Both take expired rows from the head of their index, two rows each.
 	sqlUniquePrune = `DELETE FROM taskgen_unique WHERE (queue, key) IN
-		(SELECT queue, key FROM taskgen_unique WHERE until > 0 AND until <= ? ORDER BY until LIMIT ?)`
+		(SELECT queue, key FROM taskgen_unique WHERE until > 0 AND until <= ? ORDER BY until LIMIT +?)`
 	sqlResultPrune = `DELETE FROM taskgen_result WHERE n IN
-		(SELECT n FROM taskgen_result WHERE until <= ? ORDER BY until LIMIT ?)`
+		(SELECT n FROM taskgen_result WHERE until <= ? ORDER BY until LIMIT +?)`
 	// Two numbers from the file's header.
 	sqlFreePages = `PRAGMA freelist_count`
 	// Moves pages from the end of the file into free ones and cuts it.
