@@ -156,7 +156,8 @@ func TestListenersHearOfQueuesPoolsAndCalls(t *testing.T) {
 	assert.Equal(t, 3, taken)
 	require.Len(t, pools, 1)
 	assert.Equal(t, 3, pools[0].Workers)
-	assert.Equal(t, []observe.Type{{Name: "welcome", Queue: "mail"}}, pools[0].Types)
+	assert.Equal(t, []observe.Type{{Name: "welcome", Aliases: []string{"hello"}, Queue: "mail"}}, pools[0].Types)
+	assert.False(t, pools[0].Orders.Cancel("nobody"))
 	assert.Equal(t, "mail", pools[0].Queues[0].Name)
 }
 

@@ -121,6 +121,24 @@ func (p *Pool) Start(ctx context.Context) error { return p.p.Start(ctx) }
 // may wait for it. Stopping a pool that does not run does nothing.
 func (p *Pool) Stop(ctx context.Context) error { return p.p.Stop(ctx) }
 
+// Quiet makes the pool fetch nothing until Resume: before a deploy, say, or while a
+// service that its handlers need is away. Tasks that were fetched and have not begun go
+// back to their queues, uncharged. Handlers that run may go on. Quiet returns at once,
+// and also works before Start. It has no effect on Drain.
+func (p *Pool) Quiet() { p.p.Quiet() }
+
+// Resume ends what Quiet began.
+func (p *Pool) Resume() { p.p.Resume() }
+
+// Cancel ends the run of a task of this pool: the context of its handler ends with the
+// cause driver.ErrCancelled. If the handler then returns an error, the task is taken off
+// its queue for good: it is neither retried nor buried, and who awaits its result gets
+// ErrTaskFailed. A handler that returns nil has completed its task as ever. A task that
+// the pool has fetched and not begun does not begin. Cancel returns at once, and reports
+// whether the pool has the task. Tasks that wait on a queue are cancelled there: see
+// driver.Canceller.
+func (p *Pool) Cancel(id string) bool { return p.p.Cancel(id) }
+
 // Run works until ctx ends, then stops as [Pool.Stop] does and returns nil. It returns
 // 10 s after the grace at the latest. Handlers that are still running then, and runs
 // that could not be settled with their queue, make it return an error that names them.

@@ -53,6 +53,9 @@ var (
 	// ErrTimeout is the cause of a handler's context when the task's timeout is
 	// over.
 	ErrTimeout = errors.New("taskgen: the task timed out")
+	// ErrCancelled is the cause of a handler's context when an operator cancels the task's
+	// run. A task whose handler then fails is not retried.
+	ErrCancelled = errors.New("taskgen: the task was cancelled")
 	// ErrPanic: the handler panicked. The error's text contains the value; PanicStack
 	// returns the stack, which is also in the log and in the metadata of the task.
 	ErrPanic = errors.New("taskgen: the handler panicked")

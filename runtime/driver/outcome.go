@@ -11,4 +11,5 @@ const (
 	Snoozed   Outcome = "snoozed"   // it asked to be run later, uncharged
 	Released  Outcome = "released"  // the pool stopped it: back on the queue, uncharged
 	Abandoned Outcome = "abandoned" // its lease was lost: the task is another worker's
+	Cancelled Outcome = "cancelled" // an operator cancelled it: off the queue for good
 )

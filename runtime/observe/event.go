@@ -109,10 +109,24 @@ type Pool struct {
 	Workers int
 	Queues  []*Queue
 	Types   []Type // with a handler, in the order of their names
+	Orders  Orders
 }
 
-// A Type is a type that a pool has a handler for.
+// Orders are what a pool can be told to do. The methods are those of runtime.Pool.
+type Orders interface {
+	Quiet()
+	Resume()
+	Cancel(id string) bool
+}
+
+// A Type is a type that a pool has a handler for, as its Spec declares it.
 type Type struct {
-	Name  string
-	Queue string // of its policy; empty if none is named
+	Name       string
+	Aliases    []string
+	Queue      string   // empty if none is named
+	Schema     string   // the JSON Schema of its payload; empty if it has none
+	Secrets    []string // the paths of the payload's secret fields
+	Timeout    time.Duration
+	MaxRetries int
+	Result     bool // its handler returns a result
 }

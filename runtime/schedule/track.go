@@ -142,6 +142,7 @@ func (r *trackedRun) handle(ctx context.Context, next runtime.Handler, t *runtim
 var states = map[runtime.Outcome]State{
 	runtime.Completed: Succeeded, runtime.Retried: Failed, runtime.Died: Dead,
 	runtime.Snoozed: Enqueued, runtime.Released: Enqueued,
+	driver.Cancelled: Failed, // its run, not the job
 }
 
 func (r *trackedRun) end(ctx context.Context, err error) {

@@ -225,7 +225,7 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 			}
 			a.forgetLocked(it)
 			a.closeLocked(it, false)
-		case it.outcome == Completed:
+		case it.outcome == Completed, it.outcome == Cancelled:
 			done = append(done, it)
 		case it.outcome == Died:
 			dead = append(dead, it)

@@ -164,6 +164,9 @@ func (c *consumer) roomLocked(now time.Time) int {
 // some.
 func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
 	f := &c.fetcher
+	if c.run.quiet {
+		return 0, 0 // Resume notifies the fetcher
+	}
 	if c.run.stopping || now.Before(f.rest) {
 		return 0, f.rest.Sub(now)
 	}

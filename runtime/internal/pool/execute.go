@@ -70,6 +70,9 @@ func (w *worker) execute(it *item, c *taskContext) {
 		policy:  policy,
 		refused: p.refuse(it.consumer(), it.d),
 	}
+	if it.outcome == Cancelled { // before it began
+		x.refused = driver.ErrCancelled
+	}
 	switch {
 	case policy != &noPolicy:
 		delete(t.Metadata, driver.MetaUnknown)
@@ -157,6 +160,9 @@ func (w *worker) conclude(it *item, c *taskContext, timeout time.Duration, cause
 		w.settle(it, c, v, err)
 	}()
 	v, err = judge(c, it.d.Task, timeout, cause)
+	if v.outcome != Completed && v.outcome != Abandoned && w.run.isCancelled(it) { // also after a timeout
+		v = verdict{outcome: Cancelled}
+	}
 	judged = true
 }
 
@@ -173,6 +179,10 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	case Completed:
 		if c.policy.Result && !w.store(it, c.policy, c.stored(), "") {
 			it.outcome, it.d.Delay = Released, it.consumer().lease
+		}
+	case Cancelled:
+		if c.policy.Result {
+			w.store(it, c.policy, nil, string(Cancelled))
 		}
 	case Retried:
 		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)

@@ -23,20 +23,21 @@ type batch struct {
 // Queues are called with copies of the delivery, never with d itself, so that its
 // LeaseUntil can be kept up to date during a call.
 type item struct {
-	d       *driver.Delivery
-	batch   *batch
-	limiter *limiter     // the type's limits; nil: none
-	ctx     *taskContext // of its run, while running
-	outcome Outcome      // once settling
-	state   state
-	place   int  // of its worker, while running
-	lost    bool // its lease has ended: nothing is to be settled
-	excused bool // the loss of the lease is counted as excused
-	over    bool // the lease has ended by the pool's own clock
-	ran     bool // a worker had it
-	warned  bool // the overrun is logged
-	asked   bool // a call to settle it is under way, and may have settled it
-	doubt   bool // a failed call may have settled it: ErrUnavailable, or an unnamed error of another's provider
+	d         *driver.Delivery
+	batch     *batch
+	limiter   *limiter     // the type's limits; nil: none
+	ctx       *taskContext // of its run, while running
+	outcome   Outcome      // once settling
+	state     state
+	place     int  // of its worker, while running
+	lost      bool // its lease has ended: nothing is to be settled
+	excused   bool // the loss of the lease is counted as excused
+	over      bool // the lease has ended by the pool's own clock
+	ran       bool // a worker had it
+	cancelled bool // see Pool.Cancel
+	warned    bool // the overrun is logged
+	asked     bool // a call to settle it is under way, and may have settled it
+	doubt     bool // a failed call may have settled it: ErrUnavailable, or an unnamed error of another's provider
 }
 
 func (it *item) consumer() *consumer { return it.batch.consumer }
@@ -100,7 +101,7 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	fit := 0
 	for i := range b.items {
 		switch it := &b.items[i]; {
-		case i >= len(ds) || c.run.stopping:
+		case i >= len(ds) || c.run.stopping || c.run.quiet:
 			c.giveBackLocked(it, it.d.Delay)
 		case runs[it.d.Task.ID] != nil:
 			// For as long as its lease has been over: a short time at first, because
@@ -255,6 +256,10 @@ func (c *consumer) endedLocked(it *item) bool { return !c.run.p.now().Before(it.
 // beginLocked hands an item that takeLocked has returned to a worker.
 func (c *consumer) beginLocked(it *item, ctx *taskContext, now time.Time) {
 	it.state, it.ctx, it.ran = running, ctx, true
+	if it.cancelled {
+		it.outcome = Cancelled // which tells the worker
+		ctx.cancel(driver.ErrCancelled)
+	}
 	it.place = c.run.busy.begin(now)
 	c.limiter.enter(now)
 	it.limiter.enter(now)
@@ -376,7 +381,7 @@ func (c *consumer) closeLocked(it *item) {
 	if c.run.suspects.letGo(it.d) {
 		c.run.notifyFetchersLocked() // fetching goes on
 	}
-	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died) && !it.lost {
+	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died || it.outcome == Cancelled) && !it.lost {
 		c.run.p.excused.forget(taskKey{c.name, it.d.Task.ID})
 	}
 	if it.d.Crashes > 0 {

@@ -14,10 +14,14 @@ func (r *run) tellStarted() {
 	if l == nil || l.PoolStarted == nil && l.PoolStopped == nil {
 		return
 	}
-	r.seen = &observe.Pool{Name: r.p.cfg.Name, Workers: r.p.cfg.Workers, Queues: slices.Clone(r.p.seen)}
+	r.seen = &observe.Pool{Name: r.p.cfg.Name, Workers: r.p.cfg.Workers, Queues: slices.Clone(r.p.seen), Orders: r.p}
 	for name, rt := range r.routing.routes {
 		if name == rt.policy.Type { // and no alias
-			r.seen.Types = append(r.seen.Types, observe.Type{Name: name, Queue: rt.policy.Queue})
+			p := &rt.policy
+			r.seen.Types = append(r.seen.Types, observe.Type{
+				Name: name, Aliases: slices.Clone(p.Aliases), Queue: p.Queue, Schema: p.Schema, Secrets: slices.Clone(p.Secrets),
+				Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result,
+			})
 		}
 	}
 	slices.SortFunc(r.seen.Types, func(a, b observe.Type) int { return strings.Compare(a.Name, b.Name) })

@@ -20,6 +20,7 @@ const (
 	Snoozed   = driver.Snoozed
 	Released  = driver.Released
 	Abandoned = driver.Abandoned
+	Cancelled = driver.Cancelled
 )
 
 type skipError struct{ err error }
@@ -102,6 +103,9 @@ func decide(ctx context.Context, p *Policy, t *driver.Task, err error) verdict {
 	}
 	if err == nil {
 		return verdict{outcome: Completed}
+	}
+	if errors.Is(cause, driver.ErrCancelled) {
+		return verdict{outcome: Cancelled}
 	}
 	if final(err) {
 		return verdict{outcome: Died}

@@ -68,6 +68,7 @@ type Pool struct {
 
 	mu      sync.Mutex
 	routing *routing // the router as it was when the pool was made or last started
+	quiet   bool     // nothing is to be fetched; see Quiet
 	run     *run     // the running one, or the last one until it is over
 
 	// What the pool remembers of tasks from one run to the next.

@@ -82,6 +82,8 @@ func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
 		}
 	case Died:
 		level, text = slog.LevelError, "task is dead"
+	case Cancelled:
+		level, text = slog.LevelInfo, "task cancelled"
 	}
 	if !log.Enabled(w.ctx, level) {
 		return
