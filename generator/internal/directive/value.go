@@ -10,12 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
+	durations "github.com/taskgen/taskgen/internal/duration"
 )
 
 // problem is the error of a value.
@@ -189,50 +189,15 @@ func list(k *Key, s string) (any, *problem) {
 }
 
 func duration(k *Key, s string) (any, *problem) {
-	d, err := parseDuration(s)
+	d, err := durations.Parse(s)
 	switch {
-	case errors.Is(err, errTooLong):
-		return nil, &problem{rule.ValueDuration, errTooLong.Error(), "write a shorter one"}
+	case errors.Is(err, durations.ErrTooLong):
+		return nil, &problem{rule.ValueDuration, durations.ErrTooLong.Error(), "write a shorter one"}
 	case err != nil:
 		return nil, &problem{rule.ValueDuration, "this is not a duration", ""}
 	case d == 0 && k.Zero != "":
 	case d <= 0:
 		return nil, &problem{rule.ValueDuration, "a duration must be above zero", "leave it out for the default, or write how long"}
-	}
-	return d, nil
-}
-
-var errTooLong = errors.New("it is longer than a duration can be (292 years)")
-
-// parseDuration reads a duration as [time.ParseDuration] does, with d for a day of 24
-// hours as one more unit, before all others: 14d, 1d12h, -0.5d.
-func parseDuration(s string) (time.Duration, error) {
-	days, rest, ok := strings.Cut(s, "d")
-	if !ok {
-		return time.ParseDuration(s)
-	}
-	digits, negative := strings.CutPrefix(days, "-")
-	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || strings.Trim(digits, "0123456789.") != "" {
-		return 0, fmt.Errorf("%q is not a number of days", days)
-	}
-	whole := n * 24 * float64(time.Hour)
-	if whole >= math.MaxInt64 {
-		return 0, errTooLong
-	}
-	d := time.Duration(whole)
-	if rest != "" {
-		more, err := time.ParseDuration(rest)
-		switch {
-		case err != nil || strings.Trim(rest[:1], "0123456789.") != "":
-			return 0, fmt.Errorf("%q is not a duration", s)
-		case d+more < d:
-			return 0, errTooLong
-		}
-		d += more
-	}
-	if negative {
-		d = -d
 	}
 	return d, nil
 }
@@ -294,7 +259,7 @@ func rate(s string) (any, *problem) {
 	if per != "" && (per[0] < '0' || per[0] > '9') {
 		per = "1" + per
 	}
-	d, err := parseDuration(per)
+	d, err := durations.Parse(per)
 	if err != nil || d <= 0 {
 		return nil, &problem{rule.ValueRate, "the part after the slash is not a unit of time", ""}
 	}
