@@ -19,15 +19,15 @@ const natsVariable = "TASKGEN_TEST_NATS_URL"
 // NATS starts a NATS server with JetStream, of the version that the module in the
 // folder nats pins; it is compiled the first time, into the user's cache folder.
 // The lines are added to the block jetstream of its configuration, as in
-// NATS("sync_interval: always").
-func NATS(jetstream ...string) (*Server, error) {
+// NATS("sync_interval: always"); those that begin with tls go before it.
+func NATS(lines ...string) (*Server, error) {
 	if s := external(natsVariable); s != nil {
 		return s, nil
 	}
-	return start("nats", func(dir string) (plan, error) { return natsPlan(dir, jetstream...) })
+	return start("nats", func(dir string) (plan, error) { return natsPlan(dir, lines...) })
 }
 
-func natsPlan(dir string, jetstream ...string) (plan, error) {
+func natsPlan(dir string, lines ...string) (plan, error) {
 	exe, err := natsProgram()
 	if err != nil {
 		return plan{}, fmt.Errorf("compile nats-server: %w\nor let %s name a NATS server with JetStream that runs already", err, natsVariable)
@@ -38,8 +38,16 @@ func natsPlan(dir string, jetstream ...string) (plan, error) {
 	}
 	name := fmt.Sprintf("taskgen-%d-%d", os.Getpid(), ports[0])
 	conf := filepath.Join(dir, "nats.conf")
-	text := fmt.Sprintf("listen: %q\nserver_name: %q\njetstream {\n  store_dir: %q\n  %s\n}\n",
-		loopback(ports[0]), name, filepath.Join(dir, "data"), strings.Join(jetstream, "\n  "))
+	var tls, jetstream []string
+	for _, line := range lines {
+		if strings.HasPrefix(line, "tls") {
+			tls = append(tls, line)
+		} else {
+			jetstream = append(jetstream, line)
+		}
+	}
+	text := fmt.Sprintf("listen: %q\nserver_name: %q\n%s\njetstream {\n  store_dir: %q\n  %s\n}\n",
+		loopback(ports[0]), name, strings.Join(tls, "\n"), filepath.Join(dir, "data"), strings.Join(jetstream, "\n  "))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return plan{}, err
 	}
