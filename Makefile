@@ -20,7 +20,7 @@ UNRACED = testdata/realworld
 
 # What tests must cover, and where their run writes down what they did. Counting is
 # costly under the race detector, so it is a run of its own without it.
-COVERED  = ./runtime/... ./generator/...
+COVERED  = ./runtime/... ./generator/... ./config/...
 COVERAGE = .cache/coverage
 
 PROVIDER ?= sqlite
@@ -58,7 +58,7 @@ test: ## run every test of every module, with the race detector, on servers it s
 	test -z "$$failed"
 
 # What test-short leaves out: the packages that are about brokers.
-BROKERS = runtime/(redis|sqs|rabbitmq|nats)|internal/(ledger|canary|testserver)
+BROKERS = runtime/(redis|sqs|rabbitmq|nats)|config/all|internal/(ledger|canary|testserver)
 
 .PHONY: test-short
 test-short: ## run what needs nothing but Go, for daily work: no broker and no race detector
@@ -96,7 +96,7 @@ generate-check: ## fail when generated code is not up to date
 	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks
 
 .PHONY: cover
-cover: ## fail where the short tests cover less than 85 % of runtime or generator
+cover: ## fail where the short tests cover less than 85 % of runtime, generator or config
 	@scripts/setup.sh servers
 	@mkdir -p $(dir $(COVERAGE)) && rm -f $(COVERAGE)
 	$(GO) test -short $(TESTFLAGS) -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,) ./... || echo 'cover: a test failed, which is for make test to judge'

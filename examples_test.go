@@ -46,7 +46,7 @@ func TestWhatUsersNameHasAnExample(t *testing.T) {
 			excused[name] = true
 		}
 	}
-	for _, pkg := range goList(t, "./runtime/...") {
+	for _, pkg := range goList(t, "./runtime/...", "./config/...") {
 		dir := strings.TrimPrefix(pkg, module+"/")
 		if slices.Contains(unshownPackages, dir) || strings.Contains(dir, "/internal/") {
 			continue

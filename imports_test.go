@@ -48,7 +48,7 @@ func TestImportsRunOneWay(t *testing.T) {
 				require.False(t, within(dep, "runtime"), "%s imports %s: the generator writes calls to the runtime, it makes none", pkg, dep)
 			}
 			if within(pkg, "runtime") {
-				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server"), "%s imports %s", pkg, dep)
+				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server") || within(dep, "config"), "%s imports %s", pkg, dep)
 			}
 			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
@@ -91,6 +91,25 @@ func TestProvidersLinkNoFront(t *testing.T) {
 	}
 }
 
+// TestAProgramLinksTheProvidersThatItNames holds the packages below config to what they are
+// for: each links its own provider, and package config none.
+func TestAProgramLinksTheProvidersThatItNames(t *testing.T) {
+	linked := func(pkg string) (all []string) {
+		deps := goList(t, "-deps", pkg)
+		for _, p := range providers {
+			if slices.Contains(deps, module+"/runtime/"+p) {
+				all = append(all, p)
+			}
+		}
+		return all
+	}
+	require.Empty(t, linked("./config"))
+	require.ElementsMatch(t, providers, linked("./config/all"))
+	for _, p := range providers {
+		require.Equal(t, []string{p}, linked("./config/"+p))
+	}
+}
+
 func TestNoTestLibraryReachesUsersBinaries(t *testing.T) {
 	for _, dep := range goList(t, "-deps", "./...") {
 		for _, lib := range []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid"} {
@@ -124,9 +143,9 @@ func TestAProgramWithoutSchedulesLinksNoCronParser(t *testing.T) {
 // go mod tidy reads the tests of what a program imports, and downloads what they need.
 func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
 	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
-		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore") {
+		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./config", "./config/memory") {
 		for _, p := range providers {
-			require.False(t, p != "memory" && within(dep, "runtime/"+p), "a hello program downloads the modules of %s", dep)
+			require.False(t, p != "memory" && (within(dep, "runtime/"+p) || within(dep, "config/"+p)), "a hello program downloads the modules of %s", dep)
 		}
 	}
 }

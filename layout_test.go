@@ -73,6 +73,7 @@ func TestOnlyTheFrontOfTheGeneratorCanBeImported(t *testing.T) {
 // and a name that it has: package generator exports what the command needs, and package
 // runtime what programs name in day-to-day work. What only generated code calls is in
 // runtime/generated, and what providers, stores and middleware need in runtime/driver.
+// Package config exports what programs and packages of providers call.
 var fronts = []struct {
 	dir   string
 	most  int
@@ -80,6 +81,7 @@ var fronts = []struct {
 }{
 	{"generator", 15, "Generate"},
 	{"runtime", 90, "NewManager"},
+	{"config", 20, "OpenProvider"},
 }
 
 func TestTheFrontsAreSmall(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/config"
+	_ "github.com/taskgen/taskgen/config/all"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/drivertest"
 )
@@ -81,6 +83,12 @@ func TestProvidersPageIsWhatTheSuiteFoundOut(t *testing.T) {
 	keep(t, "docs/conformance.md", map[string]string{"report": drivertest.Markdown(reports...)})
 }
 
+// TestTheConfigurationPageIsWhatIsRegistered keeps the tables of docs/configuration.md
+// equal to those that the packages below config register. Run with -update to rewrite them.
+func TestTheConfigurationPageIsWhatIsRegistered(t *testing.T) {
+	keep(t, "docs/configuration.md", map[string]string{"providers": config.Reference()})
+}
+
 // keep compares what stands between a page's marks with what belongs there, by the
 // marks' names, or writes it there with -update.
 func keep(t *testing.T, file string, parts map[string]string) {
@@ -95,7 +103,7 @@ func keep(t *testing.T, file string, parts map[string]string) {
 		require.NoError(t, os.WriteFile(file, []byte(page), 0o644))
 		return
 	}
-	require.Equal(t, page, string(data), "%s is out of date: make providers", file)
+	require.Equal(t, page, string(data), "%s is out of date: go test . -run Page -update, after make providers if the suite changed", file)
 }
 
 // A column of the table of laws is a provider, and the reports that tell of it.

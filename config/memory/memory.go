@@ -1,0 +1,28 @@
+// Package memory registers the memory provider with package config, for URLs like memory:.
+package memory
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/taskgen/taskgen/config"
+	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/memory"
+)
+
+// Options are the options of the memory provider: there are none.
+type Options struct{}
+
+func init() {
+	config.Register("memory", []config.URLForm{
+		{Scheme: "memory", Example: "memory:", Text: "queues in this process, which end with it"},
+	}, open)
+}
+
+func open(_ context.Context, rawURL string, _ Options, _ config.Deps) (driver.Provider, error) {
+	if u, err := url.Parse(rawURL); err != nil || u.Opaque != "" || u.Host != "" || u.User != nil || u.Path != "" {
+		return nil, errors.New("memory has no address: the URL is memory: alone")
+	}
+	return memory.New(), nil
+}
