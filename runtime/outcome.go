@@ -26,7 +26,8 @@ const (
 func Skip(err error) error { return pool.Skip(err) }
 
 // RetryAfter fails the run with err and sets the delay of the retry, instead of the
-// policy's. It is charged like any failure.
+// policy's. It is charged like any failure. The error has a method RetryDelay()
+// time.Duration, by which middleware can tell it from others.
 func RetryAfter(d time.Duration, err error) error { return pool.RetryAfter(d, err) }
 
 // Snooze puts the task back for d. It is no failure and is not charged.

@@ -45,6 +45,9 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
+// RetryDelay lets middleware tell an error with a delay from one without.
+func (e *retryAfterError) RetryDelay() time.Duration { return e.delay }
+
 // RetryAfter fails the run with err and sets the delay of the retry, instead of the
 // policy's. It is charged like any failure.
 func RetryAfter(d time.Duration, err error) error {
