@@ -81,7 +81,7 @@ var fronts = []struct {
 }{
 	{"generator", 15, "Generate"},
 	{"runtime", 90, "NewManager"},
-	{"config", 20, "OpenProvider"},
+	{"config", 35, "OpenProvider"},
 }
 
 func TestTheFrontsAreSmall(t *testing.T) {

@@ -14,8 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/taskgen/taskgen/config"
-	_ "github.com/taskgen/taskgen/config/all"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/drivertest"
 )
@@ -81,12 +79,6 @@ func TestProvidersPageIsWhatTheSuiteFoundOut(t *testing.T) {
 	reports := readReports(t)
 	keep(t, "docs/providers.md", map[string]string{"laws": lawTable(t, reports), "capabilities": capabilities(t, reports)})
 	keep(t, "docs/conformance.md", map[string]string{"report": drivertest.Markdown(reports...)})
-}
-
-// TestTheConfigurationPageIsWhatIsRegistered keeps the tables of docs/configuration.md
-// equal to those that the packages below config register. Run with -update to rewrite them.
-func TestTheConfigurationPageIsWhatIsRegistered(t *testing.T) {
-	keep(t, "docs/configuration.md", map[string]string{"providers": config.Reference()})
 }
 
 // keep compares what stands between a page's marks with what belongs there, by the

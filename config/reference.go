@@ -5,18 +5,54 @@ import (
 	"strings"
 )
 
-// Reference returns the URLs and the options of the registered providers, as Markdown: what
-// docs/configuration.md has of those of this module. A program that registers a provider of
-// its own can print it for its users.
+// Reference returns all that can be configured, as Markdown: the keys of the file with
+// their variables, the variables of the classic setup, and the URLs and options of the
+// registered providers. docs/configuration.md has it for those of this module; a program
+// that registers a provider of its own can print it for its users.
 func Reference() string {
 	var b strings.Builder
-	for i, r := range registry.all() {
-		if i > 0 {
-			b.WriteString("\n")
-		}
+	b.WriteString("## The keys of the file\n\n")
+	for _, section := range table {
+		describeSection(&b, section)
+	}
+	b.WriteString("## The classic variables\n\n| variable | meaning |\n|---|---|\n")
+	for _, v := range classicVariables {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", v.name, v.doc)
+	}
+	b.WriteString("\n## The providers\n")
+	for _, r := range registry.all() {
+		b.WriteString("\n")
 		r.describe(&b)
 	}
 	return b.String()
+}
+
+func describeSection(b *strings.Builder, section field) {
+	name, variable := "", ""
+	if section.kind() == "map" {
+		name, variable = ".NAME", "NAME_"
+	}
+	fmt.Fprintf(b, "### %s\n\n%s%s.\n\n| key | type | default | meaning | variable |\n|---|---|---|---|---|\n", section.name+name, strings.ToUpper(section.doc[:1]), section.doc[1:])
+	for _, f := range section.under {
+		end := envName(f.name)
+		if f.kind() == "options" {
+			end += "_OPTION"
+		}
+		keys := "`" + f.name + "`"
+		if f.file {
+			keys += ", `" + f.name + "_file`"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | `%s%s_%s%s` |\n", keys, f.types(), f.zero, f.doc, variablePrefix, envName(section.name), variable, end)
+	}
+	b.WriteString("\n")
+}
+
+// types is the type of a field, or its possible values.
+func (f field) types() string {
+	if len(f.enum) > 0 {
+		return "`" + strings.Join(f.enum, "`, `") + "`"
+	}
+	return f.kind()
 }
 
 func (r *registered) describe(b *strings.Builder) {
@@ -41,11 +77,7 @@ func (r *registered) describe(b *strings.Builder) {
 
 func describeFields(b *strings.Builder, under string, fields []field) {
 	for _, f := range fields {
-		kind := f.kind()
-		if len(f.enum) > 0 {
-			kind = "`" + strings.Join(f.enum, "`, `") + "`"
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", under+f.name, kind, f.zero, f.doc)
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", under+f.name, f.types(), f.zero, f.doc)
 		describeFields(b, under+f.name+".NAME.", f.under)
 	}
 }

@@ -16,7 +16,8 @@ type field struct {
 	enum  []string
 	typ   reflect.Type // of the value, which a pointer points to
 	index int          // in the struct
-	under []field      // of a map's values
+	under []field      // of a section, or of a map's values
+	file  bool         // a key of the same name and _file reads the value from a file
 }
 
 // The types of the fields of a table.
@@ -24,6 +25,10 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	bytesType    = reflect.TypeFor[Bytes]()
 	listType     = reflect.TypeFor[[]string]()
+	rateType     = reflect.TypeFor[Rate]()
+	urlType      = reflect.TypeFor[URL]()
+	secretType   = reflect.TypeFor[Secret]()
+	anyType      = reflect.TypeFor[any]()
 )
 
 // tableOf reads the table that a struct is. It panics on a struct that is none: tables are
@@ -35,7 +40,10 @@ func tableOf(t reflect.Type) []field {
 	var table []field
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		f := field{name: sf.Tag.Get("config"), doc: sf.Tag.Get("doc"), zero: sf.Tag.Get("default"), typ: sf.Type, index: i}
+		if t == reflect.TypeFor[Config]() && !sf.IsExported() {
+			continue
+		}
+		f := field{name: sf.Tag.Get("config"), doc: sf.Tag.Get("doc"), zero: sf.Tag.Get("default"), typ: sf.Type, index: i, file: sf.Tag.Get("file") != ""}
 		if values := sf.Tag.Get("enum"); values != "" {
 			f.enum = strings.Split(values, ",")
 		}
@@ -49,6 +57,8 @@ func tableOf(t reflect.Type) []field {
 			panic(fmt.Sprintf("config: %s has two options %s", t, f.name))
 		case f.typ.Kind() == reflect.Map && f.typ.Key().Kind() == reflect.String && f.typ.Elem().Kind() == reflect.Struct:
 			f.under = tableOf(f.typ.Elem())
+		case f.kind() == "section":
+			f.under = tableOf(f.typ)
 		case f.kind() == "":
 			panic(fmt.Sprintf("config: %s.%s is a %s, which no option can be", t, sf.Name, f.typ))
 		}
@@ -60,8 +70,18 @@ func tableOf(t reflect.Type) []field {
 // kind is the type of a field in the words of the documentation.
 func (f field) kind() string {
 	switch {
-	case f.under != nil:
+	case f.typ.Kind() == reflect.Map:
 		return "map"
+	case f.typ == rateType:
+		return "rate"
+	case f.typ == urlType:
+		return "url"
+	case f.typ == secretType:
+		return "secret"
+	case f.typ == anyType:
+		return "options"
+	case f.typ.Kind() == reflect.Struct:
+		return "section"
 	case f.typ == durationType:
 		return "duration"
 	case f.typ == bytesType:
@@ -77,6 +97,9 @@ func (f field) kind() string {
 	}
 	return ""
 }
+
+// secret reports whether nothing may show the field's value.
+func (f field) secret() bool { return f.kind() == "url" || f.kind() == "secret" }
 
 // named is the field of a table with a name.
 func named(table []field, name string) (field, bool) {

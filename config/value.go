@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"math"
 	"reflect"
@@ -69,13 +70,13 @@ func (f field) parse(text string) (reflect.Value, error) {
 		v.SetBool(b)
 	case "int":
 		n, err := strconv.Atoi(text)
-		if err != nil {
+		if err != nil || n < 0 {
 			return v, errValue
 		}
 		v.SetInt(int64(n))
 	case "duration":
 		d, err := duration.Parse(text)
-		if err != nil {
+		if err != nil || d < 0 {
 			return v, errValue
 		}
 		v.SetInt(int64(d))
@@ -85,6 +86,10 @@ func (f field) parse(text string) (reflect.Value, error) {
 			return v, errValue
 		}
 		v.SetInt(int64(n))
+	case "rate", "url", "secret":
+		if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+			return v, errValue
+		}
 	case "list":
 		v.Set(reflect.ValueOf(strings.Split(text, ",")))
 	default:
@@ -118,6 +123,8 @@ func (f field) want() string {
 		return "write an amount of bytes, like 512MiB"
 	case "list":
 		return "write values separated by commas"
+	case "rate":
+		return "write a rate, like 100/s or 20/5m"
 	case "map":
 		return "write " + strings.Join(names([]field{f}), ", ")
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,21 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
+
+// emulator ends with the tests.
+var emulator struct {
+	once   sync.Once
+	server *testserver.Server
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if emulator.server != nil {
+		_ = emulator.server.Stop()
+	}
+	os.Exit(code)
+}
 
 // within bounds what a test may wait for.
 func within(t testing.TB) context.Context {

@@ -83,17 +83,24 @@ func TestARedisClusterIsOpenedByURL(t *testing.T) {
 	work(t, s.URL+"&prefix=shop", nil)
 }
 
+// sharedSQS is the emulator that the tests of this package share.
+func sharedSQS(t *testing.T) string {
+	t.Helper()
+	emulator.once.Do(func() { emulator.server, emulator.err = testserver.SQS() })
+	require.NoError(t, emulator.err)
+	return emulator.server.URL
+}
+
 func TestSQSIsOpenedByURL(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "test") // an emulator takes any
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
-	s, err := testserver.SQS()
-	serve(t, s, err)
-	at := "sqs://us-east-1?wait=1s&endpoint=" + s.URL
+	endpoint := sharedSQS(t)
+	at := "sqs://us-east-1?wait=1s&endpoint=" + endpoint
 	work(t, at+"&prefix=shop-&polls=2&close_wait=0s&retry=visibility&fair=4", nil)
 
 	cfg, err := awsconfig.LoadDefaultConfig(within(t), awsconfig.WithRegion("us-east-1"))
 	require.NoError(t, err)
-	client := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = &s.URL })
+	client := sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = &endpoint })
 	queues, err := client.ListQueues(within(t), &sqs.ListQueuesInput{})
 	require.NoError(t, err)
 	all := strings.Join(queues.QueueUrls, " ")

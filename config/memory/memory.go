@@ -9,6 +9,7 @@ import (
 	"github.com/taskgen/taskgen/config"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
 // Options are the options of the memory provider: there are none.
@@ -16,7 +17,7 @@ type Options struct{}
 
 func init() {
 	config.Register("memory", []config.URLForm{
-		{Scheme: "memory", Example: "memory:", Text: "queues in this process, which end with it"},
+		{Scheme: "memory", Example: "memory:", Text: "queues, results and jobs in this process, which end with it"},
 	}, open)
 }
 
@@ -24,5 +25,15 @@ func open(_ context.Context, rawURL string, _ Options, _ config.Deps) (driver.Pr
 	if u, err := url.Parse(rawURL); err != nil || u.Opaque != "" || u.Host != "" || u.User != nil || u.Path != "" {
 		return nil, errors.New("memory has no address: the URL is memory: alone")
 	}
-	return memory.New(), nil
+	return &provider{memory.New(), memory.NewResults(), memory.NewJobs()}, nil
 }
+
+// provider has the stores beside the queues, as the providers of brokers do.
+type provider struct {
+	*memory.Provider
+	results *memory.Results
+	jobs    *memory.Jobs
+}
+
+func (p *provider) Results() driver.ResultStore { return p.results }
+func (p *provider) Jobs() jobstore.Store        { return p.jobs }

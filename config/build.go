@@ -1,0 +1,288 @@
+package config
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/schedule"
+	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
+)
+
+// Code is the part of a program that a file cannot say. Generated packages have most of it:
+//
+//	config.Code{
+//		Queues:    tasks.Queues(),
+//		Handlers:  func(r *runtime.Router) { tasks.RegisterHandlers(r, handlers) },
+//		Schedules: []config.Schedules{tasks.RegisterSchedules},
+//	}
+type Code struct {
+	// Queues that the code declares. Those of several packages are appended.
+	Queues []runtime.QueueConfig
+	// Handlers registers the handlers. Nil: the program runs no tasks, and has no pool.
+	Handlers func(r *runtime.Router)
+	// Schedules declare the jobs of the code when the program starts.
+	Schedules []Schedules
+	// Enqueue wraps every enqueue, and Handle the handling of every task; the first is the
+	// outermost.
+	Enqueue []runtime.EnqueueMiddleware
+	Handle  []runtime.Middleware
+	// Logger of the program. Nil: one as the section log says, else slog.Default.
+	Logger *slog.Logger
+}
+
+// Schedules is the type of a generated RegisterSchedules.
+type Schedules = func(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error)
+
+// Build opens what the Config names and makes a Program of it: providers, the queues of the
+// code with the values of the Config, the manager, the pool and the scheduler. It opens only
+// providers that are used.
+//
+// The error lists all contradictions between code and Config, before anything is opened: a
+// queue that the code needs and the section queues lacks, a visibility shorter than the
+// code declares, a queue that could be on several providers. If opening fails, what was
+// opened is closed.
+func (c *Config) Build(ctx context.Context, code Code) (*Program, error) {
+	b := &builder{c: c, code: code}
+	b.logger()
+	if c.classic != nil {
+		b.classic()
+	}
+	queues := b.queues()
+	if err := b.bad.err(); err != nil {
+		return nil, err
+	}
+	b.p = &Program{Logger: b.log, Providers: make(map[string]runtime.Provider)}
+	if err := b.build(ctx, queues); err != nil {
+		return nil, errors.Join(err, b.p.Close())
+	}
+	return b.p, nil
+}
+
+// A builder makes a Program.
+type builder struct {
+	c    *Config
+	code Code
+	log  *slog.Logger
+	bad  invalid
+	p    *Program
+	pool []runtime.PoolQueue
+}
+
+// placed is a queue and the name of its provider.
+type placed struct {
+	provider string
+	cfg      runtime.QueueConfig
+}
+
+func (b *builder) logger() {
+	l := b.c.Log
+	switch {
+	case b.code.Logger != nil:
+		b.log = b.code.Logger
+	case l == (LogConfig{}):
+		b.log = nil // slog.Default, as it is at the time of each record
+	default:
+		var level slog.Level
+		_ = level.UnmarshalText([]byte(cmp.Or(l.Level, "info"))) // one of the enum
+		opts := &slog.HandlerOptions{Level: level}
+		if l.Format == "json" {
+			b.log = slog.New(slog.NewJSONHandler(os.Stderr, opts))
+		} else {
+			b.log = slog.New(slog.NewTextHandler(os.Stderr, opts))
+		}
+	}
+}
+
+func (b *builder) report(path, format string, args ...any) {
+	b.bad = append(b.bad, problem{b.c.positions.of(path), fmt.Sprintf(format, args...)})
+}
+
+// queues are those of the code as the Config has them, in the order of the file.
+func (b *builder) queues() []placed {
+	c := b.c
+	if len(c.Providers) == 0 {
+		b.report("", "there are no providers: set providers.NAME.url, or the variable %sPROVIDERS_MAIN_URL", variablePrefix)
+		return nil
+	}
+	var all []placed
+	for _, cfg := range b.code.Queues {
+		q, ok := c.Queues[cfg.Name]
+		if !ok && c.Queues != nil {
+			b.report("queues", "the code needs the queue %s, and the section queues lacks it: add it there", cfg.Name)
+			continue
+		}
+		provider := cmp.Or(q.Provider, c.only())
+		if provider == "" {
+			b.report("queues", "queue %s needs a provider, and there are several: set queues.%s.provider to one of %s", cfg.Name, cfg.Name, c.providerNames())
+			continue
+		}
+		all = append(all, placed{provider, b.reconcile(cfg, q)})
+		b.pool = append(b.pool, runtime.PoolQueue{Name: cfg.Name, Weight: q.Weight, Concurrency: q.Concurrency, Rate: q.Rate.runtime()})
+	}
+	slices.SortStableFunc(all, func(x, y placed) int { return c.order(x.cfg.Name, y.cfg.Name) })
+	slices.SortStableFunc(b.pool, func(x, y runtime.PoolQueue) int { return c.order(x.Name, y.Name) })
+	b.pool = slices.CompactFunc(b.pool, func(x, y runtime.PoolQueue) bool { return x.Name == y.Name }) // of two packages
+	return all
+}
+
+// order compares the places of two queues in the file.
+func (c *Config) order(x, y string) int {
+	a, b := c.positions["queues."+x], c.positions["queues."+y]
+	return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.col, b.col))
+}
+
+// reconcile is the declaration of a queue with the values of the Config.
+func (b *builder) reconcile(cfg runtime.QueueConfig, q QueueConfig) runtime.QueueConfig {
+	declared := cmp.Or(cfg.Visibility, driver.DefaultVisibility)
+	if q.Visibility != 0 && q.Visibility < declared {
+		b.report("queues."+cfg.Name+".visibility", "queue %s has a visibility of %s, and the code declares %s: a shorter one is not allowed", cfg.Name, q.Visibility, declared)
+	}
+	cfg.Visibility = cmp.Or(q.Visibility, cfg.Visibility)
+	cfg.MaxDeliveries = cmp.Or(q.MaxDeliveries, cfg.MaxDeliveries)
+	cfg.DLQ = cmp.Or(q.DLQ, cfg.DLQ)
+	if q.Retention != nil {
+		cfg.Retention = *q.Retention
+	}
+	if q.Unknown != nil {
+		cfg.Unknown = cmp.Or(*q.Unknown, runtime.BuryUnknown)
+	}
+	if q.Capacity != nil {
+		cfg.Capacity = *q.Capacity
+	}
+	return cfg
+}
+
+func (b *builder) build(ctx context.Context, queues []placed) error {
+	for _, q := range queues {
+		if _, err := b.provider(ctx, q.provider); err != nil {
+			return err
+		}
+	}
+	results, err := b.results(ctx)
+	if err != nil {
+		return err
+	}
+	b.p.Results = results
+	cfg := runtime.ManagerConfig{Middleware: b.code.Enqueue}
+	if results != nil {
+		cfg.Results = results
+	}
+	b.p.Manager = runtime.NewManager(cfg)
+	for _, q := range queues {
+		if err := b.p.Manager.Open(ctx, b.p.Providers[q.provider], q.cfg); err != nil {
+			return b.failed("queues."+q.cfg.Name, err)
+		}
+	}
+	if err := b.workers(); err != nil {
+		return err
+	}
+	return b.scheduler(ctx)
+}
+
+// failed is the error of what a part of the Config led to.
+func (b *builder) failed(path string, err error) error {
+	return fmt.Errorf("config: %s: %w", b.c.positions.of(path), err)
+}
+
+// provider opens a provider once.
+func (b *builder) provider(ctx context.Context, name string) (runtime.Provider, error) {
+	if p := b.p.Providers[name]; p != nil {
+		return p, nil
+	}
+	pc := b.c.Providers[name]
+	url, err := pc.address()
+	if err != nil {
+		return nil, b.failed("providers."+name+".password", err)
+	}
+	opts := []OpenOption{WithLogger(b.log)}
+	if pc.Options != nil {
+		opts = append(opts, WithOptions(pc.Options))
+	}
+	p, err := OpenProvider(ctx, url, opts...)
+	if err != nil {
+		return nil, b.failed("providers."+name, err)
+	}
+	b.p.Providers[name] = p
+	b.p.opened = append(b.p.opened, p)
+	return p, nil
+}
+
+// results is the store of results; nil if there is none, and none is named.
+func (b *builder) results(ctx context.Context) (driver.ResultStore, error) {
+	name := cmp.Or(b.c.Results.Provider, b.c.only())
+	if name == "" {
+		return nil, nil
+	}
+	p, err := b.provider(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if keeps, ok := p.(interface{ Results() driver.ResultStore }); ok {
+		return keeps.Results(), nil
+	}
+	if b.c.Results.Provider == "" {
+		return nil, nil
+	}
+	return nil, b.failed("results.provider", fmt.Errorf("the provider %s (%s) keeps no results: name one that does, such as memory, sqlite or redis", name, p.Name()))
+}
+
+func (b *builder) workers() error {
+	if b.code.Handlers == nil {
+		return nil
+	}
+	router := runtime.NewRouter()
+	router.Use(b.code.Handle...)
+	b.code.Handlers(router)
+	pc := b.c.Pool
+	pool, err := runtime.NewPool(b.p.Manager, router, runtime.PoolConfig{
+		Name: pc.Name, Workers: pc.Workers, Queues: b.pool, Types: pc.Types, Strict: pc.Strict, Grace: pc.Grace,
+		Results: b.p.Results, Logger: b.log,
+	})
+	if err != nil {
+		return b.failed("pool", err)
+	}
+	b.p.Pool = pool
+	return nil
+}
+
+// scheduler makes the scheduler where jobs can be kept, and declares those of the code.
+func (b *builder) scheduler(ctx context.Context) error {
+	sc := b.c.Scheduler
+	wanted := len(b.code.Schedules) > 0
+	if sc.Enabled != nil {
+		wanted = *sc.Enabled
+	}
+	name := cmp.Or(sc.Provider, b.c.only())
+	if name == "" && wanted {
+		return b.failed("scheduler", fmt.Errorf("the scheduler needs a provider that keeps its jobs: set scheduler.provider to one of %s", b.c.providerNames()))
+	}
+	if name == "" || sc.Provider == "" && !wanted {
+		return nil
+	}
+	p, err := b.provider(ctx, name)
+	if err != nil {
+		return err
+	}
+	keeps, ok := p.(interface{ Jobs() jobstore.Store })
+	if !ok {
+		return b.failed("scheduler", fmt.Errorf("the provider %s (%s) keeps no jobs: set scheduler.provider to one that does, such as memory, sqlite or redis, or scheduler.enabled to false", name, p.Name()))
+	}
+	b.p.Scheduler = schedule.New(keeps.Jobs(), b.p.Manager, schedule.Config{Logger: b.log})
+	b.p.fires = wanted
+	if !wanted {
+		return nil
+	}
+	for _, register := range b.code.Schedules {
+		if _, err := register(ctx, b.p.Scheduler); err != nil {
+			return fmt.Errorf("config: declare the schedules of the code: %w", err)
+		}
+	}
+	return nil
+}
