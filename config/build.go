@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
@@ -33,6 +34,8 @@ type Code struct {
 	// outermost.
 	Enqueue []runtime.EnqueueMiddleware
 	Handle  []runtime.Middleware
+	// Listeners are told what the program does: metrics, traces and the like.
+	Listeners []*observe.Listener
 	// Logger of the program. Nil: one as the section log says, else slog.Default.
 	Logger *slog.Logger
 }
@@ -170,7 +173,7 @@ func (b *builder) build(ctx context.Context, queues []placed) error {
 		return err
 	}
 	b.p.Results = results
-	cfg := runtime.ManagerConfig{Middleware: b.code.Enqueue}
+	cfg := runtime.ManagerConfig{Middleware: b.code.Enqueue, Listeners: b.code.Listeners}
 	if results != nil {
 		cfg.Results = results
 	}

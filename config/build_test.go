@@ -15,6 +15,7 @@ import (
 	"github.com/taskgen/taskgen/config"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
@@ -232,4 +233,14 @@ func TestAStrictPoolGoesByTheOrderOfTheFile(t *testing.T) {
 	_, err = p.Pool.Drain(within(t))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"post", "mail"}, order)
+}
+
+func TestTheListenersOfTheCodeHearTheProgram(t *testing.T) {
+	var opened []string
+	code := mailCode(sent)
+	code.Listeners = []*observe.Listener{{QueueOpened: func(q *observe.Queue) { opened = append(opened, q.Name) }}}
+	c, err := config.Parse("tasks.yaml", []byte("providers: {main: {url: 'memory:'}}"))
+	require.NoError(t, err)
+	build(t, c, code)
+	assert.Equal(t, []string{"mail", "post"}, opened)
 }
