@@ -12,10 +12,10 @@ import (
 // bound is not.
 func boundCases() []testCase {
 	return []testCase{
-		{law: Contract, name: "a delay beyond Capabilities.MaxDelay is refused and one of that length is not", requires: []requirement{bounded}, run: boundDelay},
-		{law: Contract, name: "a lease beyond Capabilities.MaxLease is refused and one of that length is not", requires: []requirement{limited}, run: boundLease},
-		{law: UniqueMeansTold, name: "a unique key that the queue cannot hold is refused, not forgotten", requires: []requirement{keyless}, run: boundKeys},
-		{law: PoisonDoesNotLoop, name: "a task that only ever crashes dies where crashes are charged as failures", requires: []requirement{charging}, run: boundCrashes},
+		{law: Contract, name: "a delay longer than Capabilities.MaxDelay is refused, and one of that length is not", requires: []requirement{bounded}, run: boundDelay},
+		{law: Contract, name: "a lease longer than Capabilities.MaxLease is refused, and one of that length is not", requires: []requirement{limited}, run: boundLease},
+		{law: UniqueMeansTold, name: "a unique key that the queue cannot hold is refused, not ignored", requires: []requirement{keyless}, run: boundKeys},
+		{law: PoisonDoesNotLoop, name: "a task that always crashes dies if crashes are charged as failures", requires: []requirement{charging}, run: boundCrashes},
 	}
 }
 

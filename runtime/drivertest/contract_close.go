@@ -14,11 +14,11 @@ import (
 func closeCases() []testCase {
 	return []testCase{
 		{law: Contract, name: "a waiting Dequeue ends with ErrClosed when its queue is closed", run: closeWakes},
-		{law: Contract, name: "after Close every method answers ErrClosed", run: closeAll},
-		{law: Contract, name: "closing one handle leaves the others and the tasks alone", run: closeOne},
-		{law: Contract, name: "a lease outlives the handle that took it, and another can settle it", requires: []requirement{freeLeases}, run: closeLeases},
+		{law: Contract, name: "after Close every method returns ErrClosed", run: closeAll},
+		{law: Contract, name: "closing one handle affects neither the others nor the tasks", run: closeOne},
+		{law: Contract, name: "a lease outlives the handle that took it, and another handle can settle it", requires: []requirement{freeLeases}, run: closeLeases},
 		{law: Contract, name: "closing the provider closes its queues", run: closeProvider},
-		{law: Contract, name: "closing beside work in flight loses nothing", requires: []requirement{reopening}, run: closeBusy},
+		{law: Contract, name: "closing while work is in flight loses nothing", requires: []requirement{reopening}, run: closeBusy},
 		{law: Contract, name: "Config has the defaults filled in", run: openDefaults},
 		{law: Contract, name: "opening a queue with another type is refused", requires: []requirement{ordering}, run: openMismatch},
 		{law: Contract, name: "a declaration that contradicts itself is refused", run: openInvalid},

@@ -14,27 +14,27 @@ import (
 // task.
 func deadCases() []testCase {
 	return []testCase{
-		{law: Contract, name: "a dead task carries why, when and where", run: deadTells},
-		{law: Contract, name: "a dead task carries every attempt", requires: []requirement{keeping}, run: deadAttempts},
+		{law: Contract, name: "a dead task records why, when and where it died", run: deadTells},
+		{law: Contract, name: "a dead task records every attempt", requires: []requirement{keeping}, run: deadAttempts},
 		{law: Contract, name: "a dead letter queue can be opened and consumed as a queue", run: deadConsumed},
 		{law: Contract, name: testWorks, run: deadWorks},
-		{law: Contract, name: "a task can die on a fifo queue as well", requires: []requirement{ordering}, run: func(w *env) {
+		{law: Contract, name: "a task can die on a fifo queue", requires: []requirement{ordering}, run: func(w *env) {
 			w.deadKind(runtime.QueueConfig{Name: "f", Type: runtime.FIFO}, func(*runtime.Task) {})
 		}},
-		{law: Contract, name: "a task can die on a priority queue as well", requires: []requirement{levels}, run: func(w *env) {
+		{law: Contract, name: "a task can die on a priority queue", requires: []requirement{levels}, run: func(w *env) {
 			w.deadKind(runtime.QueueConfig{Name: "p", Type: runtime.Priority, Levels: 3}, priority(2))
 		}},
-		{law: Contract, name: "Redrive restores the task but for its documented fields", requires: []requirement{redriving}, run: deadRestored},
-		{law: Contract, name: "Redrive counts how often a task came back", requires: []requirement{redriving}, run: deadTwice},
-		{law: Contract, name: "Redrive of unknown and of no tasks moves nothing", requires: []requirement{redriving}, run: deadUnknown},
-		{law: Contract, name: "a task that is on the queue again stays dead when it is redriven, and neither is lost", requires: []requirement{redriving, refusing}, run: deadAgain},
-		{law: Contract, name: "RedriveDeaths moves what was read, edited or not, and no later death of it", requires: []requirement{redriving}, run: deadAsRead},
-		{law: Contract, name: "DiscardDeaths removes what was read, and no later death of it", requires: []requirement{redriving, discarding}, run: deadDiscardedAsRead},
+		{law: Contract, name: "Redrive restores the task except for the documented fields", requires: []requirement{redriving}, run: deadRestored},
+		{law: Contract, name: "Redrive counts how often a task was redriven", requires: []requirement{redriving}, run: deadTwice},
+		{law: Contract, name: "Redrive of unknown tasks, or of none, moves nothing", requires: []requirement{redriving}, run: deadUnknown},
+		{law: Contract, name: "a dead task whose ID is on the queue again stays dead when it is redriven, and neither is lost", requires: []requirement{redriving, refusing}, run: deadAgain},
+		{law: Contract, name: "RedriveDeaths moves the deaths that were read, edited or not, and no later ones", requires: []requirement{redriving}, run: deadAsRead},
+		{law: Contract, name: "DiscardDeaths removes the deaths that were read, and no later ones", requires: []requirement{redriving, discarding}, run: deadDiscardedAsRead},
 		{law: Contract, name: "Redrive wakes a waiting worker", requires: []requirement{redriving}, run: deadWakes},
 	}
 }
 
-const testWorks = "a queue that tasks are taken from is no other queue's dead letter queue, whichever is opened first, and by whom"
+const testWorks = "a queue for tasks cannot be another queue's dead letter queue, whichever is opened first, by any process"
 
 // fail treats a delivery as a pool does after its last failure.
 func (w *env) fail(q driver.Queue, d *driver.Delivery) {

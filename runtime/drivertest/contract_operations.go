@@ -20,8 +20,8 @@ func operationCases() []testCase {
 		op("Reschedule makes a waiting task due at another time", rescheduleWaiting, rescheduling, delaying),
 		op("Purge removes waiting tasks and no others", purgeWaiting, purging, delaying),
 		op("a paused queue hands out nothing, in any process, until it is resumed", pauseEverywhere, pausing),
-		op("settling and enqueueing go on while a queue is paused", pauseSettles, pausing),
-		op("a queue that was paused is paused when it is opened again", pauseReopens, pausing, reopening),
+		op("settling and enqueueing continue while a queue is paused", pauseSettles, pausing),
+		op("a paused queue is still paused when it is reopened", pauseReopens, pausing, reopening),
 		op("Discard removes dead tasks for good", discardDead, discarding),
 	}
 }

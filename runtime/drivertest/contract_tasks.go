@@ -19,14 +19,14 @@ func taskCases() []testCase {
 	return []testCase{
 		{law: Contract, name: "every payload comes back byte for byte", run: taskPayloads},
 		{law: Contract, name: "every field comes back", run: taskFields},
-		{law: Contract, name: "a task is copied on its way in and out", run: taskCopies},
-		{law: Contract, name: "an invalid task is refused and the rest of its batch enqueued", run: taskInvalid},
+		{law: Contract, name: "tasks are copied when they are enqueued and handed out", run: taskCopies},
+		{law: Contract, name: "an invalid task is refused, and the rest of its batch is enqueued", run: taskInvalid},
 		{law: Contract, name: "an ID that is on the queue is refused with ErrDuplicate", requires: []requirement{refusing, delaying}, run: taskDuplicate},
-		{law: Contract, name: "of many who enqueue the same ID at once one succeeds", requires: []requirement{refusing}, run: taskRace},
-		{law: Contract, name: "a payload above Capabilities.MaxPayload is refused and one of that size is not", requires: []requirement{measuring}, run: taskLarge},
-		{law: Contract, name: "beyond its capacity a queue answers ErrQueueFull for the excess", requires: []requirement{bounding, delaying}, run: taskCapacity},
+		{law: Contract, name: "of concurrent enqueues with the same ID, one succeeds", requires: []requirement{refusing}, run: taskRace},
+		{law: Contract, name: "a payload larger than Capabilities.MaxPayload is refused, and one of that size is not", requires: []requirement{measuring}, run: taskLarge},
+		{law: Contract, name: "a queue at its capacity returns ErrQueueFull for further tasks", requires: []requirement{bounding, delaying}, run: taskCapacity},
 		{law: Contract, name: "empty batches do nothing", run: taskEmpty},
-		{law: Contract, name: "Release keeps the task as it stands in the delivery", requires: []requirement{keeping}, run: taskReleased},
+		{law: Contract, name: "Release stores the task as it is in the delivery", requires: []requirement{keeping}, run: taskReleased},
 	}
 }
 

@@ -16,11 +16,11 @@ func waitCases() []testCase {
 		{law: Contract, name: "an enqueue wakes a waiting worker", run: waitHere},
 		{law: Contract, name: "an enqueue by another process wakes a waiting worker", real: true, run: waitThere},
 		{law: Contract, name: "a released task wakes a waiting worker", run: waitRelease},
-		{law: Contract, name: "of many waiting workers none is forgotten", real: true, run: waitMany},
-		{law: Contract, name: "no wake-up is lost between producers and workers in step", real: true, run: waitSteps},
-		{law: Contract, name: "a worker that goes away takes no task with it", real: true, run: waitGone},
-		{law: Contract, name: "Dequeue answers ErrNoTasks when its context ends", run: waitEnds},
-		{law: Contract, name: "Dequeue returns what is there without waiting for more", run: waitLess},
+		{law: Contract, name: "each of many waiting workers is woken", real: true, run: waitMany},
+		{law: Contract, name: "no wake-up is lost when producer and worker take turns", real: true, run: waitSteps},
+		{law: Contract, name: "a worker that stops waiting loses no task", real: true, run: waitGone},
+		{law: Contract, name: "Dequeue returns ErrNoTasks when its context ends", run: waitEnds},
+		{law: Contract, name: "Dequeue returns the ready tasks without waiting for more", run: waitLess},
 		{law: Contract, name: "Dequeue refuses a limit or a lease that is not positive", run: waitRefuses},
 	}
 }

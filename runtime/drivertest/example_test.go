@@ -21,7 +21,7 @@ func ExampleRun() {
 		},
 		UsesClock: true,
 		Downgrades: map[drivertest.Law]string{
-			drivertest.NothingIsLost: "the tasks live in the process: a kill takes them along",
+			drivertest.NothingIsLost: "tasks live in the process and die with it",
 			// and so on for each law that such a test belongs to
 		},
 	}

@@ -86,8 +86,8 @@ type Harness struct {
 	// Home of the tasks.
 	Home Home
 
-	// Data makes room for one test that no other test shares, and returns its address:
-	// a file name, or a URL with a prefix of its own. It removes the data by
+	// Data prepares the data of one test, which no other test shares, and returns its
+	// address: a file name, or a URL with a prefix of its own. It removes the data with
 	// tb.Cleanup.
 	Data func(tb testing.TB) (addr string)
 	// Open returns a provider on the data at addr, which uses clock; SystemClock if
@@ -128,8 +128,8 @@ type Harness struct {
 	// Alone is like Data, on a broker that no other test shares. It is for tests that
 	// restart or kill the broker. Nil: Data does this already.
 	Alone func(tb testing.TB) (addr string)
-	// Restart stops the broker at addr, which Alone returned, in good order, and starts
-	// it again on the same data. It may return before the broker accepts connections.
+	// Restart stops the broker at addr, which Alone returned, gracefully, and starts it
+	// again on the same data. It may return before the broker accepts connections.
 	// It is for providers with Home OnServer; nil there needs a downgrade.
 	Restart func(tb testing.TB, addr string)
 	// Crash is like Restart, but the broker is killed (kill -9).

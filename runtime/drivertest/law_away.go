@@ -20,7 +20,7 @@ func awayCases() []testCase {
 	}
 }
 
-const testAway = "each call says that the backend is away, and can be repeated"
+const testAway = "each call reports that the backend is away, and can be repeated"
 
 // awayLimit is the time of a call while the backend is away.
 const awayLimit = 800 * time.Millisecond

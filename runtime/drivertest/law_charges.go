@@ -15,8 +15,8 @@ func chargeCases() []testCase {
 }
 
 const (
-	testBystanders = "a head that retries does not charge those behind it, here or in another process"
-	testGivenBack  = "a task that is given back is charged to nobody, however often"
+	testBystanders = "retries of the first task of a group do not charge those behind it, in any process"
+	testGivenBack  = "a task that is given back is not charged in any process, however often"
 )
 
 // uncharged checks that deliveries report no runs that their tasks did not have.

@@ -10,8 +10,8 @@ func crashCases() []testCase {
 		return testCase{law: CrashesAreNotFailures, name: name, requires: append([]requirement{counting, uncharged}, more...), run: run}
 	}
 	return []testCase{
-		counts("a lease that ends with nothing said is counted and not charged", crashCounted),
-		counts("a release is charged as its worker says and counts as no crash", crashReleased, keeping),
+		counts("a lease that ends without an outcome is counted and not charged", crashCounted),
+		counts("a release is charged as its worker says, and is no crash", crashReleased, keeping),
 		{law: CrashesAreNotFailures, name: "a task that a stopping pool gives back is not charged", requires: []requirement{uncharged}, run: stopCancels},
 		counts("crashes are counted beyond MaxDeliveries: the pool decides, not the queue", crashBeyond),
 	}

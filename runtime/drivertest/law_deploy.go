@@ -11,7 +11,7 @@ import (
 // deployCases: law 13.
 func deployCases() []testCase {
 	return []testCase{
-		{law: ADeployIsNoFault, name: "beside workers that do not know a type its tasks wait for one that does, uncharged", run: deployUnknown},
+		{law: ADeployIsNoFault, name: "tasks of a type that some workers do not know wait, uncharged, for a worker that does", run: deployUnknown},
 	}
 }
 

@@ -16,9 +16,9 @@ func distanceCases() []testCase {
 		return testCase{law: Contract, name: name, requires: []requirement{meddling}, real: true, run: run}
 	}
 	return []testCase{
-		far("with 1 ms to the backend a pool makes its round trips by the batch", func(w *env) { w.distant(time.Millisecond) }),
-		far("with 20 ms to the backend a pool makes its round trips by the batch", func(w *env) { w.distant(20 * time.Millisecond) }),
-		far("with 20 ms to the backend callers that enqueue at once share round trips", distanceEnqueue),
+		far("over a 1 ms link a pool makes a round trip for each batch, not for each task", func(w *env) { w.distant(time.Millisecond) }),
+		far("over a 20 ms link a pool makes a round trip for each batch, not for each task", func(w *env) { w.distant(20 * time.Millisecond) }),
+		far("over a 20 ms link concurrent enqueues share round trips", distanceEnqueue),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 // doneCases: law 14.
 func doneCases() []testCase {
 	return []testCase{
-		{law: DoneStaysDone, name: "what was completed does not come back at the end of its lease", run: doneLeases},
-		{law: DoneStaysDone, name: "what was completed before kill -9 of the broker does not come back", requires: []requirement{crashing}, real: true, alone: true, run: doneCrashes},
+		{law: DoneStaysDone, name: "a completed task does not come back when its lease ends", run: doneLeases},
+		{law: DoneStaysDone, name: "tasks that were completed before kill -9 of the broker do not come back", requires: []requirement{crashing}, real: true, alone: true, run: doneCrashes},
 	}
 }
 

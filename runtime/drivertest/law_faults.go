@@ -17,12 +17,12 @@ import (
 func faultCases() []testCase {
 	cut := func(law Law, operation, then string, run func(w *env), more ...requirement) testCase {
 		return testCase{
-			law: law, name: "a connection that is cut in the middle of " + operation + " " + then,
+			law: law, name: "a connection cut in the middle of " + operation + " " + then,
 			requires: append([]requirement{meddling}, more...), real: true, run: run,
 		}
 	}
 	return []testCase{
-		cut(NothingIsLost, "Enqueue", "loses nothing that was acknowledged", cutEnqueue),
+		cut(NothingIsLost, "Enqueue", "loses no acknowledged task", cutEnqueue),
 		cut(NothingIsLost, "Dequeue", "loses no task", cutDequeue),
 		cut(AcksSurviveTrouble, "Complete", "leaves a call that can be repeated", cutComplete, confirming),
 		cut(AcksSurviveTrouble, "Extend", "leaves a call that can be repeated", cutExtend, freeLeases),

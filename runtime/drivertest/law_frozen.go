@@ -18,11 +18,11 @@ func frozenCases() []testCase {
 		return testCase{law: DrainsInTrouble, name: name, requires: append([]requirement{swallowing}, more...), real: true, run: run}
 	}
 	return []testCase{
-		frozen("each call returns when its context ends though nobody answers", frozenCalls),
-		frozen("a Dequeue that was cancelled while nobody answered costs no task", frozenDequeue),
-		frozen("tasks are handed out soon after connections have died without a word", frozenWaiter),
-		frozen("a pool works on after connections have died without a word", frozenPool),
-		frozen("Close returns though nobody answers", frozenClose),
+		frozen("each call returns when its context ends, even if the backend does not answer", frozenCalls),
+		frozen("a Dequeue that is cancelled while the backend does not answer loses no task", frozenDequeue),
+		frozen("tasks are handed out soon after connections have died silently", frozenWaiter),
+		frozen("a pool keeps working after connections have died silently", frozenPool),
+		frozen("Close returns even if the backend does not answer", frozenClose),
 	}
 }
 

@@ -18,8 +18,8 @@ func fullCases() []testCase {
 		return testCase{law: DrainsInTrouble, name: name, requires: []requirement{filling}, real: true, alone: true, run: run}
 	}
 	return []testCase{
-		full("a full backend is worked off, and goes on when it is not full any more", fullDrains),
-		full("a full backend tells producers at once, and keeps their tasks from nobody else", fullProducers),
+		full("a full backend can be drained, and accepts tasks again when it is no longer full", fullDrains),
+		full("a full backend refuses producers at once, and its tasks are handed out", fullProducers),
 		full("a pool keeps its leases and retries on a full backend", fullPool),
 	}
 }

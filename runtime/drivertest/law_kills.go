@@ -17,7 +17,7 @@ func killCases() []testCase {
 		return testCase{law: law, name: name, requires: append([]requirement{processes}, more...), real: true, run: run}
 	}
 	return []testCase{
-		kill(NothingIsLost, "kill -9 of producers loses nothing that was acknowledged", killProducers),
+		kill(NothingIsLost, "kill -9 of producers loses no acknowledged task", killProducers),
 		kill(NothingIsLost, "kill -9 of workers at 20 random moments loses nothing", killWorkers),
 		kill(PublishBeforeAck, "kill -9 of workers between retry and dead letter loses nothing", killFailing),
 		kill(PublishBeforeAck, "kill -9 between release, dead letter and redrive loses nothing", killMovers, redriving),

@@ -13,14 +13,14 @@ import (
 // leaseCases: law 2.
 func leaseCases() []testCase {
 	return []testCase{
-		{law: LeasesHold, name: "nobody else receives a task before its lease ends, and somebody does after", run: leaseEnds},
+		{law: LeasesHold, name: "no other worker receives a task before its lease ends, and one does afterwards", run: leaseEnds},
 		{law: LeasesHold, name: "the end of a lease wakes a waiting worker", run: leaseWakes},
 		{law: LeasesHold, name: "each task is leased for the time its worker asked for", run: leaseAsked},
-		{law: LeasesHold, name: "Extend postpones the end", run: leaseExtend},
-		{law: LeasesHold, name: "Extend beside the end of the lease either holds or is refused", requires: []requirement{fencing}, run: leaseRace},
-		{law: LeasesHold, name: "many workers never hold one task at the same time", run: leaseCrowd},
-		{law: LeasesHold, name: "a released task is free at once", run: leaseRelease},
-		{law: LeasesHold, name: "leases are kept between processes in real time", real: true, run: leaseReal},
+		{law: LeasesHold, name: "Extend postpones the end of a lease", run: leaseExtend},
+		{law: LeasesHold, name: "Extend at the end of the lease either holds or is refused", requires: []requirement{fencing}, run: leaseRace},
+		{law: LeasesHold, name: "no two workers hold the same task at the same time", run: leaseCrowd},
+		{law: LeasesHold, name: "a released task is available at once", run: leaseRelease},
+		{law: LeasesHold, name: "leases hold between processes in real time", real: true, run: leaseReal},
 	}
 }
 

@@ -11,11 +11,11 @@ func levelCases() []testCase {
 		return testCase{law: OrderWherePromised, name: name, requires: append([]requirement{levels}, more...), run: run}
 	}
 	return []testCase{
-		level("the highest level goes first", levelFirst),
-		level("within a level who came first goes first", levelOrder, arriving),
-		level("a level is honoured within one batch", levelBatch),
-		level("a task that comes back takes its level with it", levelBack),
-		level("a delayed task takes its level when it is due", levelDelayed, levelDelay),
+		level("the highest level is handed out first", levelFirst),
+		level("within a level tasks are handed out in the order of arrival", levelOrder, arriving),
+		level("levels are honoured within a batch", levelBatch),
+		level("a task that comes back keeps its level", levelBack),
+		level("a delayed task joins its level when it is due", levelDelayed, levelDelay),
 		level("a level that the queue does not have is refused", levelRefuses),
 	}
 }

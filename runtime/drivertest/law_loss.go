@@ -15,14 +15,14 @@ import (
 func lossCases() []testCase {
 	return []testCase{
 		{law: NothingIsLost, name: "every task of every batch is handed out once", run: lossBatches},
-		{law: NothingIsLost, name: "another process sees what this one enqueued", run: lossOther},
-		{law: NothingIsLost, name: "whatever workers do each task ends completed or dead", run: lossWalk},
-		{law: NothingIsLost, name: "tasks enqueued by many at once are all there", run: lossConcurrent},
-		{law: NothingIsLost, name: "closing and opening again keeps everything", requires: []requirement{reopening}, run: lossReopen},
-		{law: NothingIsLost, name: "closing and opening again keeps leases", requires: []requirement{reopening, freeLeases}, run: lossReopenLeased},
-		{law: NothingIsLost, name: "closing and opening again keeps delays", requires: []requirement{reopening, delaying}, run: lossReopenDelayed},
-		{law: NothingIsLost, name: "closing and opening again keeps unique keys", requires: []requirement{reopening, untilDone}, run: lossReopenKeys},
-		{law: NothingIsLost, name: "enqueues through a cut are there when they were acknowledged", requires: []requirement{cutting}, real: true, run: lossCut},
+		{law: NothingIsLost, name: "another process sees the tasks that this one enqueued", run: lossOther},
+		{law: NothingIsLost, name: "whatever workers do, each task ends completed or dead", run: lossWalk},
+		{law: NothingIsLost, name: "tasks that are enqueued concurrently are all there", run: lossConcurrent},
+		{law: NothingIsLost, name: "closing and reopening the provider keeps everything", requires: []requirement{reopening}, run: lossReopen},
+		{law: NothingIsLost, name: "closing and reopening the provider keeps leases", requires: []requirement{reopening, freeLeases}, run: lossReopenLeased},
+		{law: NothingIsLost, name: "closing and reopening the provider keeps delays", requires: []requirement{reopening, delaying}, run: lossReopenDelayed},
+		{law: NothingIsLost, name: "closing and reopening the provider keeps unique keys", requires: []requirement{reopening, untilDone}, run: lossReopenKeys},
+		{law: NothingIsLost, name: "tasks that are enqueued while the backend is cut off are there if they were acknowledged", requires: []requirement{cutting}, real: true, run: lossCut},
 		{law: NothingIsLost, name: "a restart of the broker keeps everything", requires: []requirement{restarting}, real: true, alone: true, run: lossRestart},
 	}
 }

@@ -18,7 +18,7 @@ func moveCases() []testCase {
 		{law: PublishBeforeAck, name: "a dead lettered task is on the dead letter queue and nowhere else", run: moveDead},
 		{law: PublishBeforeAck, name: "a redriven task is back on its queue and nowhere else", requires: []requirement{redriving}, run: moveRedrive},
 		{law: PublishBeforeAck, name: "a released task is on its queue once", run: moveRelease},
-		{law: PublishBeforeAck, name: "nothing is lost or doubled while many move tasks to and fro", requires: []requirement{redriving}, run: moveCrowd},
+		{law: PublishBeforeAck, name: "nothing is lost or duplicated while many workers move tasks back and forth", requires: []requirement{redriving}, run: moveCrowd},
 	}
 }
 

@@ -24,7 +24,7 @@ func orderCases() []testCase {
 		ordered("a batch never holds two tasks of one group", orderBatch),
 		ordered("groups do not block one another", orderGroups),
 		ordered("a released task keeps its place", orderRelease),
-		ordered("a task that waits for its retry blocks its group alone", orderDelay),
+		ordered("a task that waits for its retry blocks only its own group", orderDelay),
 		ordered("a task whose lease ended keeps its place", orderExpiry),
 		ordered("a dead task makes way for the next", orderDead),
 		ordered("a delayed task joins its group when it is due", orderScheduled, groupDelay),

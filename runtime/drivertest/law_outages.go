@@ -27,9 +27,9 @@ func outageCases() []testCase {
 	return []testCase{
 		alone("a restart of the broker while a pool works loses nothing", func(h *Harness) func(testing.TB, string) { return h.Restart }, restarting),
 		alone("kill -9 of the broker while a pool works loses nothing", func(h *Harness) func(testing.TB, string) { return h.Crash }, crashing),
-		out(AcksSurviveTrouble, "a task completes once though the backend is away for 2 s when it is done", outageBrief, cutting, freeLeases),
-		out(AcksSurviveTrouble, "a task is run again when the backend is away for longer than its lease", outageLong, cutting),
-		out(PublishBeforeAck, "kill -9 half way through Redrive loses nothing", killRedrive, processes, redriving),
+		out(AcksSurviveTrouble, "a task completes once even if the backend is away for 2 s when it is done", outageBrief, cutting, freeLeases),
+		out(AcksSurviveTrouble, "a task runs again if the backend is away for longer than its lease", outageLong, cutting),
+		out(PublishBeforeAck, "kill -9 halfway through Redrive loses nothing", killRedrive, processes, redriving),
 	}
 }
 

@@ -17,13 +17,13 @@ func poisonCases() []testCase {
 		return testCase{law: PoisonDoesNotLoop, name: name, requires: requires, run: run}
 	}
 	return []testCase{
-		poison("a payload that cannot be read goes to the dead letter queue at once", poisonPayload),
-		poison("an unknown type goes to the dead letter queue, at once where the queue says so", poisonType),
-		poison("an encoding that nobody decodes goes to the dead letter queue at once", poisonEncoding),
-		poison("a handler that panics is charged, and the process lives", poisonPanic),
+		poison("a task whose payload cannot be read goes to the dead letter queue at once", poisonPayload),
+		poison("a task of an unknown type goes to the dead letter queue, at once if the queue says so", poisonType),
+		poison("a task whose encoding no worker decodes goes to the dead letter queue at once", poisonEncoding),
+		poison("a handler that panics is charged, and the process survives", poisonPanic),
 		poison("a task whose leases end MaxDeliveries times is not run again", poisonDeliveries, counting),
-		poison("a task that waited longer than its queue's retention is not run, and once redriven is", poisonExpired, redriving),
-		poison("poison does not keep good tasks back", poisonBeside),
+		poison("a task that waited longer than its queue's retention is not run until it is redriven", poisonExpired, redriving),
+		poison("poison does not hold up other tasks", poisonBeside),
 	}
 }
 

@@ -31,14 +31,14 @@ func receiptCases() []testCase {
 		each("after redelivery", staleSame)
 		each("after redelivery to another process", staleOther, fencing)
 		each("of a task that is gone", staleGone, fencing)
-		each("with a receipt that was never given", staleForeign)
+		each("with a receipt that was never issued", staleForeign)
 		each("of a batch with one task that is gone settles the others", staleBatch, fencing)
 		each("of a batch with one stale receipt settles the others", stalePart)
-		each("between the end of the lease and redelivery is done or refused, not both", staleLate)
+		each("between the end of the lease and redelivery takes effect or is refused, not both", staleLate)
 	}
 	return append(all,
-		testCase{law: StaleReceipts, name: "each delivery of a task has a receipt of its own", run: staleDistinct},
-		testCase{law: StaleReceipts, name: "a stale Release does not write into the task", run: staleRelease},
+		testCase{law: StaleReceipts, name: "each delivery of a task has its own receipt", run: staleDistinct},
+		testCase{law: StaleReceipts, name: "a stale Release does not change the task", run: staleRelease},
 	)
 }
 

@@ -23,9 +23,9 @@ func refusalCases() []testCase {
 }
 
 const (
-	testRefusal  = "a task that is refused for its size is refused alone: its batch is there, and leases hold"
-	testFullSize = "a task as large as the queue takes is retried, buried and completed"
-	testBytes    = "bytes that are no envelope leave the queue, and good tasks do not wait for that"
+	testRefusal  = "a task that is too large is refused alone: the rest of its batch is enqueued, and leases hold"
+	testFullSize = "a task of the largest size that the queue accepts is retried, buried and completed"
+	testBytes    = "messages that are not envelopes leave the queue, and do not hold up tasks"
 )
 
 // payload is JSON of n bytes.

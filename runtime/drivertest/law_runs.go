@@ -13,12 +13,12 @@ func runCases() []testCase {
 	runs := func(name string, run func(w *env), requires ...requirement) testCase {
 		return testCase{law: DiesOfItsOwnRuns, name: name, requires: requires, run: run}
 	}
-	killed := runs("a worker that is killed takes along no task that it did not begin", runsKilled, processes, counting)
+	killed := runs("a task that a killed worker had not begun does not die of it", runsKilled, processes, counting)
 	killed.real = true
 	return []testCase{
-		runs("what is given back is charged with nothing, however often", runsGivenBack, uncharged, keeping),
-		runs("a task that no handler has begun is run before it dies of crashes", runsUnbegun, counting),
-		runs("a lease that ended while its worker lived is no crash, once it says so", runsLost, excusing),
+		runs("a task that is given back is not charged, however often, and runs in the end", runsGivenBack, uncharged, keeping),
+		runs("a task that no handler has begun runs before it can die of crashes", runsUnbegun, counting),
+		runs("a lease that ended while its worker lived is no crash, once the worker says so", runsLost, excusing),
 		killed,
 	}
 }

@@ -19,7 +19,7 @@ func slowCases() []testCase {
 		return testCase{law: DrainsInTrouble, name: name, requires: []requirement{bulky}, real: true, run: run}
 	}
 	return []testCase{
-		slow("large tasks are enqueued, worked off, retried and buried over a slow network, and no lease is lost", slowPool),
+		slow("large tasks are enqueued, run, retried and buried over a slow network, and no lease is lost", slowPool),
 		slow("a batch of large tasks is bounded by their size", slowBatch),
 	}
 }

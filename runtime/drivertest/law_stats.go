@@ -12,14 +12,14 @@ import (
 func statsCases() []testCase {
 	return []testCase{
 		{law: StatsTellTheTruth, name: "after each kind of operation", requires: []requirement{tallying, delaying}, run: statsEach},
-		{law: StatsTellTheTruth, name: "of what is ready and what is dead", run: statsSome},
-		{law: StatsTellTheTruth, name: "for another process as well", run: statsOther},
-		{law: StatsTellTheTruth, name: "a lease that ended with its worker's process is counted no more", requires: []requirement{tallying, freeLeases, noticing}, run: statsEnded},
-		{law: StatsTellTheTruth, name: "a drain runs all that is ready, whatever the counts are worth", run: statsDrain},
+		{law: StatsTellTheTruth, name: "of ready and dead tasks", run: statsSome},
+		{law: StatsTellTheTruth, name: "in another process", run: statsOther},
+		{law: StatsTellTheTruth, name: "a lease that ended with its worker's process is no longer counted", requires: []requirement{tallying, freeLeases, noticing}, run: statsEnded},
+		{law: StatsTellTheTruth, name: "a drain runs all ready tasks, even if the counts lag", run: statsDrain},
 		{law: StatsTellTheTruth, name: "with ten thousand tasks", requires: []requirement{tallying, delaying}, run: statsMany},
 		{law: StatsTellTheTruth, name: "the oldest age counts from when a task became due", requires: []requirement{aging, delaying}, run: statsAge},
-		{law: StatsTellTheTruth, name: "on a fifo queue tasks that wait behind their group are ready", requires: []requirement{ordering}, run: statsGroups},
-		{law: StatsTellTheTruth, name: "each queue counts its own dead on a shared dead letter queue", requires: []requirement{tracing}, run: statsShared},
+		{law: StatsTellTheTruth, name: "tasks of a fifo queue that wait behind their group count as ready", requires: []requirement{ordering}, run: statsGroups},
+		{law: StatsTellTheTruth, name: "each queue counts its own dead tasks on a shared dead letter queue", requires: []requirement{tracing}, run: statsShared},
 		{law: StatsTellTheTruth, name: "at a cost that does not grow with the number of tasks", requires: []requirement{costing}, run: statsCost},
 	}
 }

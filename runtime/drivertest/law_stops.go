@@ -16,9 +16,9 @@ func stopCases() []testCase {
 		return testCase{law: StoppingIsClean, name: name, run: run}
 	}
 	return []testCase{
-		stop("what runs may finish, what has not begun goes back, nothing stays leased", stopFinishes),
-		stop("handlers beyond the grace are cancelled and their tasks go back uncharged", stopCancels),
-		stop("what was decided before is settled", stopSettles),
+		stop("running tasks may finish, tasks that have not begun go back, and nothing stays leased", stopFinishes),
+		stop("handlers that outlast the grace are cancelled, and their tasks go back uncharged", stopCancels),
+		stop("outcomes that were decided before the stop are settled", stopSettles),
 		stop("starting and stopping under load leaves nothing leased", stopAgain),
 		stop("an idle pool stops at once", stopIdle),
 	}

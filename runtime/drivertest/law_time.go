@@ -16,11 +16,11 @@ func timeCases() []testCase {
 		{law: NeverEarly, name: "a delayed task is not handed out before its time, to the fraction of a millisecond", requires: []requirement{delaying}, run: timeDelays},
 		{law: NeverEarly, name: "on the machine's clock a task is neither early nor late", requires: []requirement{delaying}, real: true, run: timeReal},
 		{law: NeverEarly, name: "a released task waits for its delay", run: timeRelease},
-		{law: NeverEarly, name: "delayed tasks come in the order of their times", requires: []requirement{delaying}, run: timeOrder},
-		{law: NeverEarly, name: "a task that falls due wakes a waiting worker", requires: []requirement{delaying}, run: timeWakes},
+		{law: NeverEarly, name: "delayed tasks are handed out in the order of their times", requires: []requirement{delaying}, run: timeOrder},
+		{law: NeverEarly, name: "a task that becomes due wakes a waiting worker", requires: []requirement{delaying}, run: timeWakes},
 		{law: NeverEarly, name: "a sooner task wakes a worker that waits for a later one", requires: []requirement{delaying}, run: timeSooner},
 		{law: NeverEarly, name: "a time that has passed means now", run: timePast},
-		{law: NeverEarly, name: "a task of far in the future waits", requires: []requirement{delaying}, run: timeFar},
+		{law: NeverEarly, name: "a task that is due far in the future waits", requires: []requirement{delaying}, run: timeFar},
 	}
 }
 

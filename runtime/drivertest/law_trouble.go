@@ -17,8 +17,8 @@ func troubleCases() []testCase {
 		return testCase{law: AcksSurviveTrouble, name: name, real: true, run: run}
 	}
 	return []testCase{
-		trouble("completions, retries and burials are tried again when the queue cannot take them", troubleFails),
-		trouble("an ack is not tried beyond its lease: the task goes to another worker", troubleGivesUp),
+		trouble("completions, retries and burials are repeated while the queue cannot take them", troubleFails),
+		trouble("an ack is not repeated beyond its lease: the task goes to another worker", troubleGivesUp),
 	}
 }
 

@@ -17,16 +17,16 @@ func uniqueCases() []testCase {
 		return testCase{law: UniqueMeansTold, name: name, requires: []requirement{uniqueness}, run: run}
 	}
 	return []testCase{
-		done("a duplicate is told with the ID of the first", uniqueTold),
-		done("a key is taken on its own queue only", uniqueQueues),
-		done("duplicates within one batch are told", uniqueBatch),
-		done("a task that is sent again is told as a duplicate of itself", uniqueAgain),
+		done("a duplicate is reported with the ID of the first task", uniqueTold),
+		done("a key is taken only on its own queue", uniqueQueues),
+		done("duplicates within a batch are reported", uniqueBatch),
+		done("a task that is enqueued again is reported as a duplicate of itself", uniqueAgain),
 		done("a key without a window is free after Complete", uniqueComplete),
 		done("a key without a window is free after DeadLetter", uniqueDead),
 		{law: UniqueMeansTold, name: "a key is held while its task is delayed, leased, released and leased again", requires: []requirement{untilDone, delaying}, run: uniqueHeld},
-		done("of many who enqueue the same key at once one is first and all others are told", uniqueCrowd),
-		window("a key with a window is held for it, whatever becomes of the task", uniqueWindow),
-		window("a key is free when its window is over, though its task still waits", uniqueOver),
+		done("of concurrent enqueues with the same key, one succeeds and the others are reported as duplicates", uniqueCrowd),
+		window("a key with a window is held for the window, whatever becomes of the task", uniqueWindow),
+		window("a key is free when its window is over, even if its task still waits", uniqueOver),
 		{law: UniqueMeansTold, name: "a cancelled task frees its key", requires: []requirement{untilDone, cancelling}, run: uniqueCancel},
 		{law: UniqueMeansTold, name: "a purged task frees its key", requires: []requirement{untilDone, purging}, run: uniquePurge},
 		{law: UniqueMeansTold, name: "a redriven task does not take its key again", requires: []requirement{untilDone, redriving}, run: uniqueRedrive},

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	testDelay   = "a delay beyond Capabilities.MaxDelay is refused and one of that length is not"
-	testLease   = "a lease beyond Capabilities.MaxLease is refused and one of that length is not"
-	testKeys    = "a unique key that the queue cannot hold is refused, not forgotten"
-	testCharged = "a task that only ever crashes dies where crashes are charged as failures"
+	testDelay   = "a delay longer than Capabilities.MaxDelay is refused, and one of that length is not"
+	testLease   = "a lease longer than Capabilities.MaxLease is refused, and one of that length is not"
+	testKeys    = "a unique key that the queue cannot hold is refused, not ignored"
+	testCharged = "a task that always crashes dies if crashes are charged as failures"
 )
 
 // bounds are those of a provider that has some.

@@ -53,7 +53,7 @@ func unheard(a *remoteReply, err error) error {
 	return err
 }
 
-const inTheMiddleOf = "a connection that is cut in the middle of "
+const inTheMiddleOf = "a connection cut in the middle of "
 
 // networkMutants are faults that show only on a network that is bad, or far.
 var networkMutants = []struct {
@@ -61,13 +61,13 @@ var networkMutants = []struct {
 	test  string
 	fault remoteFault
 }{
-	{"waits for answers beyond its contexts", "each call returns when its context ends though nobody answers", remoteFault{endless: true}},
-	{"waits for answers beyond Close", "Close returns though nobody answers", remoteFault{endless: true}},
-	{"waits on a connection that is dead", "tasks are handed out soon after connections have died without a word", remoteFault{trusting: true}},
+	{"waits for answers beyond its contexts", "each call returns when its context ends, even if the backend does not answer", remoteFault{endless: true}},
+	{"waits for answers beyond Close", "Close returns even if the backend does not answer", remoteFault{endless: true}},
+	{"waits on a connection that is dead", "tasks are handed out soon after connections have died silently", remoteFault{trusting: true}},
 	{"does not say that the backend is away", testAway, remoteFault{nameless: true}},
 	{"does not say that a call is in doubt", inTheMiddleOf + "Complete leaves a call that can be repeated", remoteFault{nameless: true}},
-	{"does not say that nobody answers", "each call returns when its context ends though nobody answers", remoteFault{nameless: true}},
-	{"acknowledges what it has sent", inTheMiddleOf + "Enqueue loses nothing that was acknowledged", remoteFault{
+	{"does not say that nobody answers", "each call returns when its context ends, even if the backend does not answer", remoteFault{nameless: true}},
+	{"acknowledges what it has sent", inTheMiddleOf + "Enqueue loses no acknowledged task", remoteFault{
 		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			return sent(ts), unheard(q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts}))
 		},
@@ -79,7 +79,7 @@ var networkMutants = []struct {
 		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			return unheard(q.call(ctx, remoteRequest{Call: "complete", Ds: ds}))
 		})},
-	{"repeats a request and tells the lease as lost", "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", settling("complete",
+	{"repeats a request and tells the lease as lost", "a task whose ack arrived without an answer does not run again, and its lease is not reported as lost", settling("complete",
 		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			a, err := q.call(ctx, remoteRequest{Call: "complete", Ds: ds})
 			for a == nil && ctx.Err() == nil {
@@ -109,12 +109,12 @@ var networkMutants = []struct {
 			return ids, err
 		},
 	}},
-	{"takes silence for success", "an enqueue whose reply is lost is no success, and can be repeated", remoteFault{
+	{"takes silence for success", "an enqueue whose reply is lost reports no success, and can be repeated", remoteFault{
 		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			return sent(ts), unheard(q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts}))
 		},
 	}},
-	{"enqueues under another ID when it is asked again", "an enqueue with a key whose reply is lost can be repeated and is there once", remoteFault{
+	{"enqueues under another ID when it is asked again", "an enqueue with a unique key whose reply is lost can be repeated, and its task is there once", remoteFault{
 		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			a, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts})
 			if a == nil {
@@ -128,9 +128,9 @@ var networkMutants = []struct {
 			return a.Answers, err
 		},
 	}},
-	{"gives up an ack", "tasks that are completed while replies are lost are done in the end", settling("complete",
+	{"gives up an ack", "tasks that are completed while replies are lost end up completed", settling("complete",
 		func(*remoteQueue, context.Context, []*driver.Delivery) error { return runtime.ErrClosed })},
-	{"tells every ack that was not answered as a lost lease", "a task whose ack was heard and not answered is not run again, and its lease is not told as lost", settling("complete",
+	{"tells every ack that was not answered as a lost lease", "a task whose ack arrived without an answer does not run again, and its lease is not reported as lost", settling("complete",
 		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			a, err := q.call(ctx, remoteRequest{Call: "complete", Ds: ds})
 			if a == nil {
@@ -138,7 +138,7 @@ var networkMutants = []struct {
 			}
 			return err
 		})},
-	{"buries twice", "tasks that are retried and buried while replies are lost are in one place each", settling("dead letter",
+	{"buries twice", "tasks that are retried and buried while replies are lost are each in one place", settling("dead letter",
 		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			for _, d := range ds {
 				c := *d.Task
@@ -150,7 +150,7 @@ var networkMutants = []struct {
 			_, err := q.call(ctx, remoteRequest{Call: "dead letter", Ds: ds})
 			return err
 		})},
-	{"acks one by one", "with 20 ms to the backend a pool makes its round trips by the batch", settling("complete",
+	{"acks one by one", "over a 20 ms link a pool makes a round trip for each batch, not for each task", settling("complete",
 		func(q *remoteQueue, ctx context.Context, ds []*driver.Delivery) error {
 			var err error
 			for d := range slices.Chunk(ds, 1) {
@@ -159,7 +159,7 @@ var networkMutants = []struct {
 			}
 			return err
 		})},
-	{"enqueues one by one", "with 20 ms to the backend callers that enqueue at once share round trips", remoteFault{
+	{"enqueues one by one", "over a 20 ms link concurrent enqueues share round trips", remoteFault{
 		enqueue: func(q *remoteQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 			for one := range slices.Chunk(ts, 1) {
 				if _, err := q.call(ctx, remoteRequest{Call: "enqueue", Tasks: one}); err != nil {
@@ -169,7 +169,7 @@ var networkMutants = []struct {
 			return sent(ts), nil
 		},
 	}},
-	{"does not come back when the backend does", "a task is run again when the backend is away for longer than its lease", remoteFault{
+	{"does not come back when the backend does", "a task runs again if the backend is away for longer than its lease", remoteFault{
 		lease: func(time.Duration) time.Duration { return 24 * time.Hour },
 	}},
 }

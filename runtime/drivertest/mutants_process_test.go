@@ -24,7 +24,7 @@ var fileMutants = []struct {
 	test  string // that must find it
 	fault fault
 }{
-	{NothingIsLost, "acknowledges before it writes", "kill -9 of producers loses nothing that was acknowledged", fault{enqueue: func(q referenceQueue, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{NothingIsLost, "acknowledges before it writes", "kill -9 of producers loses no acknowledged task", fault{enqueue: func(q referenceQueue, _ context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers := make([]runtime.Enqueued, len(ts))
 		for i, t := range ts {
 			answers[i] = runtime.Enqueued{ID: t.ID, Queue: t.Queue}
@@ -39,11 +39,11 @@ var fileMutants = []struct {
 		}
 		return ds, err
 	}}},
-	{NothingIsLost, "forgets what waits when it is closed", "closing and opening again keeps everything", fault{close: func(q referenceQueue) error {
+	{NothingIsLost, "forgets what waits when it is closed", "closing and reopening the provider keeps everything", fault{close: func(q referenceQueue) error {
 		_, _ = q.Purge(context.Background())
 		return q.Close()
 	}}},
-	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", "a worker that is killed takes along no task that it did not begin", buriesAfterOne},
+	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", "a task that a killed worker had not begun does not die of it", buriesAfterOne},
 	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err
@@ -57,7 +57,7 @@ var fileMutants = []struct {
 		}
 		return nil
 	}}},
-	{PublishBeforeAck, "takes the dead away before it puts them back", "kill -9 half way through Redrive loses nothing", fault{redrive: func(q referenceQueue, ctx context.Context, _ []string) ([]string, error) {
+	{PublishBeforeAck, "takes the dead away before it puts them back", "kill -9 halfway through Redrive loses nothing", fault{redrive: func(q referenceQueue, ctx context.Context, _ []string) ([]string, error) {
 		page, _, err := q.Browse(ctx, driver.Dead, "", 1000)
 		if err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ var fileMutants = []struct {
 		}
 		return ds, err
 	}}},
-	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once though the backend is away for 2 s when it is done", fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
+	{AcksSurviveTrouble, "swallows the errors of its backend", "a task completes once even if the backend is away for 2 s when it is done", fault{complete: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
 		_ = q.Complete(brief, ds)

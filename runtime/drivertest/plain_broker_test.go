@@ -141,7 +141,7 @@ func inexactCounts(says bool) *Harness {
 func TestADrainBelievesNoVagueCounts(t *testing.T) {
 	t.Parallel()
 	for _, c := range testCases() {
-		if c.law != StatsTellTheTruth || c.name != "a drain runs all that is ready, whatever the counts are worth" {
+		if c.law != StatsTellTheTruth || c.name != "a drain runs all ready tasks, even if the counts lag" {
 			continue
 		}
 		r := recorder.Run(t, func(tb testing.TB) { c.run(newEnv(tb, inexactCounts(false), c, defaultPatience)) })

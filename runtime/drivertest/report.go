@@ -100,7 +100,7 @@ func (r Report) reasons(b *strings.Builder) {
 	}
 	for _, l := range r.Laws {
 		if l.Downgrade != "" {
-			item("- %s is downgraded: %s\n", l.Text, l.Downgrade)
+			item("- **%s** is downgraded: %s\n", l.Text, l.Downgrade)
 		}
 	}
 	type want struct{ requires, why string }
@@ -116,7 +116,7 @@ func (r Report) reasons(b *strings.Builder) {
 		}
 	}
 	for _, w := range wants {
-		item("- without %s (%s): %s\n", w.requires, w.why, strings.Join(tests[w], ", "))
+		item("- left out for lack of %s (%s): %s\n", w.requires, w.why, strings.Join(tests[w], ", "))
 	}
 }
 

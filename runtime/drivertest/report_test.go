@@ -38,8 +38,8 @@ func TestTheTableSaysHowAProviderStandsToEachLaw(t *testing.T) {
 	assert.Contains(t, table, "| Law | memory | other |\n|---|---|---|\n")
 	assert.Contains(t, table, "| law 1: nothing is lost | held (2) | not run (0) |\n")
 	assert.Contains(t, table, "| law 5: publish before ack | downgraded (1) | not run (0) |\n")
-	assert.Contains(t, table, "\n## memory\n\n- law 5: publish before ack is downgraded: a reason\n")
-	assert.Contains(t, table, "- without work that can be counted (not counted): \"cost\"\n")
+	assert.Contains(t, table, "\n## memory\n\n- **law 5: publish before ack** is downgraded: a reason\n")
+	assert.Contains(t, table, "- left out for lack of work that can be counted (not counted): \"cost\"\n")
 	assert.NotContains(t, table, "other:")
 }
 

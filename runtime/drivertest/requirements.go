@@ -29,14 +29,14 @@ const (
 	uncharged  requirement = "crashes that are distinguished from failures"
 	refusing   requirement = "IDs that are refused while they are on the queue"
 	keeping    requirement = "released tasks that keep what their worker wrote"
-	arriving   requirement = "tasks in the order they came"
+	arriving   requirement = "tasks in the order of arrival"
 	turns      requirement = "groups that take turns"
 	confirming requirement = "acks that the broker confirms"
 	freeLeases requirement = "leases that outlive their handle"
-	tallying   requirement = "counts of what is scheduled and leased"
+	tallying   requirement = "counts of scheduled and leased tasks"
 	noticing   requirement = "counts that notice the end of a killed worker's lease"
 	tracing    requirement = "dead tasks counted by their queue of origin"
-	aging      requirement = "the age of the oldest task"
+	aging      requirement = "an age of the oldest task"
 	delaying   requirement = "delays of an hour and more"
 	groupDelay requirement = "delays of an hour and more on queues of type fifo"
 	levelDelay requirement = "delays of an hour and more on queues of type priority"
@@ -49,7 +49,7 @@ const (
 	pausing      requirement = "Pause"
 	redriving    requirement = "Redrive"
 	discarding   requirement = "Discard"
-	bounding     requirement = "a bound of its own on a queue's tasks"
+	bounding     requirement = "a bound on the number of tasks of a queue"
 	measuring    requirement = "a bound on payloads of at most 8 MiB"
 	bounded      requirement = "a bound on delays"
 	limited      requirement = "a bound on leases"
@@ -193,9 +193,9 @@ func (h *Harness) probe(tb testing.TB, ctx context.Context, p runtime.Provider, 
 	} {
 		why := ""
 		if one.queue != bounding && h.mayLack(one.queue) {
-			why = fmt.Sprintf("the harness is of queues of type %s", h.Type)
+			why = fmt.Sprintf("the harness tests queues of type %s", h.Type)
 		} else if q, err := p.Open(ctx, one.cfg); errors.Is(err, runtime.ErrUnsupported) {
-			why = fmt.Sprintf("Open answers %v", err)
+			why = fmt.Sprintf("Open returns %v", err)
 		} else if err != nil {
 			tb.Fatalf("open queue %q: %v", one.cfg.Name, err)
 		} else if shortDelays(q.Capabilities()) && one.delay != "" {

@@ -139,12 +139,12 @@ const (
 	testRestart = "a restart of the broker keeps everything"
 	testWorking = "a restart of the broker while a pool works loses nothing"
 	testKilled  = "kill -9 of the broker while a pool works loses nothing"
-	testCut     = "enqueues through a cut are there when they were acknowledged"
-	testAcks    = "a task completes once though the backend is away for 2 s when it is done"
-	testReopen  = "closing and opening again keeps everything"
+	testCut     = "tasks that are enqueued while the backend is cut off are there if they were acknowledged"
+	testAcks    = "a task completes once even if the backend is away for 2 s when it is done"
+	testReopen  = "closing and reopening the provider keeps everything"
 	testCost    = "at a cost that does not grow with the number of tasks"
-	testDone    = "what was completed before kill -9 of the broker does not come back"
-	testLarge   = "a payload above Capabilities.MaxPayload is refused and one of that size is not"
+	testDone    = "tasks that were completed before kill -9 of the broker do not come back"
+	testLarge   = "a payload larger than Capabilities.MaxPayload is refused, and one of that size is not"
 )
 
 func TestAServerThatIsCutOffAndRestartedPasses(t *testing.T) {

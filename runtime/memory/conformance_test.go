@@ -22,12 +22,12 @@ func TestTheProviderKeepsTheLaws(t *testing.T) {
 		UsesClock: true,
 		Large:     64 << 10,
 		Downgrades: map[drivertest.Law]string{
-			drivertest.Contract:           "tasks end with the provider: closing it and opening it again is not survived",
-			drivertest.NothingIsLost:      "tasks live in the process: a kill takes them along",
-			drivertest.PublishBeforeAck:   "tasks live in the process: a kill takes both places along",
-			drivertest.PoisonDoesNotLoop:  "tasks live in the process: a handler that kills it takes them along",
-			drivertest.DiesOfItsOwnRuns:   "tasks live in the process: whoever kills it takes them along",
-			drivertest.AcksSurviveTrouble: "there is no backend to be cut off from; a provider that fails for a time stands in",
+			drivertest.Contract:           "tasks live in the provider: none survives closing and reopening it",
+			drivertest.NothingIsLost:      "tasks live in the process and die with it",
+			drivertest.PublishBeforeAck:   "tasks live in the process and die with it, in both places",
+			drivertest.PoisonDoesNotLoop:  "tasks live in the process and die with it when a handler kills it",
+			drivertest.DiesOfItsOwnRuns:   "tasks live in the process and die with it",
+			drivertest.AcksSurviveTrouble: "there is no backend that could be away; the suite uses a provider that fails for a time",
 		},
 	})
 }

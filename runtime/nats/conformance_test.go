@@ -122,9 +122,9 @@ var harness = drivertest.Harness{
 	},
 	Cost: func(p driver.Provider) int64 { return p.(*Provider).requester.requests.Load() },
 	Downgrades: map[drivertest.Law]string{
-		drivertest.LeasesHold:        "the server lets whoever held a task before extend it after the end of the lease: the worker's own clock keeps it from trying",
-		drivertest.StaleReceipts:     "the server knows no receipts: between processes the worker's own clock ends its lease",
-		drivertest.StatsTellTheTruth: "the server looks for leases that have ended when somebody asks it for tasks: until then those of a killed worker count as leased",
+		drivertest.LeasesHold:        "the server lets an earlier holder extend a lease that has ended: only the worker's own clock prevents it",
+		drivertest.StaleReceipts:     "the server knows no receipts: between processes only the worker's own clock ends its lease",
+		drivertest.StatsTellTheTruth: "the server notices that a lease has ended only when a worker asks for tasks: until then the tasks of a killed worker count as leased",
 	},
 }
 

@@ -142,11 +142,11 @@ func total(p driver.Provider) (n int64) {
 
 // The reasons why SQS cannot keep a law in full.
 var reasons = map[drivertest.Law]string{
-	drivertest.LeasesHold:        "SQS does not fence: where Extend and the end of a lease meet, both may win",
+	drivertest.LeasesHold:        "SQS does not fence: at the end of a lease, Extend and a redelivery may both succeed",
 	drivertest.Contract:          "SQS does not refuse an ID that is on the queue",
-	drivertest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete; within a process the local lease clock does",
-	drivertest.UniqueMeansTold:   "SQS cannot tell who holds a key: its deduplication drops a message in silence, for five minutes, on fifo queues alone; tasks with a unique key are refused",
-	drivertest.StatsTellTheTruth: "SQS counts no dead by their origin, and tells the age of the oldest message to CloudWatch alone",
+	drivertest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete the message; within a process the local lease clock prevents it",
+	drivertest.UniqueMeansTold:   "SQS does not report who holds a key: its deduplication drops a message silently, for five minutes, and only on fifo queues; tasks with a unique key are refused",
+	drivertest.StatsTellTheTruth: "SQS does not count dead tasks by their origin, and reports the age of the oldest message only to CloudWatch",
 }
 
 func with(more map[drivertest.Law]string) map[drivertest.Law]string {
@@ -219,12 +219,12 @@ func large(h drivertest.Harness) drivertest.Harness {
 }
 
 const (
-	uncounted = "a message of a fifo queue cannot be changed without losing its place, and its receive count says how often its group was fetched: a crash is counted only for a task that was received more often than MaxDeliveries"
+	uncounted = "a message of a fifo queue cannot be changed without losing its place, and its receive count says how often its group was fetched: crashes are counted only for a task that was received more often than MaxDeliveries"
 	hiding    = "with RetryByVisibility the receive count is the attempt, and a crash costs a retry"
 	stopped   = ": a task that kills its process is stopped when its deliveries are above its retries and MaxDeliveries"
 )
 
-const forgetful = "the emulator keeps nothing when it is restarted; on our own server nothing is lost"
+const forgetful = "the emulator keeps nothing when it is restarted; on package sqstest nothing is lost"
 
 // byVisibility is a harness whose provider retries by visibility.
 func byVisibility(h drivertest.Harness) drivertest.Harness {
@@ -241,12 +241,12 @@ var (
 		drivertest.PoisonDoesNotLoop:     uncounted + ": a task that kills its process is stopped after twice MaxDeliveries",
 		drivertest.CrashesAreNotFailures: uncounted,
 		drivertest.DiesOfItsOwnRuns:      uncounted,
-		drivertest.OrderWherePromised:    "which group is next is the choice of SQS: where workers take one task at a time, a long group may go before others",
+		drivertest.OrderWherePromised:    "SQS chooses which group is next: where workers take one task at a time, a long group may go before others",
 	})
 	priorityHarness = harness("sqs-priority", driver.Priority, map[drivertest.Law]string{
 		drivertest.NothingIsLost:      forgetful,
 		drivertest.DoneStaysDone:      forgetful,
-		drivertest.OrderWherePromised: "each level is a standard queue of SQS, which keeps roughly the order in which tasks came",
+		drivertest.OrderWherePromised: "each level is a standard queue of SQS, which keeps the order of arrival only roughly",
 	})
 
 	standardFake = faked(standardHarness, nil)
