@@ -18,22 +18,22 @@ type kind string
 
 // The kinds of values, and the Go type that Arg.Value has for each.
 const (
-	kindTaskName  kind = "name"         // string
-	kindQueueName kind = "queue name"   // string
-	kindNames     kind = "names"        // []string
-	kindFields    kind = "fields"       // []string
-	kindDuration  kind = "duration"     // time.Duration
-	kindInt       kind = "number"       // int
-	kindFloat     kind = "decimal"      // float64
-	kindChoice    kind = "choice"       // string
-	kindRate      kind = "rate"         // model.Rate
-	kindGoType    kind = "type"         // ast.Expr
-	kindText      kind = "text"         // string
-	kindWord      kind = "a word alone" // nil: written without a value
-	kindOwner     kind = "owner"        // string
-	kindOwners    kind = "owners"       // []string
-	kindRule      kind = "rule"         // *rule.Rule
-	kindReason    kind = "prose"        // string
+	kindTaskName  kind = "name"       // string
+	kindQueueName kind = "queue name" // string
+	kindNames     kind = "names"      // []string
+	kindFields    kind = "fields"     // []string
+	kindDuration  kind = "duration"   // time.Duration
+	kindInt       kind = "number"     // int
+	kindFloat     kind = "decimal"    // float64
+	kindChoice    kind = "choice"     // string
+	kindRate      kind = "rate"       // model.Rate
+	kindGoType    kind = "type"       // ast.Expr
+	kindText      kind = "text"       // string
+	kindWord      kind = "flag"       // nil: written without a value
+	kindOwner     kind = "owner"      // string
+	kindOwners    kind = "owners"     // []string
+	kindRule      kind = "rule"       // *rule.Rule
+	kindReason    kind = "prose"      // string
 )
 
 // A Spec describes one directive.
@@ -162,7 +162,7 @@ var table = []Spec{
 	},
 	{
 		Name: "allow", On: []place{onField, onType, onPackage}, Many: true,
-		Doc:     "Silences a warning of a rule, with a reason. The directive is above or behind a field, above a struct, or on the package clause. Errors cannot be allowed.",
+		Doc:     "Silences a warning of a rule, with a reason. The directive is above a field or a struct, or after it on the same line, or on the package clause. Errors cannot be allowed.",
 		Example: "//taskgen:allow FIELD_LOST it is a cache",
 		Keys: []Key{
 			{Name: "rule", Kind: kindRule, Required: true, Positional: true, Doc: "ID of the rule.", Example: "FIELD_LOST"},
