@@ -31,14 +31,15 @@ type PoolConfig struct {
 	// run if the router knows it. Else it goes back to its queue for another pool,
 	// uncharged and after 1 s to 1 min (see QueueConfig.Unknown). If the queue declares
 	// the type, this goes on for ever, because another pool is expected to have a
-	// handler. Pools that share a queue so delay each other's tasks: give types with
-	// programs of their own queues of their own. The pool warns of the types that it
+	// handler. Pools that share a queue in this way delay each other's tasks: give the
+	// types of another program a queue of their own. The pool warns of the types that it
 	// hands on when it starts. Empty: all.
 	Types []string
 	// Strict makes a worker take from the first queue, in the order of Queues, that has
 	// a task ready. Else the queues share the workers by weight.
 	Strict bool
-	// Grace is how long handlers may go on once the pool is told to stop; 30 s when 0. Then their contexts end with the cause ErrStopping.
+	// Grace is how long handlers may go on once the pool is told to stop; 30 s when 0.
+	// Then their contexts end with the cause ErrStopping.
 	Grace time.Duration
 	// Results keeps what handlers return: Provider.Results of package sqlite or redis,
 	// memory.NewResults, or one of your own. Types that have a result need it; it is
@@ -110,7 +111,7 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 // with its router or declared by its queues.
 func (p *Pool) Start(ctx context.Context) error { return p.p.Start(ctx) }
 
-// Stop ends the work in good order. Nothing more is fetched, and tasks that have not
+// Stop ends the work gracefully. Nothing more is fetched, and tasks that have not
 // begun go back to their queue uncharged. Handlers may finish within the grace and are
 // then cancelled with the cause ErrStopping; their outcomes are settled. Receives that
 // cannot be cancelled without losing tasks may end within the grace as well. Nothing

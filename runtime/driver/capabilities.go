@@ -14,9 +14,9 @@ type Capabilities struct {
 	// MaxDelay is the longest delay with which a task can be enqueued; 0: none at
 	// all; Unlimited where there is no bound. A released task can always be delayed.
 	MaxDelay time.Duration
-	// DelayHop is the longest delay that the backend sees to by itself; 0: it sees
-	// to all. A task with a longer one is put off again by the worker that it is
-	// offered to meanwhile, and counts as ready until it is.
+	// DelayHop is the longest delay that the backend handles by itself; 0: it handles
+	// all. A worker that receives a task with a longer one too early delays it again;
+	// until then the task counts as ready.
 	DelayHop time.Duration
 	// MaxLease is the longest lease that Dequeue and Extend take; Unlimited where
 	// there is no bound. Where the broker also bounds the whole time of a delivery,
@@ -52,8 +52,8 @@ type Capabilities struct {
 	// RetryCount is what the provider counts (see ForgivesCrashes).
 	KeepsReleased bool
 	// FirstInFirstOut says that ready tasks of one level are handed out in the
-	// order in which they came. Where it is false they are roughly; the order of
-	// groups is Ordered's affair.
+	// order of arrival. Where it is false they are so only roughly. Ordered is about
+	// the order within groups.
 	FirstInFirstOut bool
 	// FairGroups says that the groups of a fifo queue take turns. Where it is false the
 	// broker chooses the next group: a long one may go before others when workers take
@@ -64,35 +64,35 @@ type Capabilities struct {
 	// handle can settle it. Where it is false a lease ends at once when one of these
 	// is gone, and only its handle can settle it.
 	FreeLeases bool
-	// ConfirmsAcks says that nil from Complete, Release or DeadLetter is the broker's
-	// word. Where it is false an ack that was sent may be lost with its connection,
-	// and its task is handed out again.
+	// ConfirmsAcks says that Complete, Release and DeadLetter return nil only when the
+	// broker has confirmed the call. Where it is false an ack that was sent may be lost
+	// with its connection, and its task is handed out again.
 	ConfirmsAcks bool
-	// CountsScheduled says that Stats tells tasks that are not due from the others.
-	// Where it is false those count as ready or leased, or not at all.
+	// CountsScheduled says that Stats counts the tasks that are not due separately.
+	// Where it is false they count as ready or leased, or not at all.
 	CountsScheduled bool
-	// CountsLeased says that Stats counts what the workers of every process hold.
-	// Where it is false Leased is what this process knows of.
+	// CountsLeased says that Stats counts the leases of every process. Where it is false
+	// Leased counts those of this process.
 	CountsLeased bool
 	// CountsExpired says that Stats counts a task as ready as soon as its lease has
 	// ended. Where it is false the task of a killed worker counts as leased until a
 	// Dequeue follows, even if the worker had moved it to the dead letter queue already.
 	CountsExpired bool
-	// ExactReady says that Stats.Ready is what is ready at that moment, and that a
-	// Dequeue finds a task wherever one is ready and in nobody's way. Where it is false
-	// the count may trail, and a Dequeue that waits for less than a second may miss what
-	// is there: that a queue is empty is then believed of longer looks alone.
+	// ExactReady says that Stats.Ready is exact at that moment, and that a Dequeue finds
+	// every ready task that may be handed out. Where it is false the count may lag, and a
+	// Dequeue that waits for less than a second may miss tasks: only a longer one shows
+	// that a queue is empty.
 	ExactReady bool
-	// CountsOrigins says that Stats.Dead tells the queues apart that share a dead
-	// letter queue. Where it is false it counts all that is there.
+	// CountsOrigins says that Stats.Dead counts only the queue's own dead tasks on a
+	// shared dead letter queue. Where it is false it counts all tasks there.
 	CountsOrigins bool
 	// CountsAge says that Stats.OldestAge is kept. Where it is false it is 0.
 	CountsAge bool
 	// Granularity is what leases and delays are rounded up to a multiple of; 0:
 	// they are as long as asked for.
 	Granularity time.Duration
-	// PaidTrips says that the backend bills each request: a pool then has one carry
-	// more. From a backlog it fetches ahead what its workers begin within a second, up to
+	// PaidTrips says that the backend bills each request: a pool then fills its requests.
+	// From a backlog it fetches ahead what its workers begin within a second, up to
 	// MaxBatch. Fewer completed tasks than MaxBatch are settled when no more are expected,
 	// after 3 s at the latest and a tenth of the lease, and fewer that failed after 1 s.
 	PaidTrips bool
@@ -108,8 +108,8 @@ type Capabilities struct {
 
 // Accepts reports whether a queue with these capabilities can keep what a task
 // asks for at the given time, as an error wrapping [ErrUnsupported], or nil. A
-// manager asks it for every task. What it refuses would be early, or enqueued
-// twice, without anybody being told.
+// manager calls it for every task. A task that it refuses would silently be early, or
+// enqueued twice.
 func (c Capabilities) Accepts(t *Task, now time.Time) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w by queue %q: task %s (%s) "+format, append([]any{ErrUnsupported, t.Queue, t.ID, t.Type}, args...)...)

@@ -1,5 +1,5 @@
 // Package generated is what generated code calls besides package runtime. Handwritten
-// code needs little of it: a struct that embeds a type with secrets embeds
-// [NoMarshalJSON] beside it, and a MarshalJSON of such a type's own returns
-// [MarshalJSON].
+// code needs little of it: a struct that embeds a type with secrets also embeds
+// [NoMarshalJSON], and a handwritten MarshalJSON of a type with secrets returns what
+// [MarshalJSON] returns.
 package generated

@@ -1,5 +1,5 @@
-// Package resultstoretest holds stores of results to what driver.ResultStore promises.
-// Each store's tests call Run.
+// Package resultstoretest tests stores of results against the contract of
+// driver.ResultStore. Each store's tests call Run.
 package resultstoretest
 
 import (

@@ -1,6 +1,6 @@
 // Package pool is the engine of runtime.Pool: it leases tasks from queues, runs them on
-// workers, and settles them. Package runtime is its front for programs. Its needs of
-// the manager are a [Host].
+// workers, and settles them. Package runtime is its front for programs. A [Host] gives
+// it what it needs of the manager.
 //
 // A [Pool] makes a run at each start. A run has workers and, for each queue, a
 // consumer. Their parts, in the order of a task's way:

@@ -4,17 +4,16 @@
 // it throttle, fail, drop connections and answer late; and its queues outlive
 // its listener, as those of a broker that is restarted do.
 //
-// It behaves as AWS does where AWS' behaviour is on record, to the error codes.
-// Where AWS leaves open what becomes of a receipt handle that a later receive has
-// replaced, it takes the answer that is hardest on a client: it accepts the
-// handle of a standard queue and does nothing. The tests of this package run one
-// list of checks on it and on the emulators fauxqs and local-aws-sqs.
+// It behaves as AWS does where the behaviour of AWS is known, down to the error codes.
+// AWS leaves open what happens to a receipt handle that a later receive has replaced.
+// Here the choice is the hardest one for a client: the server accepts the handle of a
+// standard queue and does nothing. The tests of this package run one list of checks on it
+// and on the emulators fauxqs and local-aws-sqs.
 //
-// What AWS does and it does not: the query protocol, policies (AddPermission,
-// RemovePermission; what is allowed on a queue a test says by Server.Permit),
-// signatures, encryption. The liberties of AWS it takes only where a test asks for them:
-// to shuffle the messages of a standard queue (Server.Shuffle) and to deliver one twice
-// without cause (Server.DeliverTwice), to return nothing to a short poll while there is
-// something (Fault.Empty), and to let counts lag behind (Server.TrailCounts,
-// Server.HoldCounts).
+// It does not implement the query protocol, policies (AddPermission, RemovePermission;
+// a test sets what is allowed on a queue with Server.Permit), signatures and encryption.
+// Some things that AWS may do at any time happen only when a test asks for them: the
+// messages of a standard queue are shuffled (Server.Shuffle), one is delivered twice
+// without cause (Server.DeliverTwice), a short poll returns nothing although there are
+// messages (Fault.Empty), counts lag behind (Server.TrailCounts, Server.HoldCounts).
 package sqstest
