@@ -33,26 +33,26 @@ const lease = time.Second
 // and removes by tb.Cleanup.
 func Run(t *testing.T, make func(tb testing.TB) Place) {
 	for name, test := range map[string]func(*env){
-		"what is put can be got and listed":                  putGetList,
+		"entries that are put can be got and listed":         putGetList,
 		"a put of an old version changes nothing":            conflicts,
 		"an entry may change its owner":                      owners,
 		"due entries are claimed by one, most overdue first": claims,
 		"a lease that ends frees its entries":                leaseEnds,
-		"whoever held an entry before is refused":            fencing,
+		"an earlier holder of an entry is refused":           fencing,
 		"settling answers for each entry":                    settles,
 		"an entry without a time is never claimed":           sleeping,
-		"entries are forgotten in their time":                forgets,
+		"entries are removed when their time is over":        forgets,
 		"notes follow the newest firing":                     notes,
-		"claim says how long nothing will be due":            waits,
-		"any date is kept in its place":                      dates,
-		"a put wakes who waits":                              wakes,
-		"many who claim at once share the entries":           shares,
-		"whoever changes a leased entry leaves it leased":    touches,
-		"the store tells the time that it goes by":           clocks,
+		"Claim returns how long nothing will be due":         waits,
+		"any date keeps its place in the order":              dates,
+		"a put wakes a waiting scheduler":                    wakes,
+		"concurrent claims share the entries":                shares,
+		"a change of a leased entry leaves it leased":        touches,
+		"the store returns the time that it uses":            clocks,
 		"only what the caller can fire is claimed":           needs,
 		"of many needs the most overdue come first":          manyNeeds,
-		"who can fire it is woken by a put":                  wakesWhoCan,
-		"an entry that cannot be read is in nobody's way":    unreadable,
+		"a put wakes a scheduler that can fire it":           wakesWhoCan,
+		"an entry that cannot be read does not block others": unreadable,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,7 +31,7 @@ func RunLives(t *testing.T, open func(tb testing.TB) Lives) {
 		"a letter that was stored is waited for":       (*livesEnv).restored,
 		"an ID that is used again is waited for":       (*livesEnv).reused,
 		"an ID that is on its queue keeps its result":  (*livesEnv).refused,
-		"a process without a pool forgets as well":     (*livesEnv).elsewhere,
+		"a process without a pool forgets, too":        (*livesEnv).elsewhere,
 		"nothing is redriven while the store is away":  (*livesEnv).away,
 		"a task is looked up through its life":         (*livesEnv).lookedUp,
 		"a result that comes at once is not forgotten": (*livesEnv).quick,

@@ -32,17 +32,17 @@ const soon = time.Minute
 // make makes, and removes by tb.Cleanup.
 func Run(t *testing.T, make func(tb testing.TB) Place) {
 	for name, test := range map[string]func(*env){
-		"a result that is there is returned as often as it is asked for": returned,
-		"a failure is an error, with its reason":                         failed,
-		"the last outcome counts":                                        replaced,
-		"whoever waits is woken, in every process":                       woken,
-		"a wait ends with its context":                                   ended,
-		"a result ends with its time":                                    expired,
-		"IDs and results may be any":                                     odd,
-		"many may put and wait at once":                                  crowd,
-		"what is there is told without waiting":                          peeked,
-		"what is forgotten is waited for":                                forgotten,
-		"what has taken the place of another is not forgotten with it":   kept,
+		"a stored result is returned each time":                     returned,
+		"a failure is an error, with its reason":                    failed,
+		"the last outcome counts":                                   replaced,
+		"waiting callers are woken, in every process":               woken,
+		"a wait ends with its context":                              ended,
+		"a result expires":                                          expired,
+		"IDs and results may be any":                                odd,
+		"concurrent puts and waits are safe":                        crowd,
+		"a stored outcome is returned without waiting":              peeked,
+		"a forgotten outcome is waited for":                         forgotten,
+		"an outcome that replaced another is not forgotten with it": kept,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,23 +20,23 @@ import (
 // and removes by tb.Cleanup.
 func Run(t *testing.T, open func(tb testing.TB) dlq.TaskStore) {
 	for name, test := range map[string]func(*env){
-		"what is put can be got":                         getting,
-		"pages hold each task once, in the order of put": listing,
-		"a task that is put again takes its own place":   replacing,
-		"what is deleted is gone, and named":             deleting,
-		"a swap replaces what was read, in its place":    swapping,
-		"a swap leaves a later death alone":              swappingLater,
-		"of many who swap one death one does":            contending,
-		"nobody can change what is kept":                 copying,
-		"many may use it at once":                        sharing,
+		"tasks that are put can be got":                        getting,
+		"pages hold each task once, in the order of put":       listing,
+		"a task that is put again takes its own place":         replacing,
+		"deleted tasks are gone, and their IDs are returned":   deleting,
+		"a swap replaces the task that was read, in its place": swapping,
+		"a swap does not touch a later death":                  swappingLater,
+		"of concurrent swaps of one death, one succeeds":       contending,
+		"a stored task cannot be changed from outside":         copying,
+		"concurrent use is safe":                               sharing,
 
-		"a letter that is stored anew while it is redriven stays":   redrivenAnew,
-		"nobody else redrives or discards what is redriven":         redrivenAlone,
-		"two who redrive at once run each letter once":              redrivenTwice,
-		"a letter is redriven, edited or discarded, and one alone":  oneOutcome,
-		"a letter that its queue refuses stays, and is nobody's":    refused,
-		"a redrive that was killed keeps letters for a minute":      abandoned,
-		"a filter chooses no later death of what it was chosen for": chosenBefore,
+		"a letter that is stored again while it is redriven stays":                    redrivenAnew,
+		"a letter that is being redriven is neither redriven nor discarded by others": redrivenAlone,
+		"two concurrent redrives run each letter once":                                redrivenTwice,
+		"a letter is either redriven, edited or discarded":                            oneOutcome,
+		"a letter that its queue refuses stays, unclaimed":                            refused,
+		"a redrive that was killed keeps letters for a minute":                        abandoned,
+		"a filter does not select a later death of a selected task":                   chosenBefore,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
