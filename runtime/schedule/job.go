@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // A Scheduler keeps jobs. Service implements it, and so does the result of OnQueue. It is
@@ -118,6 +119,6 @@ func (f Filter) Matches(s *Status) bool {
 // MetaJob is the metadata key for the ID of a task's job, and MetaFiring the key for the
 // time of its firing, in RFC 3339.
 const (
-	MetaJob    = "taskgen.job"
-	MetaFiring = "taskgen.firing"
+	MetaJob    = driver.MetaJob
+	MetaFiring = driver.MetaFiring
 )
