@@ -59,6 +59,9 @@ func TestImportsRunOneWay(t *testing.T) {
 			if within(pkg, "runtime/internal/pool") {
 				require.False(t, within(dep, "runtime") && !within(dep, "runtime/driver") && !within(dep, "runtime/observe") && !within(dep, "runtime/internal/redact") && !within(dep, "runtime/internal/observed"), "the pool imports %s: what it needs of the manager is in pool.Host", dep)
 			}
+			if within(pkg, "runtime/metrics") {
+				require.False(t, within(dep, "runtime") && !within(dep, "runtime/driver") && !within(dep, "runtime/observe") && !within(dep, "runtime/metrics/internal"), "metrics import %s: a listener needs what it hears of, and nothing else", dep)
+			}
 			for _, p := range providers {
 				if within(pkg, "runtime/"+p) {
 					require.NotEqual(t, module+"/runtime", dep, "provider %s imports the front: what it needs is in runtime/driver", pkg)
@@ -107,6 +110,24 @@ func TestAProgramLinksTheProvidersThatItNames(t *testing.T) {
 	require.ElementsMatch(t, providers, linked("./config/all"))
 	for _, p := range providers {
 		require.Equal(t, []string{p}, linked("./config/"+p))
+	}
+}
+
+// telemetry are the libraries of metrics and traces, and the packages that may link them.
+var telemetry = map[string][]string{
+	"github.com/prometheus/": {"runtime/metrics"},
+	"go.opentelemetry.io/":   {"runtime/metrics/otelmetrics"},
+}
+
+// TestAProgramLinksNoTelemetryThatItDoesNotImport keeps these libraries out of programs
+// that do not import the package for them.
+func TestAProgramLinksNoTelemetryThatItDoesNotImport(t *testing.T) {
+	for _, line := range goList(t, "-f", `{{.ImportPath}}|{{join .Deps "|"}}`, "./...") {
+		pkg, deps, _ := strings.Cut(line, "|")
+		for library, mayLink := range telemetry {
+			may := slices.ContainsFunc(mayLink, func(name string) bool { return pkg == module+"/"+name })
+			require.Equal(t, may, strings.Contains(deps, "|"+library), "whether %s links %s", pkg, library)
+		}
 	}
 }
 

@@ -1,0 +1,62 @@
+package measure
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/taskgen/taskgen/runtime/observe"
+)
+
+// Unknown is the label of all types that no handler and no queue declares. Anybody who
+// can enqueue may invent types, and each label value costs memory for ever.
+const Unknown = "unknown"
+
+// Types are the task types of a program: those that its queues declare and that its pools
+// have handlers for. It is safe for concurrent use. The zero value knows none.
+type Types struct {
+	mu     sync.Mutex
+	labels atomic.Pointer[map[string]string] // by the name in a task; replaced, never changed
+}
+
+// Label returns the label of a type: its name, that of the type whose alias it is, or
+// Unknown.
+func (ts *Types) Label(name string) string {
+	if labels := ts.labels.Load(); labels != nil {
+		if label, ok := (*labels)[name]; ok {
+			return label
+		}
+	}
+	return Unknown
+}
+
+// Learn adds types.
+func (ts *Types) Learn(names ...string) {
+	ts.change(func(labels map[string]string) {
+		for _, name := range names {
+			labels[name] = name
+		}
+	})
+}
+
+// LearnAlias notes the name that a run's task has for the type of its handler. Routers
+// tell no more of aliases, so the first tasks of one are counted as Unknown until one of
+// them runs.
+func (ts *Types) LearnAlias(r *observe.Run) {
+	alias, name := r.Task.Type, r.Type
+	if alias == name || ts.Label(name) == Unknown || ts.Label(alias) != Unknown {
+		return
+	}
+	ts.change(func(labels map[string]string) { labels[alias] = name })
+}
+
+func (ts *Types) change(change func(map[string]string)) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	labels := make(map[string]string)
+	if known := ts.labels.Load(); known != nil {
+		labels = maps.Clone(*known)
+	}
+	change(labels)
+	ts.labels.Store(&labels)
+}
