@@ -59,6 +59,22 @@ func TestEventsAreCounted(t *testing.T) {
 	})
 }
 
+func TestATaskThatCouldNotBeSettledIsNotDone(t *testing.T) {
+	e := newEnv(t, metrics.Config{})
+	e.metrics.Listener().Settled(&observe.Settlement{Queue: &observe.Queue{Name: "mail", Provider: "memory"}, Items: []observe.Settled{
+		{Task: task("welcome"), Outcome: driver.Completed},
+		{Task: task("welcome"), Outcome: driver.Completed, Err: driver.ErrUnavailable},
+		{Task: task("welcome"), Outcome: driver.Abandoned},
+	}})
+	done := 0.0
+	for name, n := range e.read() {
+		if strings.HasPrefix(name, "taskgen_tasks_completed_total") {
+			done += n
+		}
+	}
+	assert.Equal(t, 1.0, done)
+}
+
 func TestFailuresHaveAReason(t *testing.T) {
 	e := newEnv(t, metrics.Config{})
 	e.router.Handle(runtime.Policy{Type: "welcome", Queue: "mail", Timeout: time.Millisecond}, runtime.HandlerFunc(func(ctx context.Context, _ *runtime.Task) error {
@@ -99,8 +115,8 @@ func TestSeriesAreThereBeforeTheFirstEvent(t *testing.T) {
 		`tasks_completed_total{provider="memory",queue="mail",status="dead",type="invoice"}`: 0,
 		"task_processing_duration_seconds" + welcome:                                         0,
 		`provider_errors_total{operation="dequeue",provider="memory",queue="mail"}`:          0,
-		"worker_slots_busy" + mail:                                                           0,
-		"worker_slots":                                                                       0,
+		"worker_slots_busy" + mail: 0,
+		"worker_slots":             0,
 	})
 	e.router.Handle(runtime.Policy{Type: "report"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
 	e.handle(func(context.Context, *runtime.Task) error { return nil })

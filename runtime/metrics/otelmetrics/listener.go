@@ -89,7 +89,9 @@ func (m *Metrics) settled(s *observe.Settlement) {
 	of := m.series.Of(s.Queue)
 	for i := range s.Items {
 		if it := &s.Items[i]; it.Err == nil {
-			m.completed.Add(background, 1, of.Type(it.Task.Type).done[it.Outcome].add...)
+			if series, ok := of.Type(it.Task.Type).done[it.Outcome]; ok {
+				m.completed.Add(background, 1, series.add...)
+			}
 		}
 	}
 }

@@ -185,6 +185,23 @@ func TestQueuesAreNamedByTheConventions(t *testing.T) {
 	}
 }
 
+func TestATaskThatCouldNotBeSettledIsNotDone(t *testing.T) {
+	e := newEnv(t)
+	mail, task := &observe.Queue{Name: "mail", Provider: "memory"}, &driver.Task{Type: "welcome"}
+	e.metrics.Listener().Settled(&observe.Settlement{Queue: mail, Items: []observe.Settled{
+		{Task: task, Outcome: driver.Completed},
+		{Task: task, Outcome: driver.Completed, Err: driver.ErrUnavailable},
+		{Task: task, Outcome: driver.Abandoned},
+	}})
+	done := 0.0
+	for name, n := range e.read() {
+		if strings.HasPrefix(name, "taskgen.tasks.completed") {
+			done += n
+		}
+	}
+	assert.Equal(t, 1.0, done)
+}
+
 // A farQueue is a queue of a provider that counts little, or nothing at all.
 type farQueue struct {
 	driver.Queue
