@@ -40,10 +40,10 @@ func by(labels []string, label string) []string { return append(slices.Clone(lab
 // The families. docs/observability.md has them as a table.
 var (
 	tasksEnqueued = family{"tasks_enqueued_total", counter, byType, "Tasks that this process put on a queue."}
-	tasksRefused  = family{"tasks_refused_total", counter, by(byQueue, "reason"), "Tasks that were to be enqueued and were not. A duplicate is one whose ID or unique key is taken."}
+	tasksRefused  = family{"tasks_refused_total", counter, by(byQueue, "reason"), "Tasks that were to be enqueued and were not, by the reason: duplicate (the ID or the unique key is taken), queue_full, payload_too_large, invalid_task, unsupported, unavailable (the broker did not answer, and may have the task) or other."}
 	tasksDequeued = family{"tasks_dequeued_total", counter, byType, "Tasks that this process received from a queue. A task that is retried or given back is received again."}
 	tasksDone     = family{"tasks_completed_total", counter, by(byType, "status"), "Tasks that their queue settled, by what became of them: completed, retried, dead, snoozed, or released, which is given back uncharged."}
-	taskFailures  = family{"task_failures_total", counter, by(byType, "reason"), "Runs that failed, by the reason. The last three are tasks that died without a run."}
+	taskFailures  = family{"task_failures_total", counter, by(byType, "reason"), "Runs that failed, by the reason: error, timeout, panic or invalid_task. For unknown_type, task_expired and max_deliveries the task died without a run."}
 	taskDuration  = family{"task_processing_duration_seconds", histogram, byType, "Time that a run took: the handler and its middleware."}
 	taskWait      = family{"task_wait_seconds", histogram, byType, "Time between a task being due and its first run. Redriven tasks are left out."}
 	taskEndToEnd  = family{"task_end_to_end_seconds", histogram, byType, "Time between a task being due and its end, completed or dead. A task that was retried counts from when it was created. Redriven tasks are left out."}
@@ -54,13 +54,13 @@ var (
 	queueDepth   = family{"queue_depth", gauge, by(byQueue, "state"), "Tasks on a queue that are ready, scheduled (not due yet) or leased (with a worker), in all processes. A state that the provider cannot count is left out."}
 	dlqDepth     = family{"dlq_depth", gauge, byQueue, "Dead tasks of a queue."}
 	queueAge     = family{"queue_oldest_age_seconds", gauge, byQueue, "Time that the oldest ready task of a queue has been due; 0 if none is ready. Left out if the provider cannot tell."}
-	queueStatsUp = family{"queue_stats_up", gauge, byQueue, "1 if the broker counted the tasks of a queue for this scrape; 0 if it failed or did not answer, and then the three metrics above are left out."}
+	queueStatsUp = family{"queue_stats_up", gauge, byQueue, "1 if the broker counted the tasks of a queue for this scrape; 0 if it failed or did not answer, the other gauges of its tasks are then left out."}
 
 	queueWorkers = family{"queue_workers", gauge, byQueue, "Workers of this process that take tasks from a queue. A worker of a pool on several queues counts for each."}
 	workerSlots  = family{"worker_slots", gauge, nil, "Workers of the pools that run in this process: the handlers that can run at a time."}
 	workersBusy  = family{"worker_slots_busy", gauge, byQueue, "Workers of this process that run a task, by its queue."}
 
-	providerErrors   = family{"provider_errors_total", counter, by(byQueue, "operation"), "Calls to a provider that failed. What a provider says about a task, such as that it is a duplicate, is no failure."}
+	providerErrors   = family{"provider_errors_total", counter, by(byQueue, "operation"), "Calls to a provider that failed, by the operation: enqueue, dequeue, complete, release, dead_letter or extend. What a provider says about a task, such as that it is a duplicate, is no failure."}
 	providerDuration = family{"provider_call_duration_seconds", histogram, []string{"provider", "operation"}, "Time that a call to a provider took. A dequeue includes its wait for tasks; those that found none are left out."}
 	schedulerLag     = family{"scheduler_lag_seconds", histogram, byQueue, "Time between a firing of a schedule and the creation of its task, the jitter of its job included."}
 
