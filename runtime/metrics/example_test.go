@@ -56,6 +56,7 @@ func Example() {
 	}
 	// Output:
 	// taskgen_queue_stats_up{provider="memory",queue="mail"} 1
+	// taskgen_tasks_completed_total{provider="memory",queue="mail",status="cancelled",type="welcome"} 0
 	// taskgen_tasks_completed_total{provider="memory",queue="mail",status="completed",type="welcome"} 1
 	// taskgen_tasks_completed_total{provider="memory",queue="mail",status="dead",type="welcome"} 0
 	// taskgen_tasks_completed_total{provider="memory",queue="mail",status="released",type="welcome"} 0

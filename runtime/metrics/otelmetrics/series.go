@@ -105,7 +105,7 @@ func newType(q *observe.Queue, label string) typeSeries {
 		sent: failingOf(measure.Refusals, send.on(base)), process: failingOf(measure.Failures, process.on(base)),
 		done: make(map[driver.Outcome]series),
 	}
-	for _, o := range []driver.Outcome{driver.Completed, driver.Retried, driver.Died, driver.Snoozed, driver.Released} {
+	for _, o := range measure.Settled {
 		s.done[o] = seriesOf(append(slices.Clone(base), taskOutcome.String(string(o)))...)
 	}
 	return s
