@@ -88,6 +88,34 @@ func TestDriverDependsOnTheStandardLibraryAlone(t *testing.T) {
 	}
 }
 
+// TestTracingLinksTheAPIOfOpenTelemetryAlone leaves the choice of an SDK, its version and
+// its exporters to the program.
+func TestTracingLinksTheAPIOfOpenTelemetryAlone(t *testing.T) {
+	const otel = "go.opentelemetry.io/"
+	ours := []string{module + "/runtime/driver", module + "/runtime/observe"}
+	for _, dep := range imports(t)[module+"/runtime/tracing"] {
+		require.True(t, !strings.Contains(dep, ".") || strings.HasPrefix(dep, otel+"otel") || slices.Contains(ours, dep), "tracing imports %s", dep)
+	}
+	for _, dep := range goList(t, "-deps", "./runtime/tracing") {
+		for _, sdk := range []string{otel + "otel/sdk", otel + "otel/exporters", otel + "contrib"} {
+			require.False(t, strings.HasPrefix(dep, sdk), "tracing links %s", dep)
+		}
+	}
+}
+
+// TestOnlyWhoAsksForItLinksOpenTelemetry holds it out of programs that do not trace.
+func TestOnlyWhoAsksForItLinksOpenTelemetry(t *testing.T) {
+	asks := []string{"runtime/tracing", "runtime/metrics"}
+	for _, pkg := range goList(t, "./runtime/...") {
+		if slices.ContainsFunc(asks, func(tree string) bool { return within(pkg, tree) }) {
+			continue
+		}
+		for _, dep := range goList(t, "-deps", pkg) {
+			require.False(t, strings.HasPrefix(dep, "go.opentelemetry.io/"), "%s links %s", pkg, dep)
+		}
+	}
+}
+
 func TestProvidersLinkNoFront(t *testing.T) {
 	for _, p := range providers {
 		require.NotContains(t, goList(t, "-deps", "./runtime/"+p), module+"/runtime", "provider %s", p)
@@ -164,7 +192,7 @@ func TestAProgramWithoutSchedulesLinksNoCronParser(t *testing.T) {
 // go mod tidy reads the tests of what a program imports, and downloads what they need.
 func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
 	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
-		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./config", "./config/memory") {
+		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./config", "./config/memory") {
 		for _, p := range providers {
 			require.False(t, p != "memory" && (within(dep, "runtime/"+p) || within(dep, "config/"+p)), "a hello program downloads the modules of %s", dep)
 		}
