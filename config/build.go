@@ -117,7 +117,7 @@ func (b *builder) queues() []placed {
 	var all []placed
 	for _, cfg := range b.code.Queues {
 		q, ok := c.Queues[cfg.Name]
-		if !ok && c.Queues != nil {
+		if !ok && c.listsQueues() {
 			b.report("queues", "the code needs the queue %s, and the section queues lacks it: add it there", cfg.Name)
 			continue
 		}
@@ -127,12 +127,20 @@ func (b *builder) queues() []placed {
 			continue
 		}
 		all = append(all, placed{provider, b.reconcile(cfg, q)})
+		if slices.ContainsFunc(b.pool, func(p runtime.PoolQueue) bool { return p.Name == cfg.Name }) {
+			continue // of two packages
+		}
 		b.pool = append(b.pool, runtime.PoolQueue{Name: cfg.Name, Weight: q.Weight, Concurrency: q.Concurrency, Rate: q.Rate.runtime()})
 	}
 	slices.SortStableFunc(all, func(x, y placed) int { return c.order(x.cfg.Name, y.cfg.Name) })
 	slices.SortStableFunc(b.pool, func(x, y runtime.PoolQueue) int { return c.order(x.Name, y.Name) })
-	b.pool = slices.CompactFunc(b.pool, func(x, y runtime.PoolQueue) bool { return x.Name == y.Name }) // of two packages
 	return all
+}
+
+// listsQueues reports whether there is a section queues, which must then have each queue.
+// Variables alone only set values.
+func (c *Config) listsQueues() bool {
+	return c.Queues != nil && (c.positions == nil || c.positions["queues"] != position{})
 }
 
 // order compares the places of two queues in the file.

@@ -174,6 +174,33 @@ func TestWhatCodeAndConfigContradictIsListed(t *testing.T) {
 	require.ErrorContains(t, err, "tasks.yaml:2:1: the provider a (memory) keeps no jobs: set scheduler.provider to one that does")
 }
 
+func TestPackagesMayShareAQueue(t *testing.T) {
+	code := mailCode(sent)
+	code.Queues = append(code.Queues, runtime.QueueConfig{Name: "mail", Visibility: time.Minute})
+	p := build(t, parse(t, "providers: {main: {url: 'memory:'}}"), code)
+	assert.Equal(t, []string{"mail", "post"}, p.Manager.Queues())
+}
+
+func TestVariablesOfOneQueueNeedNotListTheOthers(t *testing.T) {
+	t.Setenv("TASKGEN_QUEUES_MAIL_VISIBILITY", "2m")
+	p := build(t, parse(t, "providers: {main: {url: 'memory:'}}"), mailCode(sent))
+	q, err := p.Manager.Queue("mail")
+	require.NoError(t, err)
+	assert.Equal(t, 2*time.Minute, q.Config().Visibility)
+	assert.Equal(t, []string{"mail", "post"}, p.Manager.Queues())
+}
+
+func TestAConfigMadeInCodeIsHeldToTheSame(t *testing.T) {
+	c := config.Config{Providers: map[string]config.ProviderConfig{"main": {URL: config.NewURL("memory:")}}, Queues: map[string]config.QueueConfig{"mail": {}}}
+	_, err := c.Build(within(t), mailCode(sent))
+	require.EqualError(t, err, "config: configuration: the code needs the queue post, and the section queues lacks it: add it there")
+	c.Queues["post"] = config.QueueConfig{}
+	build(t, &c, mailCode(sent))
+	c.Providers["main"] = config.ProviderConfig{URL: config.NewURL("test://u:p@host"), Password: config.NewSecret("x")}
+	_, err = c.Build(within(t), mailCode(sent))
+	require.ErrorContains(t, err, "the URL has a password, too")
+}
+
 func TestAProgramThatOnlyEnqueues(t *testing.T) {
 	code := mailCode(nil)
 	code.Handlers = nil

@@ -186,6 +186,11 @@ func TestRegisterRefusesWhatIsRegisteredOrNoTable(t *testing.T) {
 			A func() `config:"a" doc:"no value"`
 		}]("other", form)
 	})
+	require.Panics(t, func() {
+		register[struct {
+			A room `config:"a" doc:"a struct"`
+		}]("other", form)
+	})
 	require.ErrorContains(t, open(t, "other://host"), "no provider", "nothing of it is registered")
 }
 

@@ -57,8 +57,14 @@ type Deps struct {
 // Register panics if the name or a scheme is registered already, or if O is no such table.
 func Register[O any](name string, forms []URLForm, open func(ctx context.Context, rawURL string, o O, deps Deps) (driver.Provider, error)) {
 	typ := reflect.TypeFor[O]()
+	fields := tableOf(typ)
+	for _, f := range fields {
+		if f.kind() == "section" || f.kind() == "options" {
+			panic(fmt.Sprintf("config: option %s of %s is a %s, which no option can be", f.name, name, f.typ))
+		}
+	}
 	registry.add(&registered{
-		name: name, forms: forms, options: typ, fields: tableOf(typ),
+		name: name, forms: forms, options: typ, fields: fields,
 		open: func(ctx context.Context, rawURL string, o reflect.Value, deps Deps) (driver.Provider, error) {
 			return open(ctx, rawURL, o.Interface().(O), deps)
 		},

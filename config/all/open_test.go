@@ -2,6 +2,7 @@ package all_test
 
 import (
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestMemoryAndSQLiteAreOpenedByURL(t *testing.T) {
 	work(t, "memory://", nil)
 
 	dir := t.TempDir()
-	work(t, "sqlite://"+dir+"/a%40b%3Fc.db?synchronous=normal", nil)
+	work(t, "sqlite://"+dir+"/a%40b%3Fc.db?synchronous=normal", func(p runtime.Provider) { assert.Equal(t, "NORMAL", setting(p, "sync").String()) })
 	assert.FileExists(t, filepath.Join(dir, "a@b?c.db"))
 	t.Chdir(dir)
 	work(t, "sqlite:relative.db", nil)
@@ -42,6 +43,11 @@ func TestMemoryAndSQLiteAreOpenedByURL(t *testing.T) {
 		_, err := config.OpenProvider(within(t), url)
 		require.ErrorContains(t, err, want, url)
 	}
+}
+
+// setting is a field of a provider that an option sets, where nothing else shows it.
+func setting(p runtime.Provider, name string) reflect.Value {
+	return reflect.ValueOf(p).Elem().FieldByName(name)
 }
 
 func TestRedisIsOpenedByURL(t *testing.T) {
@@ -62,7 +68,8 @@ func TestRedisIsOpenedByURL(t *testing.T) {
 		}
 	}
 	work(t, s.URL+"?prefix=shop&client_name=mine&pool_size=5", keys("shop"))
-	work(t, s.URL+"?prefix=shop", keys("office"), config.WithOptions(redisconfig.Options{Prefix: "office", CompactTasks: true}))
+	work(t, s.URL+"?prefix=shop", keys("office"), config.WithOptions(redisconfig.Options{Prefix: "office"}))
+	work(t, s.URL+"?compact_tasks=true", func(p runtime.Provider) { assert.True(t, setting(p, "compact").Bool()) })
 	work(t, "rediss://127.0.0.1:"+port+"?prefix=secure&skip_verify=true", keys("secure"))
 
 	require.NoError(t, client.ConfigSet(within(t), "maxmemory-policy", "allkeys-lru").Err())
@@ -184,6 +191,7 @@ func TestNATSIsOpenedByURL(t *testing.T) {
 		}
 	}
 	work(t, s.URL+"?prefix=shop,"+s.URL, streams("shop", -1))
+	work(t, s.URL+"?replicas=1", func(p runtime.Provider) { assert.EqualValues(t, 1, setting(p, "replicas").Int()) })
 	work(t, strings.Replace(s.URL, "nats://", "tls://", 1)+"?prefix=secure&max_bytes=1MiB&replicas=1&ca="+cert+"&cert="+cert+"&key="+key, streams("secure", 1<<20))
 	_, err = config.OpenProvider(within(t), strings.Replace(s.URL, "nats://", "tls://", 1))
 	require.ErrorContains(t, err, "certificate", "the option ca is what makes it trusted")

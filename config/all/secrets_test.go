@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/config"
+	"github.com/taskgen/taskgen/runtime"
 )
 
 // The passwords have what generated ones have: characters that a URL must escape, and
@@ -56,4 +57,22 @@ func unwrap(err error) error {
 		return u.Unwrap()
 	}
 	return nil
+}
+
+func TestAProgramThatCannotOpenItsProviderShowsNoPassword(t *testing.T) {
+	for _, url := range []string{"redis://app@127.0.0.1:1", "amqp://app@127.0.0.1:1/", "nats://app@127.0.0.1:1", "sqs://us-east-1", "sqlite:gone/a.db"} {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			var log bytes.Buffer
+			c := config.Config{Providers: map[string]config.ProviderConfig{"main": {URL: config.NewURL(url), Password: config.NewSecret("S3/CRET%?#@")}}}
+			_, err := c.Build(ctx, config.Code{Queues: []runtime.QueueConfig{{Name: "mail"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			require.Error(t, err)
+			for e := err; e != nil; e = unwrap(e) {
+				assert.NotRegexp(t, "S3|CRET", fmt.Sprintf("%v %+v %#v", e, e, e))
+			}
+			assert.NotRegexp(t, "S3|CRET", log.String())
+		})
+	}
 }
