@@ -255,7 +255,9 @@ func (f field) excerpt(node ast.Node) string {
 	}
 	switch node.Type() {
 	case ast.StringType, ast.IntegerType, ast.FloatType, ast.BoolType, ast.NullType, ast.InfinityType, ast.NanType:
-		return strings.TrimSpace(node.GetToken().Origin)
+		if text := strings.TrimSpace(node.GetToken().Origin); !strings.Contains(text, "@") { // behind a password, perhaps
+			return text
+		}
 	}
 	return "…"
 }

@@ -97,7 +97,7 @@ func TestErrorsOfAFileShowNoSecret(t *testing.T) {
 		"providers:\n  a:\n    urll: test://u:CANARY@h", "providers:\n  a:\n    url: test://h\n    pasword: CANARY", "providers: {a: {url: {CANARY: 1}, password: [CANARY]}}",
 		"providers:\n  a:\n    url: test://h\n    password: CANARY: x", "providers:\n  a:\n    password: \"CANARY", "providers:\n  a:\n    password: 'CANARY' CANARY\n",
 		"providers:\n  a:\n    password: CANARY${GONE}", "providers:\n  a:\n    url: test://u:CANARY@h\n    url: test://u:CANARY@h", "providers: {a: {url: 'test://u:CANARY@h', password: CANARY}}",
-		"providers:\n  a:\n    password: {CANARY", "providers:\n  a:\n    url: \"\\xCANARY\"", "a: b: CANARY", "CANARY", "%YAML CANARY\n---\na: b\n", "- CANARY", "providers:\n  a:\n\tpassword: CANARY", "providers:\n  a: CANARY",
+		"providers:\n  a:\n    password: {CANARY", "providers:\n  a:\n    url: \"\\xCANARY\"", "a: b: CANARY", "CANARY", "providers: {a: {url: 'test://h', options: {queues: {q: {url: 'http://u:CANARY@${GONE}'}}}}}", "%YAML CANARY\n---\na: b\n", "- CANARY", "providers:\n  a:\n\tpassword: CANARY", "providers:\n  a: CANARY",
 		"providers:\n  a:\n    url: >\n      test://u:CANARY@h\n   x", "providers:\n  a:\n    password: &CANARY x", "providers:\n  a:\n    password: *CANARY", "providers:\n  a:\n    password: !CANARY x",
 	} {
 		_, err := config.Parse("tasks.yaml", []byte(text))

@@ -58,7 +58,7 @@ func open(ctx context.Context, rawURL string, o Options, _ config.Deps) (driver.
 		return nil, errors.New("the URL is a region and options, like sqs://eu-central-1?prefix=prod-; give another server as endpoint")
 	}
 	if o.Endpoint != "" {
-		if at, err := address.Parse(o.Endpoint); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+		if at, err := address.Parse(o.Endpoint); err != nil || at.Host == "" || at.User != nil || at.Scheme != "http" && at.Scheme != "https" {
 			return nil, errors.New("option endpoint: write a URL like http://localhost:4566")
 		}
 		u.RawQuery = url.Values{"endpoint": {o.Endpoint}}.Encode()

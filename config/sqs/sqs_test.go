@@ -43,15 +43,16 @@ func TestEachOptionReachesTheProvider(t *testing.T) {
 
 func TestWhatIsNoSQSIsRefused(t *testing.T) {
 	for url, want := range map[string]string{
-		"sqs://key:secret@eu-central-1":                     "credentials come from",
-		"sqs://localhost:4566":                              "give another server as endpoint",
-		"sqs://eu-central-1/mail":                           "give another server as endpoint",
-		"sqs://eu-central-1?endpoint=localhost:4566":        "option endpoint: write a URL like",
-		"sqs://eu-central-1?wait=1m":                        "a poll waits for 1s to 20s",
-		"sqs://eu-central-1?queues.mail.codec=yaml":         "option queues.mail.codec: write envelope, json:TYPE",
-		"sqs://eu-central-1?queues.mail.codec=json:mail":    "give URL",
-		"sqs://eu-central-1?retry=never":                    "option retry: write send or visibility",
-		"sqs://eu-central-1?queue.mail.url=http://h/1/mail": `did you mean queues.NAME.url?`,
+		"sqs://key:secret@eu-central-1":                      "credentials come from",
+		"sqs://localhost:4566":                               "give another server as endpoint",
+		"sqs://eu-central-1/mail":                            "give another server as endpoint",
+		"sqs://eu-central-1?endpoint=localhost:4566":         "option endpoint: write a URL like",
+		"sqs://eu-central-1?endpoint=http://u:p%40localhost": "option endpoint: write a URL like",
+		"sqs://eu-central-1?wait=1m":                         "a poll waits for 1s to 20s",
+		"sqs://eu-central-1?queues.mail.codec=yaml":          "option queues.mail.codec: write envelope, json:TYPE",
+		"sqs://eu-central-1?queues.mail.codec=json:mail":     "give URL",
+		"sqs://eu-central-1?retry=never":                     "option retry: write send or visibility",
+		"sqs://eu-central-1?queue.mail.url=http://h/1/mail":  `did you mean queues.NAME.url?`,
 	} {
 		_, err := config.OpenProvider(t.Context(), url)
 		require.ErrorContains(t, err, want, url)
