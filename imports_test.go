@@ -103,19 +103,6 @@ func TestTracingLinksTheAPIOfOpenTelemetryAlone(t *testing.T) {
 	}
 }
 
-// TestOnlyWhoAsksForItLinksOpenTelemetry holds it out of programs that do not trace.
-func TestOnlyWhoAsksForItLinksOpenTelemetry(t *testing.T) {
-	asks := []string{"runtime/tracing", "runtime/metrics"}
-	for _, pkg := range goList(t, "./runtime/...") {
-		if slices.ContainsFunc(asks, func(tree string) bool { return within(pkg, tree) }) {
-			continue
-		}
-		for _, dep := range goList(t, "-deps", pkg) {
-			require.False(t, strings.HasPrefix(dep, "go.opentelemetry.io/"), "%s links %s", pkg, dep)
-		}
-	}
-}
-
 func TestProvidersLinkNoFront(t *testing.T) {
 	for _, p := range providers {
 		require.NotContains(t, goList(t, "-deps", "./runtime/"+p), module+"/runtime", "provider %s", p)
@@ -144,7 +131,7 @@ func TestAProgramLinksTheProvidersThatItNames(t *testing.T) {
 // telemetry are the libraries of metrics and traces, and the packages that may link them.
 var telemetry = map[string][]string{
 	"github.com/prometheus/": {"runtime/metrics"},
-	"go.opentelemetry.io/":   {"runtime/metrics/otelmetrics"},
+	"go.opentelemetry.io/":   {"runtime/metrics/otelmetrics", "runtime/tracing"},
 }
 
 // TestAProgramLinksNoTelemetryThatItDoesNotImport keeps these libraries out of programs

@@ -36,7 +36,9 @@ type Listener struct {
 	RunEnd func(ctx context.Context, r *Run)
 
 	// Settled is called when the queue has answered for tasks: each was completed, put
-	// back or buried. Each run ends either in this or in LeaseLost.
+	// back or buried. Each run ends either in this or in LeaseLost. Their Task is the one of
+	// the run, by its pointer. A task that was put back may run again, in another goroutine,
+	// before this is called.
 	Settled func(s *Settlement)
 	// LeaseLost is called for each lease that ended while the pool held it. The task will
 	// be delivered again.

@@ -288,11 +288,11 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.logger().Warn("cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
+			p.logger().WarnContext(context.WithoutCancel(w.ctx), "cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
 		if ctx.Err() != nil || w.run.isLost(it) {
-			p.logger().Error("the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
+			p.logger().ErrorContext(context.WithoutCancel(w.ctx), "the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}

@@ -118,5 +118,5 @@ func (w *worker) logHook(it *item, policy *Policy, err error) {
 	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}
-	w.run.p.logger().LogAttrs(w.run.base, slog.LevelError, text, attrs...)
+	w.run.p.logger().LogAttrs(context.WithoutCancel(w.ctx), slog.LevelError, text, attrs...)
 }
