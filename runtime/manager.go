@@ -237,8 +237,8 @@ func (m *Manager) Close() error {
 	m.mu.Unlock()
 	var err error
 	for _, name := range order {
-		err = errors.Join(err, queues[name].Close())
 		m.tellClosed(queues[name])
+		err = errors.Join(err, queues[name].Close())
 	}
 	return err
 }

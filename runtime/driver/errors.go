@@ -153,7 +153,7 @@ func (e *BatchError) Unwrap() []error {
 // item's own when err is a BatchError, else err itself.
 func ErrorAt(err error, i int) error {
 	var be *BatchError
-	if !errors.As(err, &be) {
+	if err == nil || !errors.As(err, &be) { // errors.As costs an allocation, also for nil
 		return err
 	}
 	for _, it := range be.Items {

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/taskgen/taskgen/runtime/metrics"
 )
@@ -42,9 +42,7 @@ func rules(t *testing.T) []rule {
 			Rules []rule `yaml:"rules"`
 		} `yaml:"groups"`
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
-	decoder.KnownFields(true)
-	require.NoError(t, decoder.Decode(&file))
+	require.NoError(t, yaml.UnmarshalWithOptions(text, &file, yaml.Strict()))
 	require.Len(t, file.Groups, 1)
 	return file.Groups[0].Rules
 }

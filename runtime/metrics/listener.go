@@ -59,7 +59,6 @@ func (m *Metrics) dequeuedTasks(q *observe.Queue, ds []*observe.Delivery) {
 }
 
 func (m *Metrics) runStart(ctx context.Context, r *observe.Run) context.Context {
-	m.series.LearnAlias(r)
 	of := m.series.Of(r.Queue)
 	of.Queue.busy.Inc()
 	if wait, ok := measure.Wait(r); ok {

@@ -35,6 +35,7 @@ func TestEventsAreCounted(t *testing.T) {
 		`tasks_completed_total{provider="memory",queue="mail",status="retried",type="welcome"}`:   1,
 		`tasks_completed_total{provider="memory",queue="mail",status="dead",type="welcome"}`:      1,
 		`tasks_completed_total{provider="memory",queue="mail",status="snoozed",type="welcome"}`:   0,
+		`tasks_completed_total{provider="memory",queue="mail",status="cancelled",type="welcome"}`: 0,
 		`tasks_completed_total{provider="memory",queue="mail",status="released",type="welcome"}`:  0,
 		`task_failures_total{provider="memory",queue="mail",reason="error",type="welcome"}`:       2,
 		`task_failures_total{provider="memory",queue="mail",reason="panic",type="welcome"}`:       0,
@@ -142,7 +143,7 @@ func TestAnAliasIsCountedAsItsType(t *testing.T) {
 	e.enqueue(task("hello"))
 	e.drain()
 	e.require(map[string]float64{
-		"task_processing_duration_seconds" + welcome:                                              1,
+		"tasks_dequeued_total" + welcome: 1, "task_processing_duration_seconds" + welcome: 1,
 		`tasks_completed_total{provider="memory",queue="mail",status="completed",type="welcome"}`: 1,
 	})
 	e.enqueue(task("hello"))

@@ -12,7 +12,7 @@ import "context"
 type Listener struct {
 	// QueueOpened is called for each queue that a manager has opened, once it takes tasks.
 	QueueOpened func(q *Queue)
-	// QueueClosed is called when a manager closes its queues.
+	// QueueClosed is called for each queue before its manager closes it.
 	QueueClosed func(q *Queue)
 
 	// EnqueueStart is called when a program enqueues tasks, before they are validated and

@@ -36,7 +36,7 @@ var (
 	operationDuration = instrument{"messaging.client.operation.duration", "s", "Time that a call to a provider took. A dequeue includes its wait for tasks; those that found none are left out."}
 	processDuration   = instrument{"messaging.process.duration", "s", "Time that a run took: the handler and its middleware. error.type says why it failed."}
 
-	tasksCompleted = instrument{"taskgen.tasks.completed", "{task}", "Tasks that their queue settled, by taskgen.task.outcome: completed, retried, dead, snoozed, cancelled or released."}
+	tasksCompleted = instrument{"taskgen.tasks.completed", "{task}", "Tasks that their queue settled, by taskgen.task.outcome: completed, retried, dead, snoozed, released or cancelled."}
 	taskWait       = instrument{"taskgen.task.wait.duration", "s", "Time between a task being due and its first run."}
 	taskEndToEnd   = instrument{"taskgen.task.end_to_end.duration", "s", "Time between a task being due and its end, completed or dead."}
 	taskAttempts   = instrument{"taskgen.task.attempts", "{run}", "Charged runs of a task when it ended, completed or dead."}

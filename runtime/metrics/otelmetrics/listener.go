@@ -63,7 +63,6 @@ func (m *Metrics) dequeued(q *observe.Queue, ds []*observe.Delivery) {
 }
 
 func (m *Metrics) runStart(ctx context.Context, r *observe.Run) context.Context {
-	m.series.LearnAlias(r)
 	of := m.series.Of(r.Queue)
 	m.busy.Add(ctx, 1, of.Queue.queue.add...)
 	if wait, ok := measure.Wait(r); ok {

@@ -61,7 +61,7 @@ func (s *Series[Q, T]) Close(q *observe.Queue) { s.open.Delete(q) }
 // their policies, or on the pool's only one.
 func (s *Series[Q, T]) OpenPool(p *observe.Pool) {
 	for _, t := range p.Types {
-		s.types.Learn(t.Name)
+		s.types.LearnType(t)
 		for _, q := range p.Queues {
 			if t.Queue == q.Name || len(p.Queues) == 1 {
 				s.Of(q).Type(t.Name)
@@ -69,9 +69,6 @@ func (s *Series[Q, T]) OpenPool(p *observe.Pool) {
 		}
 	}
 }
-
-// LearnAlias notes the name that a run's task has for the type of its handler.
-func (s *Series[Q, T]) LearnAlias(r *observe.Run) { s.types.LearnAlias(r) }
 
 // Of returns the series of a queue.
 func (s *Series[Q, T]) Of(q *observe.Queue) *OfQueue[Q, T] {

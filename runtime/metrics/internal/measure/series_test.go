@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
@@ -45,7 +44,7 @@ func TestSeriesAreMadeWhenAQueueIsOpenedAndAPoolStarts(t *testing.T) {
 		assert.Equal(t, Unknown, *s.Of(mail).Type("made up as well"))
 	}
 	assert.Equal(t, []string{"mail/unknown"}, made)
-	s.LearnAlias(&observe.Run{Type: "welcome", Task: &driver.Task{Type: "hello"}})
+	s.OpenPool(&observe.Pool{Types: []observe.Type{{Name: "welcome", Aliases: []string{"hello"}}}})
 	assert.Equal(t, "welcome", *s.Of(mail).Type("hello"))
 }
 

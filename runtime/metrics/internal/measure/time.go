@@ -30,10 +30,10 @@ func EndToEnd(r *observe.Run) (time.Duration, bool) {
 	return max(r.At.Add(r.Took).Sub(from), 0), true
 }
 
-// Settled are the outcomes of tasks that a queue has settled.
+// Settled are the outcomes of tasks that their queue has settled.
 var Settled = []driver.Outcome{driver.Completed, driver.Retried, driver.Died, driver.Snoozed, driver.Released, driver.Cancelled}
 
-// Ends reports whether a task ends with an outcome, other than by order of an operator.
+// Ends reports whether a task ends with an outcome.
 func Ends(o driver.Outcome) bool { return o == driver.Completed || o == driver.Died }
 
 // Lag returns how long after its time a schedule fired a task; false if no schedule fired

@@ -39,15 +39,14 @@ func (ts *Types) Learn(names ...string) {
 	})
 }
 
-// LearnAlias notes the name that a run's task has for the type of its handler. Routers
-// tell no more of aliases, so the first tasks of one are counted as Unknown until one of
-// them runs.
-func (ts *Types) LearnAlias(r *observe.Run) {
-	alias, name := r.Task.Type, r.Type
-	if alias == name || ts.Label(name) == Unknown || ts.Label(alias) != Unknown {
-		return
-	}
-	ts.change(func(labels map[string]string) { labels[alias] = name })
+// LearnType adds a type that a pool has a handler for, with its aliases.
+func (ts *Types) LearnType(t observe.Type) {
+	ts.change(func(labels map[string]string) {
+		for _, alias := range t.Aliases {
+			labels[alias] = t.Name
+		}
+		labels[t.Name] = t.Name
+	})
 }
 
 func (ts *Types) change(change func(map[string]string)) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
@@ -22,18 +21,10 @@ func TestTypesThatNobodyDeclaresShareOneLabel(t *testing.T) {
 
 func TestAnAliasHasTheLabelOfItsType(t *testing.T) {
 	var ts Types
-	run := func(task, handler string) *observe.Run {
-		return &observe.Run{Type: handler, Task: &driver.Task{Type: task}}
+	ts.LearnType(observe.Type{Name: "welcome", Aliases: []string{"hello", "greeting"}})
+	for _, name := range []string{"welcome", "hello", "greeting"} {
+		assert.Equal(t, "welcome", ts.Label(name))
 	}
-	ts.LearnAlias(run("hello", "welcome"))
-	assert.Equal(t, Unknown, ts.Label("hello"), "nobody declares the type")
-	ts.Learn("welcome", "invoice")
-	ts.LearnAlias(run("hello", "welcome"))
-	assert.Equal(t, "welcome", ts.Label("hello"))
-	ts.LearnAlias(run("invoice", "welcome"))
-	assert.Equal(t, "invoice", ts.Label("invoice"), "a declared type is no alias")
-	ts.LearnAlias(run("welcome", "welcome"))
-	assert.Equal(t, "welcome", ts.Label("welcome"))
 }
 
 func TestTypesAreLearnedWhileOthersAskForThem(t *testing.T) {
