@@ -1,17 +1,16 @@
 package dlq
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/taskgen/taskgen/internal/secretpath"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/jsonpayload"
 )
 
 // ErrInvalidPayload: an edited payload does not fit the schema of its type, or leaves
@@ -146,11 +145,11 @@ func prepareRedrive(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
 
 // edit checks an edited payload and puts the secrets back.
 func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
-	v, err := decodeJSON(edited)
+	v, err := jsonpayload.Decode(edited)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrInvalidPayload, jsonError(err))
+		return nil, fmt.Errorf("%w: %s", ErrInvalidPayload, jsonpayload.SyntaxError(err))
 	}
-	was, err := decodeJSON(old)
+	was, err := jsonpayload.Decode(old)
 	if err != nil {
 		was = nil // not JSON: no secrets can be taken from it
 	}
@@ -163,24 +162,12 @@ func edit(old, edited []byte, policy *runtime.Policy) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// jsonError says where a text is not JSON. It does not quote the text, which may contain a
-// secret.
-func jsonError(err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Sprintf("it is not JSON, from byte %d on", syntax.Offset)
+// validate checks a payload against the schema of its type.
+func validate(v any, policy *runtime.Policy) error {
+	err := jsonpayload.Check(v, policy.Type, policy.Schema, policy.Secrets)
+	var mismatch *jsonpayload.Mismatch
+	if errors.As(err, &mismatch) {
+		return fmt.Errorf("%w: %w", ErrInvalidPayload, err)
 	}
-	return "it is not JSON: " + err.Error()
-}
-
-// decodeJSON reads a value and keeps its numbers as they are written.
-func decodeJSON(data []byte) (v any, err error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if err = d.Decode(&v); err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("there is more than one value")
-		}
-	}
-	return v, err
+	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/jsonpayload"
 )
 
 // A Letter is a dead task, as shown to people.
@@ -72,7 +73,7 @@ func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 		}
 	}
 	if t.Encoding == "" && !hidden {
-		l.Payload = redact(t.Payload, secrets)
+		l.Payload = jsonpayload.Redact(t.Payload, secrets)
 	}
 	return l
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/taskgen/taskgen/internal/secretpath"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/internal/jsonpayload"
 )
 
 // restore returns an edited value in which each runtime.Redacted is replaced by the
@@ -17,7 +18,7 @@ import (
 // the values in their payloads.
 func restore(edited, old any, secret secretpath.Set, at pointer) (any, error) {
 	if edited == runtime.Redacted {
-		if hide(old, secret) != runtime.Redacted {
+		if jsonpayload.Hide(old, secret) != runtime.Redacted {
 			return nil, at.refuse("nothing was hidden there")
 		}
 		if len(secret) > 0 && holdsRedacted(old) {
@@ -59,12 +60,12 @@ func movedFrom(edited, old map[string]any, name string, secret secretpath.Set) (
 	if !holdsRedacted(edited[name]) {
 		return "", false
 	}
-	look := canonicalJSON(hide(edited[name], secret.Member(name)))
-	if look == canonicalJSON(hide(old[name], secret.Member(name))) {
+	look := canonicalJSON(jsonpayload.Hide(edited[name], secret.Member(name)))
+	if look == canonicalJSON(jsonpayload.Hide(old[name], secret.Member(name))) {
 		return "", false
 	}
 	for _, other := range slices.Sorted(maps.Keys(old)) {
-		if hidden := hide(old[other], secret.Member(other)); other != name && holdsRedacted(hidden) && canonicalJSON(hidden) == look {
+		if hidden := jsonpayload.Hide(old[other], secret.Member(other)); other != name && holdsRedacted(hidden) && canonicalJSON(hidden) == look {
 			return other, true
 		}
 	}
@@ -103,7 +104,7 @@ func restoreList(edited, old []any, secret secretpath.Set, at pointer) (any, err
 func matchElements(edited, old []any, below secretpath.Set) func(i int) int {
 	places, were := indexByShown(edited, below), indexByShown(old, below)
 	return func(i int) int {
-		look := canonicalJSON(hide(edited[i], below))
+		look := canonicalJSON(jsonpayload.Hide(edited[i], below))
 		candidates, rivals := were[look], places[look]
 		switch {
 		case len(candidates) == 0:
@@ -131,7 +132,7 @@ func countRedacted(list []any, places []int) (n int) {
 func indexByShown(list []any, below secretpath.Set) map[string][]int {
 	places := make(map[string][]int)
 	for i, v := range list {
-		look := canonicalJSON(hide(v, below))
+		look := canonicalJSON(jsonpayload.Hide(v, below))
 		places[look] = append(places[look], i)
 	}
 	return places

@@ -1,4 +1,4 @@
-package dlq
+package jsonpayload
 
 import (
 	"errors"
@@ -11,17 +11,18 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/taskgen/taskgen/internal/secretpath"
-	"github.com/taskgen/taskgen/runtime"
 )
 
-// validate checks a payload against the schema of its type.
-func validate(v any, policy *runtime.Policy) error {
-	if policy.Schema == "" {
+// Check checks a payload against the JSON Schema of its type; an empty one allows
+// everything. The error is a *Mismatch if the payload does not fit, and tells nothing
+// about what is secret. Any other says that the schema cannot be used.
+func Check(v any, taskType, schemaText string, secrets []string) error {
+	if schemaText == "" {
 		return nil
 	}
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(policy.Schema))
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(schemaText))
 	if err != nil {
-		return fmt.Errorf("the schema of %q is not JSON: %w", policy.Type, err)
+		return fmt.Errorf("the schema of %q is not JSON: %w", taskType, err)
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
@@ -29,21 +30,30 @@ func validate(v any, policy *runtime.Policy) error {
 	c.AssertContent()
 	const name = "payload.schema.json"
 	if err := c.AddResource(name, doc); err != nil {
-		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
+		return fmt.Errorf("the schema of %q: %w", taskType, err)
 	}
 	schema, err := c.Compile(name)
 	if err != nil {
-		return fmt.Errorf("the schema of %q: %w", policy.Type, err)
+		return fmt.Errorf("the schema of %q: %w", taskType, err)
 	}
 	err = schema.Validate(v)
 	switch {
 	case err == nil:
 		return nil
-	case len(policy.Secrets) == 0:
-		return fmt.Errorf("%w: %w", ErrInvalidPayload, err)
+	case len(secrets) == 0:
+		return &Mismatch{err.Error(), err}
 	}
-	return fmt.Errorf("%w: %s", ErrInvalidPayload, describeMismatch(err, v, secretpath.Parse(policy.Secrets)))
+	return &Mismatch{text: describeMismatch(err, v, secretpath.Parse(secrets))}
 }
+
+// A Mismatch is why a payload does not fit its schema.
+type Mismatch struct {
+	text string
+	err  error // the library's; nil where its text may contain a secret
+}
+
+func (m *Mismatch) Error() string { return m.text }
+func (m *Mismatch) Unwrap() error { return m.err }
 
 // describeMismatch says where a payload with secrets does not fit its schema, and which
 // keyword it violates. The library's own text, and its error, contain values.
@@ -56,7 +66,7 @@ func describeMismatch(err error, payload any, secret secretpath.Set) string {
 	var visit func(*jsonschema.ValidationError)
 	visit = func(e *jsonschema.ValidationError) {
 		if len(e.Causes) == 0 {
-			all = append(all, fmt.Sprintf("at %q: %s", string(visiblePointer(e.InstanceLocation, payload, secret)), keyword(e.ErrorKind)))
+			all = append(all, fmt.Sprintf("at %q: %s", visiblePointer(e.InstanceLocation, payload, secret), keyword(e.ErrorKind)))
 		}
 		for _, cause := range e.Causes {
 			visit(cause)
@@ -83,10 +93,9 @@ func keyword(k jsonschema.ErrorKind) string {
 	return name
 }
 
-// visiblePointer returns a place in a payload, or the secret that contains it: everything
+// visiblePointer returns a place in a payload as a JSON pointer, or the secret that contains it: everything
 // below a secret may be secret too, including the names of members.
-func visiblePointer(location []string, v any, secret secretpath.Set) pointer {
-	var at pointer
+func visiblePointer(location []string, v any, secret secretpath.Set) (at string) {
 	for _, name := range location {
 		if secret.Here() {
 			break
@@ -104,7 +113,7 @@ func visiblePointer(location []string, v any, secret secretpath.Set) pointer {
 		default:
 			return at
 		}
-		at = at.below(name)
+		at += "/" + secretpath.Escape(name)
 	}
 	return at
 }
