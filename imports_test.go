@@ -176,10 +176,27 @@ func TestAProgramWithoutSchedulesLinksNoCronParser(t *testing.T) {
 	}
 }
 
+// TestAWorkerOfAFleetLinksNothingElse holds apart what a worker says of itself, and the
+// tools that show and check payloads by it.
+func TestAWorkerOfAFleetLinksNothingElse(t *testing.T) {
+	allowed := []string{module + "/runtime/fleet", module + "/runtime/fleet/fleetstore", module + "/runtime/observe", module + "/runtime/driver", module + "/runtime/internal/redact"}
+	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/fleet") {
+		require.True(t, slices.Contains(allowed, dep), "every worker of a fleet would link %s", dep)
+	}
+	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/fleet/fleetstore") {
+		require.Equal(t, module+"/runtime/fleet/fleetstore", dep, "every provider would link %s", dep)
+	}
+	for _, p := range providers {
+		for _, dep := range goList(t, "-deps", "./runtime/"+p) {
+			require.False(t, dep != module+"/runtime/fleet/fleetstore" && within(dep, "runtime/fleet") || within(dep, "runtime/observe"), "provider %s links %s", p, dep)
+		}
+	}
+}
+
 // go mod tidy reads the tests of what a program imports, and downloads what they need.
 func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
 	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
-		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./config", "./config/memory") {
+		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./runtime/fleet/...", "./config", "./config/memory") {
 		for _, p := range providers {
 			require.False(t, p != "memory" && (within(dep, "runtime/"+p) || within(dep, "config/"+p)), "a hello program downloads the modules of %s", dep)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
+	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
@@ -43,4 +44,16 @@ func ExampleNewLetters() {
 	l, err := box.Show(ctx, "7")
 	fmt.Println(l.Type, "of queue", l.Queue, err)
 	// Output: welcome of queue mail <nil>
+}
+
+// A fleet in memory shows the workers of the same process.
+func ExampleNewFleet() {
+	ctx := context.Background()
+	store := memory.NewFleet()
+	if _, err := store.Heartbeat(ctx, &fleet.Worker{ID: "w7", Name: "mailer-1"}, 0, fleet.TTL); err != nil { // a pool does so
+		log.Fatal(err)
+	}
+	all, err := fleet.New(store, fleet.Config{}).List(ctx)
+	fmt.Println(len(all), all[0].Name, err)
+	// Output: 1 mailer-1 <nil>
 }
