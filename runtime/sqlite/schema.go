@@ -167,6 +167,34 @@ CREATE TABLE IF NOT EXISTS taskgen_reserve (
 	id    INTEGER PRIMARY KEY,
 	space BLOB NOT NULL
 ) STRICT;
+
+-- Workers: what each said at its last heartbeat.
+CREATE TABLE IF NOT EXISTS taskgen_worker (
+	id    TEXT PRIMARY KEY,
+	at    INTEGER NOT NULL, -- of the heartbeat
+	until INTEGER NOT NULL, -- the worker is gone then
+	body  BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS taskgen_worker_until ON taskgen_worker (until);
+
+-- Orders to workers. n grows with each.
+CREATE TABLE IF NOT EXISTS taskgen_order (
+	n      INTEGER PRIMARY KEY AUTOINCREMENT,
+	worker TEXT NOT NULL,
+	until  INTEGER NOT NULL,
+	body   BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS taskgen_order_worker ON taskgen_order (worker);
+CREATE INDEX IF NOT EXISTS taskgen_order_until ON taskgen_order (until);
+
+-- Descriptions of the types of tasks. n grows with each put.
+CREATE TABLE IF NOT EXISTS taskgen_type (
+	n     INTEGER PRIMARY KEY AUTOINCREMENT,
+	sum   TEXT NOT NULL UNIQUE, -- of the body
+	until INTEGER NOT NULL,
+	body  BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS taskgen_type_until ON taskgen_type (until);
 `
 
 // additionalColumns are added to tables in the same way: SQLite has no ADD COLUMN IF NOT

@@ -23,7 +23,7 @@ const (
 	keepPages = 4096
 )
 
-// tidy removes expired unique keys and results and releases a part of the free pages. It
+// tidy removes expired unique keys, results and workers and releases a part of the free pages. It
 // runs occasionally after other work, in its own transaction. If it fails it runs again
 // later: nobody waits for it.
 func (w *writer) tidy() {
@@ -39,6 +39,7 @@ func (w *writer) tidy() {
 	t := &tx{c: w.c, now: now}
 	t.exec(sqlUniquePrune, now, tidyRows)
 	t.exec(sqlResultPrune, now, tidyRows)
+	t.pruneFleet()
 	if free, err := w.c.number(sqlFreePages); err == nil && free > keepPages {
 		for r := t.query(sqlVacuum); r.next(); {
 		}
