@@ -78,7 +78,7 @@ func sweep(t testing.TB, url, prefix string) {
 	defer p.Close()
 	names := p.js.StreamNames(ctx)
 	for name := range names.Name() {
-		if strings.HasPrefix(name, prefix+"-") {
+		if strings.HasPrefix(name, prefix+"-") || name == prefix+"=fleet" {
 			require.NoError(t, p.js.DeleteStream(ctx, name))
 		}
 	}

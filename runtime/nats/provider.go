@@ -64,6 +64,7 @@ type Provider struct {
 	dial      []nats.Option
 	owns      bool // Close closes the connection
 	requester *requester
+	fleet     *fleet
 
 	calls sync.WaitGroup // in progress: see beginCall
 
@@ -162,6 +163,7 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 	}
 	p.requester.domain = js.Options().Domain
 	p.requester.restoreStream = p.restoreStream
+	p.fleet = newFleet(p)
 	return p, nil
 }
 
