@@ -87,6 +87,31 @@ func letterKeys(prefix string) [letterKeyCount]string {
 	return keys
 }
 
+// The keys of workers.
+const (
+	fleetWorker  keyID = iota // string: what the worker said last, after its time to live in ms and a line feed
+	fleetOrders               // sorted set: "place end text" of the orders to the worker, by place
+	fleetWorkers              // set: IDs of workers, and of some that are gone
+	fleetTypes                // hash: sum → description of a type
+	fleetPlaces               // sorted set: sums in the order in which they were put
+	fleetEnds                 // sorted set: sums by when they expire
+	fleetKeyCount
+)
+
+var fleetKeyNames = [fleetKeyCount]string{"worker", "orders", "workers", "types", "places", "ends"}
+
+// fleetKeys builds the keys of workers, by keyID. The first two are those of one worker.
+// All are in one slot.
+func fleetKeys(prefix, worker string) [fleetKeyCount]string {
+	var keys [fleetKeyCount]string
+	for id, name := range fleetKeyNames {
+		keys[id] = "{" + prefix + "}:fleet:" + name
+	}
+	keys[fleetWorker] += ":" + worker
+	keys[fleetOrders] += ":" + worker
+	return keys
+}
+
 // tag is the part of a queue's keys that decides their slot in a Cluster. Braces in the
 // queue's name would end it, and a colon would be taken for the one that ends the
 // prefix: different prefixes and queues have different tags.

@@ -8,7 +8,7 @@ import (
 )
 
 func TestKeysOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
-	texts := []string{"a", "a:", ":a", "a:b", "b", "b:a", "a%", "a%3Ab", "%", ":", "a{b}", "}", "jobs", "letters", "a:result", "dead", "a:dead", "ready", "a:ready:0"}
+	texts := []string{"a", "a:", ":a", "a:b", "b", "b:a", "a%", "a%3Ab", "%", ":", "a{b}", "}", "jobs", "letters", "fleet", "s", "a:result", "dead", "a:dead", "ready", "a:ready:0"}
 	owner := make(map[string]string)
 	add := func(key, of string) {
 		was, taken := owner[key]
@@ -26,6 +26,13 @@ func TestKeysOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 			add(key, "the letters of "+prefix)
 		}
 		for _, name := range texts {
+			for id, key := range fleetKeys(prefix, name) {
+				of := "the workers of " + prefix
+				if id == int(fleetWorker) || id == int(fleetOrders) {
+					of = "worker " + name + " of " + prefix
+				}
+				add(key, of)
+			}
 			queue := "the queue " + name + " of " + prefix
 			for _, dead := range []bool{false, true} {
 				for _, key := range queueKeys(prefix, name, dead) {

@@ -93,6 +93,7 @@ func TestThePermissionsThatTheReadmeListsAreEnough(t *testing.T) {
 	}
 	workJobs(t, p)
 	workLetters(t, p)
+	workFleet(t, p)
 	w := await(within(t), p.Results(), "a")
 	require.NoError(t, p.Results().PutResult(within(t), "a", []byte(`1`), "", 0))
 	require.NoError(t, (<-w).err)

@@ -89,6 +89,14 @@ var (
 	lettersDelete = loadFor(letterKeyNames[:], "letters_delete")
 	lettersRead   = loadFor(letterKeyNames[:], "dead_read")
 	lettersSwap   = loadFor(letterKeyNames[:], "letters_swap")
+
+	fleetHeartbeat = loadFor(fleetKeyNames[:], "fleet_heartbeat")
+	fleetSend      = loadFor(fleetKeyNames[:], "fleet_send")
+	fleetRead      = loadFor(fleetKeyNames[:], "fleet_read")
+	fleetForget    = loadFor(fleetKeyNames[:], "fleet_forget")
+	fleetLeave     = loadFor(fleetKeyNames[:], "fleet_leave")
+	fleetTypesPut  = loadFor(fleetKeyNames[:], "fleet_types")
+	fleetDescribed = loadFor(fleetKeyNames[:], "fleet_described")
 )
 
 // load composes an operation for every kind of keyspace that its header names, or once
