@@ -131,6 +131,9 @@ func (p *Pool) Quiet() { p.p.Quiet() }
 // Resume ends what Quiet began.
 func (p *Pool) Resume() { p.p.Resume() }
 
+// IsQuiet reports whether the pool is quiet.
+func (p *Pool) IsQuiet() bool { return p.p.IsQuiet() }
+
 // Cancel ends the run of a task of this pool: the context of its handler ends with the
 // cause driver.ErrCancelled. If the handler then returns an error, the task is taken off
 // its queue for good: it is neither retried nor buried, and who awaits its result gets

@@ -48,13 +48,12 @@ type Fleet struct {
 
 	workers atomic.Pointer[[]*worker] // those of this process
 
-	mu    sync.Mutex              // held to change workers, and for what follows
-	quiet map[observe.Orders]bool // the pools that an operator has made quiet: they stay so when they are started again
+	mu sync.Mutex // held to change workers
 }
 
 // New returns the fleet of a store.
 func New(store Store, cfg Config) *Fleet {
-	f := &Fleet{store: store, log: cfg.Logger, quiet: make(map[observe.Orders]bool)}
+	f := &Fleet{store: store, log: cfg.Logger}
 	f.workers.Store(new([]*worker))
 	return f
 }
@@ -67,9 +66,6 @@ func (f *Fleet) logger() *slog.Logger { return cmp.Or(f.log, slog.Default()) }
 // A pool that starts registers, and one that has stopped leaves: its Stop waits for that,
 // for a second at most. While the store is away the pool works on as ever; it is not in the
 // list then, and takes no orders.
-//
-// A run of a handler is attributed to its pool by the pool's name and its queue: give pools
-// of one process that share queues names of their own.
 func (f *Fleet) Listener() *observe.Listener {
 	return &observe.Listener{
 		PoolStarted: f.join,

@@ -197,6 +197,7 @@ type orders struct{ quiet, resume, cancel int }
 
 func (o *orders) Quiet()             { o.quiet++ }
 func (o *orders) Resume()            { o.resume++ }
+func (o *orders) IsQuiet() bool      { return o.quiet > o.resume }
 func (o *orders) Cancel(string) bool { o.cancel++; return true }
 
 // The report that an order is carried out is lost, twice.
@@ -284,7 +285,7 @@ func TestTypesAreDescribedAtTheStartAndNowAndThen(t *testing.T) {
 
 // A pool of package observe, whose listener a test calls itself.
 func joins(l *observe.Listener, name string, queues []*observe.Queue, types ...observe.Type) *observe.Pool {
-	p := &observe.Pool{Name: name, Queues: queues, Types: types}
+	p := &observe.Pool{Name: name, Queues: queues, Types: types, Orders: new(orders)}
 	l.PoolStarted(p)
 	return p
 }
@@ -304,13 +305,14 @@ func TestASchemaThatIsTooLargeIsLeftOut(t *testing.T) {
 	})
 }
 
-func TestARunIsThatOfThePoolWithItsNameAndQueue(t *testing.T) {
+func TestARunIsThatOfItsPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleet.New(memory.NewFleet(), fleet.Config{})
 		l := f.Listener()
 		q, r := &observe.Queue{Name: "q"}, &observe.Queue{Name: "r"}
-		pools := []*observe.Pool{joins(l, "a", []*observe.Queue{q}), joins(l, "a", []*observe.Queue{r}), joins(l, "b", []*observe.Queue{q, r})}
-		for i, run := range []*observe.Run{{Queue: q, Worker: "a"}, {Queue: r, Worker: "a"}, {Queue: q, Worker: "b"}, {Queue: r, Worker: "b"}, {Queue: r, Worker: "c"}} {
+		pools := []*observe.Pool{joins(l, "a", []*observe.Queue{q}), joins(l, "a", []*observe.Queue{r, q}), joins(l, "b", []*observe.Queue{q, r})}
+		other := &observe.Pool{Name: "a"} // of a manager without the listener
+		for i, run := range []*observe.Run{{Queue: q, Pool: pools[0]}, {Queue: q, Pool: pools[1]}, {Queue: q, Pool: pools[2]}, {Queue: r, Pool: pools[2]}, {Queue: r, Pool: other}} {
 			run.Task = &driver.Task{ID: fmt.Sprint(i)}
 			assert.Equal(t, t.Context(), l.RunStart(t.Context(), run))
 		}
@@ -324,7 +326,7 @@ func TestARunIsThatOfThePoolWithItsNameAndQueue(t *testing.T) {
 			}
 		}
 		assert.ElementsMatch(t, []string{"a q: 0", "a r: 1", "b q: 2", "b q: 3"}, runs)
-		l.RunEnd(t.Context(), &observe.Run{Queue: r, Worker: "c", Task: &driver.Task{ID: "4"}})
+		l.RunEnd(t.Context(), &observe.Run{Queue: r, Pool: other, Task: &driver.Task{ID: "4"}})
 		for _, p := range pools {
 			l.PoolStopped(p)
 		}

@@ -19,16 +19,21 @@ func (nullStore) Heartbeat(context.Context, *Worker, int64, time.Duration) ([]fl
 }
 func (nullStore) Leave(context.Context, string) error { return nil }
 
+// deaf is a pool that does nothing that it is told.
+type deaf struct{ observe.Orders }
+
+func (deaf) IsQuiet() bool { return false }
+
 // runner makes a worker, and a function that runs one of ten tasks on it.
 func runner(tb testing.TB) (run func(i int)) {
 	l := New(nullStore{}, Config{}).Listener()
 	q := &observe.Queue{Name: "q"}
-	p := &observe.Pool{Name: "worker", Queues: []*observe.Queue{{Name: "p"}, q}}
+	p := &observe.Pool{Name: "worker", Queues: []*observe.Queue{{Name: "p"}, q}, Orders: deaf{}}
 	l.PoolStarted(p)
 	tb.Cleanup(func() { l.PoolStopped(p) })
 	runs := make([]observe.Run, 10)
 	for i := range runs {
-		runs[i] = observe.Run{Queue: q, Worker: "worker", Type: "t", Task: &driver.Task{ID: fmt.Sprint("01890a5d-ac96-774b-bcce-b302099a80", i)}, Attempt: 1, Began: time.Now()}
+		runs[i] = observe.Run{Queue: q, Pool: p, Type: "t", Task: &driver.Task{ID: fmt.Sprint("01890a5d-ac96-774b-bcce-b302099a80", i)}, Attempt: 1, Began: time.Now()}
 	}
 	ctx := context.Background()
 	return func(i int) {

@@ -71,10 +71,7 @@ func (f *Fleet) join(p *observe.Pool) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.giveUp = cancel
-	f.change(func(all []*worker) []*worker {
-		w.self.Quiet = f.quiet[p.Orders]
-		return append(all, w)
-	})
+	f.change(func(all []*worker) []*worker { return append(all, w) })
 	go w.loop(ctx)
 }
 
@@ -99,11 +96,11 @@ func (f *Fleet) change(edit func([]*worker) []*worker) {
 	f.workers.Store(&all)
 }
 
-// workerOf is the worker that a run is of: the pool with its name that has its queue. nil
-// if there is none. It is called twice for each task.
+// workerOf is the worker that a run is of; nil if there is none. It is called twice for each
+// task.
 func (f *Fleet) workerOf(r *observe.Run) *worker {
 	for _, w := range *f.workers.Load() {
-		if w.pool.Name == r.Worker && slices.Contains(w.pool.Queues, r.Queue) {
+		if w.pool == r.Pool {
 			return w
 		}
 	}
@@ -209,11 +206,9 @@ func (w *worker) carryOut(orders []fleetstore.Order) bool {
 		switch o.Kind {
 		case fleetstore.OrderQuiet:
 			w.pool.Orders.Quiet()
-			w.setQuiet(true)
 			log.Info("a worker is quiet: an operator has told it to begin nothing more")
 		case fleetstore.OrderResume:
 			w.pool.Orders.Resume()
-			w.setQuiet(false)
 			log.Info("a worker goes on: an operator has told it so")
 		case fleetstore.OrderCancel:
 			found := w.pool.Orders.Cancel(o.TaskID)
@@ -225,20 +220,10 @@ func (w *worker) carryOut(orders []fleetstore.Order) bool {
 	return len(orders) > 0
 }
 
-func (w *worker) setQuiet(quiet bool) {
-	w.self.Quiet = quiet
-	w.f.mu.Lock()
-	defer w.f.mu.Unlock()
-	if quiet {
-		w.f.quiet[w.pool.Orders] = true
-	} else {
-		delete(w.f.quiet, w.pool.Orders)
-	}
-}
-
 // snapshot is what the worker says of itself now.
 func (w *worker) snapshot() *Worker {
 	s := w.self
+	s.Quiet = w.pool.Orders.IsQuiet()
 	w.mu.Lock()
 	s.Running = make([]Run, 0, len(w.running))
 	for id, r := range w.running {

@@ -37,7 +37,7 @@ type Enqueue struct {
 // A Run is one run of a task's handler.
 type Run struct {
 	Queue   *Queue
-	Worker  string // the pool's name
+	Pool    *Pool
 	Type    string // under which the handler is registered, also if the task names an alias; the task's own if there is no handler
 	Task    *Task
 	Attempt int // the charged runs, this one included
@@ -116,6 +116,7 @@ type Pool struct {
 type Orders interface {
 	Quiet()
 	Resume()
+	IsQuiet() bool
 	Cancel(id string) bool
 }
 

@@ -197,10 +197,10 @@ func TestAnUnsampledSpanWithinASampledOneEndsNothing(t *testing.T) {
 	q := &observe.Queue{Name: "mail", Provider: "memory"}
 	send := []*observe.Task{sendTask("a", "welcome", "mail")}
 	outerSend := l.enqueueStart(t.Context(), send)
-	outerRun := l.runStart(t.Context(), &observe.Run{Queue: q, Task: send[0]})
+	outerRun := l.runStart(t.Context(), &observe.Run{Pool: &observe.Pool{}, Queue: q, Task: send[0]})
 	inner = true
 	l.enqueueEnd(l.enqueueStart(outerSend, send), &observe.Enqueue{Tasks: send})
-	run := &observe.Run{Queue: q, Task: sendTask("b", "welcome", "mail")}
+	run := &observe.Run{Pool: &observe.Pool{}, Queue: q, Task: sendTask("b", "welcome", "mail")}
 	l.runEnd(l.runStart(outerRun, run), run)
 	assert.Empty(t, e.spans(""))
 	l.enqueueEnd(outerSend, &observe.Enqueue{Tasks: send, Queue: func(string) *observe.Queue { return q }})

@@ -109,7 +109,7 @@ func TestAnAbandonedRunSaysThatItsLeaseWasLost(t *testing.T) {
 	q := &observe.Queue{Name: "mail", Provider: "redis"}
 	l := &listener{Tracing: New(Config{TracerProvider: e.provider})}
 	for _, err := range []error{nil, context.Canceled, fmt.Errorf("x: %w", driver.ErrLeaseLost)} {
-		run := &observe.Run{Queue: q, Type: "welcome", Task: sendTask("a", "welcome", "mail"), Attempt: 1, Crashes: 2, Began: time.Now()}
+		run := &observe.Run{Pool: &observe.Pool{}, Queue: q, Type: "welcome", Task: sendTask("a", "welcome", "mail"), Attempt: 1, Crashes: 2, Began: time.Now()}
 		ctx := l.runStart(t.Context(), run)
 		run.Outcome, run.Err = driver.Abandoned, err
 		l.runEnd(ctx, run)

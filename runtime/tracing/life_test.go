@@ -116,7 +116,7 @@ func TestARunSpanHasTheTimesOfTheRun(t *testing.T) {
 	e := newEnv(t, setup{})
 	l := &listener{Tracing: New(Config{TracerProvider: e.provider})}
 	began := time.Now().Add(-time.Hour)
-	run := &observe.Run{Queue: &observe.Queue{Name: "mail"}, Task: sendTask("a", "welcome", "mail"), Began: began}
+	run := &observe.Run{Pool: &observe.Pool{}, Queue: &observe.Queue{Name: "mail"}, Task: sendTask("a", "welcome", "mail"), Began: began}
 	ctx := l.runStart(t.Context(), run)
 	run.Took, run.Outcome = 3*time.Second, driver.Completed
 	l.runEnd(ctx, run)
@@ -132,7 +132,7 @@ func TestASpanAroundAPoolIsNotTakenForTheProducer(t *testing.T) {
 		ctx, around := e.tracer.Start(t.Context(), "main")
 		task := sendTask("a", "welcome", "mail")
 		task.Metadata = map[string]string{MetaBaggage: "tenant=a7", MetaTraceParent: "garbled"}
-		run := &observe.Run{Queue: &observe.Queue{Name: "mail"}, Task: task, Began: time.Now()}
+		run := &observe.Run{Pool: &observe.Pool{}, Queue: &observe.Queue{Name: "mail"}, Task: task, Began: time.Now()}
 		l.runEnd(l.runStart(ctx, run), run)
 		span := e.span("process mail")
 		assert.Empty(t, span.Links)

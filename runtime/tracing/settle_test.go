@@ -36,7 +36,7 @@ func newSettler(t *testing.T, sampler ...sdktrace.Sampler) *settler {
 func (s *settler) ran(n int, outcome driver.Outcome) []observe.Settled {
 	items := make([]observe.Settled, n)
 	for i := range items {
-		run := &observe.Run{Queue: s.q, Task: sendTask(fmt.Sprintf("%s-%d", outcome, i), "welcome", "mail"), Began: time.Now()}
+		run := &observe.Run{Pool: &observe.Pool{}, Queue: s.q, Task: sendTask(fmt.Sprintf("%s-%d", outcome, i), "welcome", "mail"), Began: time.Now()}
 		ctx := s.runStart(s.env.t.Context(), run)
 		run.Outcome, run.Err = outcome, errors.New("no answer")
 		s.runEnd(ctx, run)

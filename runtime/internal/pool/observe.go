@@ -11,7 +11,7 @@ import (
 
 func (r *run) tellStarted() {
 	l := r.p.host.Listener
-	if l == nil || l.PoolStarted == nil && l.PoolStopped == nil {
+	if l == nil {
 		return
 	}
 	r.seen = &observe.Pool{Name: r.p.cfg.Name, Workers: r.p.cfg.Workers, Queues: slices.Clone(r.p.seen), Orders: r.p}
@@ -39,7 +39,7 @@ func (r *run) tellStopped() {
 // tellStart tells a listener that the worker's run begins.
 func (w *worker) tellStart(l *observe.Listener, it *item, c *taskContext) {
 	w.seen = observe.Run{
-		Queue: it.consumer().as, Worker: w.run.p.cfg.Name, Type: c.policy.Type, Task: it.d.Task,
+		Queue: it.consumer().as, Pool: w.run.seen, Type: c.policy.Type, Task: it.d.Task,
 		Attempt: c.info.Attempt, Crashes: c.info.Crashes, Began: w.begun, At: w.run.p.now(),
 	}
 	if c.policy == &noPolicy {

@@ -10,6 +10,13 @@ func (p *Pool) Quiet() { p.setQuiet(true) }
 // Resume ends what Quiet began.
 func (p *Pool) Resume() { p.setQuiet(false) }
 
+// IsQuiet reports whether Quiet was called, and Resume was not since.
+func (p *Pool) IsQuiet() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.quiet
+}
+
 func (p *Pool) setQuiet(quiet bool) {
 	p.mu.Lock()
 	p.quiet = quiet
