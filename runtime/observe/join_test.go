@@ -11,6 +11,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
+// A key is the name of a listener, under which its context has a value.
+type key string
+
 // full returns a listener with every function set, each of which writes down its call.
 func full(name string, calls *[]string) *observe.Listener {
 	l := new(observe.Listener)
@@ -23,7 +26,7 @@ func full(name string, calls *[]string) *observe.Listener {
 				return nil
 			}
 			ctx := args[0].Interface().(context.Context)
-			return []reflect.Value{reflect.ValueOf(context.WithValue(ctx, name, fmt.Sprint(ctx.Value("a"))))}
+			return []reflect.Value{reflect.ValueOf(context.WithValue(ctx, key(name), fmt.Sprint(ctx.Value(key("a")))))}
 		}))
 	}
 	return l
@@ -53,8 +56,8 @@ func TestJoinCallsEachListenerAndTheLastOneFirstAtAnEnd(t *testing.T) {
 		}
 		if len(answers) > 0 {
 			ctx := answers[0].Interface().(context.Context)
-			assert.NotNil(t, ctx.Value("a"), "the context of the first reaches the second")
-			assert.Equal(t, fmt.Sprint(ctx.Value("a")), ctx.Value("b"))
+			assert.NotNil(t, ctx.Value(key("a")), "the context of the first reaches the second")
+			assert.Equal(t, fmt.Sprint(ctx.Value(key("a"))), ctx.Value(key("b")))
 		}
 	}
 }
