@@ -56,7 +56,7 @@ func remainsOfSQLite(file string) func(context.Context, string) ([]string, error
 			switch table {
 			case "taskgen_queue":
 				where = "ready <> 0 OR scheduled <> 0 OR leased <> 0 OR dead <> 0"
-			case "taskgen_meta", "taskgen_ended", "sqlite_sequence":
+			case "taskgen_meta", "taskgen_ended", "taskgen_reserve", "sqlite_sequence":
 				continue
 			}
 			err := sqlitex.Execute(c, "SELECT count(*) FROM "+table+" WHERE "+where, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
