@@ -76,8 +76,8 @@ var spec = runtime.Spec[secret]{
 
 func openManager(ctx context.Context, p place, listeners ...*observe.Listener) (*runtime.Manager, error) {
 	m := runtime.NewManager(runtime.ManagerConfig{Listeners: listeners})
-	// A lease that ends soon after a worker is killed.
-	return m, m.Open(ctx, p, runtime.QueueConfig{Name: "q", Visibility: 5 * time.Second})
+	// A lease that outlasts the test: a task that begins twice was not taken off its queue.
+	return m, m.Open(ctx, p, runtime.QueueConfig{Name: "q", Visibility: time.Hour})
 }
 
 // work runs a pool until the parent has closed the standard input. It prints each task
