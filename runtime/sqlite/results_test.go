@@ -95,6 +95,7 @@ func TestAFailedLookIsRepeated(t *testing.T) {
 	go w.loop()
 	defer w.close()
 	got := make(chan string, 1)
+	read := p.reader.c.steps.Load()
 	go func() {
 		data, err := p.Results().Await(within(t), "a")
 		if err != nil {
@@ -102,7 +103,9 @@ func TestAFailedLookIsRepeated(t *testing.T) {
 		}
 		got <- string(data)
 	}()
-	require.Eventually(t, func() bool { return w.polls.Load() > 0 }, soon, time.Millisecond)
+	// Await must have looked for itself, and found nothing, before there is a result.
+	require.Eventually(t, func() bool { return w.polls.Load() > 0 && p.reader.c.steps.Load() > read }, soon, time.Millisecond)
+	require.NoError(t, p.reader.do(within(t), 0, func(*tx) {})) // which comes behind its look
 	require.NoError(t, other.Results().PutResult(within(t), "a", []byte("1"), "", time.Minute))
 	before := w.polls.Load()
 	require.Eventually(t, func() bool { return w.polls.Load() > before+1 }, soon, time.Millisecond)
