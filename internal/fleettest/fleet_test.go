@@ -161,7 +161,7 @@ func TestWorkersOfOtherProcessesTakeOrders(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, []string{id}, workers)
 			o.until("its task was cancelled", "a", func(w *fleet.Worker) bool { return w != nil && w.Busy == 0 })
-			require.True(t, a.said("ends "+third+" "+driver.ErrCancelled.Error()), "%q", a.lines)
+			require.Eventually(t, func() bool { return a.said("ends " + third + " " + driver.ErrCancelled.Error()) }, soon, time.Millisecond)
 			require.Eventually(t, func() bool { return o.stats() == driver.Stats{Leased: 2} }, soon, 20*time.Millisecond, "a cancelled task is off its queue, and not dead")
 			_, err = o.f.Cancel(t.Context(), third)
 			require.ErrorIs(t, err, fleet.ErrNotRunning)
