@@ -5,21 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// A listener sees each run of a task, and what its queue then did with the task.
+// A listener sees each run of a task, and what its queue then did with the task. The next
+// run may begin before the listener hears the latter.
 func ExampleListener() {
+	var settled []string // written by the one goroutine that settles the queue's tasks
 	listener := &observe.Listener{
 		RunEnd: func(_ context.Context, r *observe.Run) {
 			fmt.Printf("run %d of %s: %s, error: %v\n", r.Attempt, r.Type, r.Outcome, r.Err)
 		},
 		Settled: func(s *observe.Settlement) {
 			for _, it := range s.Items {
-				fmt.Printf("%s on %s is %s\n", it.Task.Type, s.Queue.Name, it.Outcome)
+				settled = append(settled, fmt.Sprintf("%s on %s is %s", it.Task.Type, s.Queue.Name, it.Outcome))
 			}
 		},
 	}
@@ -48,9 +51,10 @@ func ExampleListener() {
 	if _, err := p.Drain(ctx); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println(strings.Join(settled, "\n"))
 	// Output:
 	// run 1 of welcome: retried, error: the mail server is busy
-	// welcome on mail is retried
 	// run 2 of welcome: completed, error: <nil>
+	// welcome on mail is retried
 	// welcome on mail is completed
 }
