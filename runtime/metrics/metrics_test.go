@@ -116,6 +116,7 @@ func TestSeriesAreThereBeforeTheFirstEvent(t *testing.T) {
 		`tasks_completed_total{provider="memory",queue="mail",status="dead",type="invoice"}`: 0,
 		"task_processing_duration_seconds" + welcome:                                         0,
 		`provider_errors_total{operation="dequeue",provider="memory",queue="mail"}`:          0,
+
 		"worker_slots_busy" + mail: 0,
 		"worker_slots":             0,
 	})
