@@ -44,6 +44,9 @@ type acker struct {
 	companyLocked func(now time.Time, most time.Duration) time.Duration
 	loseLocked    func(*item)
 	closeLocked   func(it *item, lost bool)
+	// forgone, called without the mutex, is told of an item that was cancelled before it
+	// began, and is about to leave its queue.
+	forgone func(*item)
 
 	wake     chan struct{}       // capacity 1
 	eager    bool                // never linger: the next of a group waits for the ack
@@ -238,6 +241,11 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 	}
 	a.tellLocked(before)
 	a.mon.unlockAndLog()
+	for _, it := range done {
+		if it.outcome == Cancelled && !it.ran {
+			a.forgone(it)
+		}
+	}
 	ok := a.sendAll(ctx, "complete", a.queue.Complete, done)
 	ok = a.sendAll(ctx, "dead letter", a.queue.DeadLetter, dead) && ok
 	ok = a.sendAll(ctx, "release", a.queue.Release, back) && ok

@@ -58,6 +58,7 @@ func newConsumer(r *run, q driver.Queue, as *observe.Queue, pq Share) *consumer 
 	c.acker = acker{
 		mon: &r.mon, now: r.p.now,
 		companyLocked: c.companyLocked, loseLocked: c.loseLocked, closeLocked: c.closeAckedLocked,
+		forgone: c.forgone,
 	}
 	c.acker.init(q, batch)
 	c.acker.observe(l, as, r.p.cfg.Name)
@@ -164,7 +165,7 @@ func (c *consumer) roomLocked(now time.Time) int {
 // some.
 func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
 	f := &c.fetcher
-	if c.run.quiet {
+	if c.run.isQuietLocked() {
 		return 0, 0 // Resume notifies the fetcher
 	}
 	if c.run.stopping || now.Before(f.rest) {

@@ -70,9 +70,6 @@ func (w *worker) execute(it *item, c *taskContext) {
 		policy:  policy,
 		refused: p.refuse(it.consumer(), it.d),
 	}
-	if it.outcome == Cancelled { // before it began
-		x.refused = driver.ErrCancelled
-	}
 	switch {
 	case policy != &noPolicy:
 		delete(t.Metadata, driver.MetaUnknown)
@@ -177,12 +174,12 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	w.logRun(it, c, v, err)
 	switch v.outcome {
 	case Completed:
-		if c.policy.Result && !w.store(it, c.policy, c.stored(), "") {
+		if c.policy.Result && !w.run.store(w.ctx, it, c.policy, c.stored(), "") {
 			it.outcome, it.d.Delay = Released, it.consumer().lease
 		}
 	case Cancelled:
 		if c.policy.Result {
-			w.store(it, c.policy, nil, string(Cancelled))
+			w.run.store(w.ctx, it, c.policy, nil, string(Cancelled))
 		}
 	case Retried:
 		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
@@ -193,7 +190,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		driver.Bury(t, origin(it.consumer().name, t), at, err)
 		// If the type is unknown, so is whether a caller awaits the task.
 		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
-			w.store(it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
+			w.run.store(w.ctx, it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
 		if hook := w.run.routing.onDead[c.policy.Type]; hook != nil {
 			w.runDeadHook(it, c, hook, err)
@@ -272,14 +269,14 @@ func judge(c *taskContext, t *driver.Task, timeout time.Duration, cause error) (
 }
 
 // store keeps a result, or the failure instead, and tries for the length of a lease. It
-// reports whether the store has it.
-func (w *worker) store(it *item, policy *Policy, result []byte, failure string) bool {
-	p, from := w.run.p, it.consumer()
+// reports whether the store has it. What it logs has the values of ctx.
+func (r *run) store(ctx context.Context, it *item, policy *Policy, result []byte, failure string) bool {
+	p, from, seen := r.p, it.consumer(), context.WithoutCancel(ctx)
 	ttl := policy.Retention
 	if ttl == 0 {
 		ttl = driver.DefaultResultRetention
 	}
-	ctx, cancel := context.WithTimeout(w.run.base, from.lease)
+	ctx, cancel := context.WithTimeout(r.base, from.lease)
 	defer cancel()
 	var failing backoff
 	for {
@@ -288,11 +285,11 @@ func (w *worker) store(it *item, policy *Policy, result []byte, failure string) 
 			return true
 		}
 		if failing.streak == 0 {
-			p.logger().WarnContext(context.WithoutCancel(w.ctx), "cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
+			p.logger().WarnContext(seen, "cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
-		if ctx.Err() != nil || w.run.isLost(it) {
-			p.logger().ErrorContext(context.WithoutCancel(w.ctx), "the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
+		if ctx.Err() != nil || r.isLost(it) {
+			p.logger().ErrorContext(seen, "the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}

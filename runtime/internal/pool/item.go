@@ -34,7 +34,7 @@ type item struct {
 	excused   bool // the loss of the lease is counted as excused
 	over      bool // the lease has ended by the pool's own clock
 	ran       bool // a worker had it
-	cancelled bool // see Pool.Cancel
+	cancelled bool // while it ran: see Pool.Cancel
 	warned    bool // the overrun is logged
 	asked     bool // a call to settle it is under way, and may have settled it
 	doubt     bool // a failed call may have settled it: ErrUnavailable, or an unnamed error of another's provider
@@ -101,7 +101,7 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	fit := 0
 	for i := range b.items {
 		switch it := &b.items[i]; {
-		case i >= len(ds) || c.run.stopping || c.run.quiet:
+		case i >= len(ds) || c.run.stopping || c.run.isQuietLocked():
 			c.giveBackLocked(it, it.d.Delay)
 		case runs[it.d.Task.ID] != nil:
 			// For as long as its lease has been over: a short time at first, because
@@ -256,10 +256,6 @@ func (c *consumer) endedLocked(it *item) bool { return !c.run.p.now().Before(it.
 // beginLocked hands an item that takeLocked has returned to a worker.
 func (c *consumer) beginLocked(it *item, ctx *taskContext, now time.Time) {
 	it.state, it.ctx, it.ran = running, ctx, true
-	if it.cancelled {
-		it.outcome = Cancelled // which tells the worker
-		ctx.cancel(driver.ErrCancelled)
-	}
 	it.place = c.run.busy.begin(now)
 	c.limiter.enter(now)
 	it.limiter.enter(now)

@@ -11,15 +11,11 @@ func (p *Pool) Quiet() { p.setQuiet(true) }
 func (p *Pool) Resume() { p.setQuiet(false) }
 
 // IsQuiet reports whether Quiet was called, and Resume was not since.
-func (p *Pool) IsQuiet() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.quiet
-}
+func (p *Pool) IsQuiet() bool { return p.quiet.Load() }
 
 func (p *Pool) setQuiet(quiet bool) {
+	p.quiet.Store(quiet)
 	p.mu.Lock()
-	p.quiet = quiet
 	r := p.run
 	p.mu.Unlock()
 	if r == nil {
@@ -27,18 +23,18 @@ func (p *Pool) setQuiet(quiet bool) {
 	}
 	r.mon.Lock()
 	defer r.mon.unlockAndLog()
-	if !r.ahead || r.quiet == quiet { // no fetchers, or nothing to do
-		return
-	}
-	r.quiet = quiet
 	for _, c := range r.consumers {
-		if quiet {
+		if r.isQuietLocked() {
 			c.giveAllBackLocked()
 		} else {
 			c.fetcher.notifyLocked(c.buffered)
 		}
 	}
 }
+
+// isQuietLocked reports whether the run is to begin nothing more. One without fetchers, a
+// Drain's, goes on.
+func (r *run) isQuietLocked() bool { return r.ahead && r.p.quiet.Load() }
 
 // Cancel ends the run of a task: the context of its handler ends with the cause
 // ErrCancelled. If the handler then returns an error, the task is taken off its queue
@@ -58,12 +54,17 @@ func (p *Pool) Cancel(id string) bool {
 		for _, b := range c.open {
 			for i := range b.items {
 				it := &b.items[i]
-				if it.state != buffered && it.state != running || it.lost || it.d.Task.ID != id {
+				if it.lost || it.state != buffered && it.state != running || it.d.Task.ID != id {
 					continue
 				}
-				it.cancelled, found = true, true
+				found = true
 				if it.state == running {
+					it.cancelled = true
 					it.ctx.cancel(driver.ErrCancelled)
+				} else {
+					c.unbufferLocked(it)
+					it.outcome = Cancelled
+					c.settleLocked(it)
 				}
 			}
 		}
@@ -71,9 +72,17 @@ func (p *Pool) Cancel(id string) bool {
 	return found
 }
 
-// isCancelled reports whether Cancel was called for an item.
+// isCancelled reports whether Cancel was called for an item that ran.
 func (r *run) isCancelled(it *item) bool {
 	r.mon.Lock()
 	defer r.mon.Unlock()
 	return it.cancelled
+}
+
+// forgone stores the failure of a task that was cancelled before it began, for those who
+// await its result.
+func (c *consumer) forgone(it *item) {
+	if rt := c.run.routing.routes[it.d.Task.Type]; rt != nil && rt.policy.Result {
+		c.run.store(c.run.base, it, &rt.policy, nil, string(Cancelled))
+	}
 }

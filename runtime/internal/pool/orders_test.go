@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,17 +162,75 @@ func TestACancelledTaskThatIsAwaitedHasFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
 		var store fakeResults
-		b.handleWithResult(func(ctx context.Context, _ *driver.Task) error {
+		b.handleWithResult(func(ctx context.Context, task *driver.Task) error {
+			if strings.HasPrefix(task.ID, "first") {
+				return SetResult(ctx, []byte("1")) // fast, so that the pool fetches ahead
+			}
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		p := b.pool(Config{Results: &store})
-		b.put("a")
+		p := b.pool(Config{Workers: 1, Results: &store})
 		b.start(p)
+		for i := range 20 {
+			b.put(fmt.Sprint("first ", i))
+		}
 		pass(time.Second)
-		assert.True(t, p.Cancel("a"))
+		b.put("runs", "waits")
+		pass(time.Second)
+		require.Equal(t, driver.Stats{Leased: 2}, b.stats("q"))
+		assert.True(t, p.Cancel("waits"))
+		assert.True(t, p.Cancel("runs"))
 		pass(time.Minute)
 		b.stop(p)
-		assert.Equal(t, map[string]string{"a": "cancelled"}, store.kept)
+		assert.Equal(t, "cancelled", store.kept["runs"])
+		assert.Equal(t, "cancelled", store.kept["waits"])
+		assert.Equal(t, driver.Stats{}, b.stats("q"))
+	})
+}
+
+func TestATaskThatIsCancelledBeforeItBeginsStaysSoThoughThePoolStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(ctx context.Context, task *driver.Task) error {
+			if !strings.HasPrefix(task.ID, "first") {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		})
+		p := b.pool(Config{Workers: 1, Grace: time.Second})
+		b.start(p)
+		for i := range 20 {
+			b.put(fmt.Sprint("first ", i))
+		}
+		pass(time.Second)
+		b.put("runs", "waits")
+		pass(time.Second)
+		require.Equal(t, driver.Stats{Leased: 2}, b.stats("q"))
+		assert.True(t, p.Cancel("waits"))
+		b.stop(p)
+		assert.Equal(t, driver.Stats{Ready: 1}, b.stats("q"), "what ran is back, and nothing else")
+		assert.Contains(t, b.q().completed(), "waits")
+	})
+}
+
+func TestQuietAndResumeOfManyLeaveThePoolAsTheLastOneSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t)
+		b.handle(func(context.Context, *driver.Task) error { return nil })
+		p := b.pool(Config{})
+		b.start(p)
+		for i := range 50 {
+			var all sync.WaitGroup
+			all.Go(p.Quiet)
+			all.Go(p.Resume)
+			all.Wait()
+			b.put(fmt.Sprint(i))
+			pass(time.Minute)
+			assert.Equal(t, !p.IsQuiet(), b.stats("q") == driver.Stats{}, "quiet: %v", p.IsQuiet())
+			p.Resume()
+			pass(time.Minute)
+			require.Equal(t, driver.Stats{}, b.stats("q"))
+		}
+		b.stop(p)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -66,9 +67,10 @@ type Pool struct {
 	seen   []*observe.Queue // the same as listeners see them
 	router *Router
 
+	quiet atomic.Bool // nothing is to be fetched; see Quiet
+
 	mu      sync.Mutex
 	routing *routing // the router as it was when the pool was made or last started
-	quiet   bool     // nothing is to be fetched; see Quiet
 	run     *run     // the running one, or the last one until it is over
 
 	// What the pool remembers of tasks from one run to the next.

@@ -36,7 +36,6 @@ type run struct {
 	suspects suspects
 	runs     int  // handlers that were run
 	stopping bool // nothing more begins
-	quiet    bool // nothing more is fetched: see Pool.Quiet
 
 	stopFetch  context.CancelFunc
 	fetching   context.Context
@@ -117,7 +116,7 @@ func (r *run) typeLimiter(taskType string) *limiter {
 
 func (r *run) fetch() {
 	r.mon.Lock()
-	r.ahead, r.quiet = true, r.p.quiet
+	r.ahead = true
 	for _, c := range r.consumers {
 		c.fetcher.asked = time.Now() // all at once, so that none seems empty
 	}
