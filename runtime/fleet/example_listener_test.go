@@ -35,8 +35,10 @@ func ExampleFleet_Listener() {
 	defer pool.Stop(ctx)
 
 	var all []*fleet.Worker
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
 	for len(all) == 0 { // it registers behind Start
-		time.Sleep(time.Millisecond)
+		<-look.C
 		if all, err = workers.List(ctx); err != nil {
 			log.Fatal(err)
 		}
