@@ -14,6 +14,9 @@ type Fault struct {
 	// Network says that connections to the broker were disturbed: an ack that the
 	// broker does not confirm may be lost.
 	Network bool
+	// Process says that a process was killed or frozen: what it had put in a second place
+	// may still be in the first.
+	Process bool
 }
 
 // Terms are what a provider promises.
@@ -21,8 +24,9 @@ type Terms struct {
 	// ConfirmsAcks: see driver.Capabilities. Where it is false, what was settled
 	// shortly before a disturbance may come back.
 	ConfirmsAcks bool
-	// Copies says that a request which is sent again because its answer was lost may put
-	// a task there twice, as where Capabilities.RefusesIDs is false.
+	// Copies says that a request which is sent again because its answer was lost, or a
+	// move that a killed process did not end, may put a task there twice, as where
+	// Capabilities.RefusesIDs is false.
 	Copies bool
 	// Resends says that it does so where the task was done before it is sent again.
 	Resends bool
@@ -181,8 +185,11 @@ func cameBack(l *life, terms Terms) (Entry, bool) {
 		return Entry{}, false
 	}
 	at := l.settled[0].At
+	during := func(from, to time.Time, some func(Fault) bool) bool {
+		return slices.ContainsFunc(terms.Faults, func(f Fault) bool { return some(f) && f.Begin.Before(to) && f.End.After(from) })
+	}
 	disturbed := func(from, to time.Time) bool {
-		return slices.ContainsFunc(terms.Faults, func(f Fault) bool { return f.Network && f.Begin.Before(to) && f.End.After(from) })
+		return during(from, to, func(f Fault) bool { return f.Network })
 	}
 	// A process that was frozen gives up on answers, too.
 	if terms.Resends && (l.at.Sub(l.planned.At) > time.Second || disturbed(l.planned.At, l.at)) {
@@ -197,7 +204,8 @@ func cameBack(l *life, terms Terms) (Entry, bool) {
 			continue
 		}
 		if b.At.After(at) {
-			return b, !terms.Copies || !disturbed(l.planned.At, b.At)
+			copied := terms.Copies && during(l.planned.At, b.At, func(f Fault) bool { return f.Network || f.Process })
+			return b, !copied
 		}
 	}
 	return Entry{}, false

@@ -35,6 +35,7 @@ type broker struct {
 type harm struct {
 	name    string
 	network bool          // it disturbs connections
+	process bool          // it ends a process without a word, or has it stand still
 	drains  bool          // what is on the queues is worked off meanwhile
 	hold    time.Duration // at most; 0: it is over when it is done
 	do      func(rng *rand.Rand) (heal func() error, err error)

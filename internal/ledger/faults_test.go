@@ -214,7 +214,7 @@ func (r *chaos) harmAll(ctx context.Context) error {
 			return err
 		}
 		h := r.draw()
-		f := Fault{Name: h.name, Begin: time.Now(), Network: h.network}
+		f := Fault{Name: h.name, Begin: time.Now(), Network: h.network, Process: h.process}
 		heal, err := h.do(r.rng)
 		if err == nil && h.hold > 0 {
 			err = r.wait(ctx, h.hold/10, h.hold)
@@ -291,10 +291,10 @@ func (r *chaos) draw() harm {
 	s := r.slots[i]
 	name := func(what string) string { return fmt.Sprintf("%s %s %d", what, s.role, i) }
 	all := []harm{
-		{name: name("kill"), do: func(*rand.Rand) (func() error, error) { s.kill(); return healed, r.start(s) }},
+		{name: name("kill"), process: true, do: func(*rand.Rand) (func() error, error) { s.kill(); return healed, r.start(s) }},
 		{name: name("stop and start"), do: func(*rand.Rand) (func() error, error) { r.stop(s); return healed, r.start(s) }},
 		// Longer than its leases last.
-		{name: name("freeze"), hold: 2 * lease, do: func(*rand.Rand) (func() error, error) {
+		{name: name("freeze"), process: true, hold: 2 * lease, do: func(*rand.Rand) (func() error, error) {
 			return func() error { return s.cmd.Process.Signal(syscall.SIGCONT) }, s.cmd.Process.Signal(syscall.SIGSTOP)
 		}},
 	}

@@ -87,9 +87,23 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// patient opens a queue on connections that outlast a frozen broker: with the heartbeat
+// of Open they would end while a slow machine is still on its way through a test.
+func patient(t testing.TB, addr string) *queue {
+	at, prefix, _ := strings.Cut(addr, "#")
+	p, err := New(within(t), func(context.Context) (*amqp.Connection, error) {
+		return amqp.DialConfig(at, amqp.Config{Heartbeat: soon})
+	}, WithPrefix(prefix))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	q, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.NoError(t, err)
+	return q.(*queue)
+}
+
 // toBeMoved has a task that is retried over a connection that hears no answer.
 func toBeMoved(t testing.TB, addr string) (*queue, []*driver.Delivery, *session) {
-	q := open(t, addr, driver.QueueConfig{})
+	q := patient(t, addr)
 	put(t, q, task("1"))
 	ds := takeN(t, q, 1)
 	ds[0].Task.RetryCount = 1

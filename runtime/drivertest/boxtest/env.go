@@ -19,7 +19,7 @@ const (
 	soon = 5 * time.Minute
 	// lease is longer than any test needs it.
 	lease = time.Minute
-	// drainWait is how long a queue that is emptied may be silent.
+	// drainWait is how long a look at a queue takes at most.
 	drainWait = 200 * time.Millisecond
 	name      = "mail"
 )
@@ -196,6 +196,15 @@ func (d *env) take(ids ...string) map[string]*runtime.Task {
 	return all
 }
 
+// isEmpty reports whether the queue counts no task that is ready or leased.
+func (d *env) isEmpty() bool {
+	d.Helper()
+	d.ok(d.ctx.Err(), "empty the queue")
+	s, err := d.q.Stats(d.ctx)
+	d.ok(err, "stats")
+	return s.Ready == 0 && s.Leased == 0
+}
+
 // drain completes what is on the queue now, adds it to those that were there before,
 // and returns how many of it had been.
 func (d *env) drain(all map[string]*runtime.Task) (again int) {
@@ -205,7 +214,10 @@ func (d *env) drain(all map[string]*runtime.Task) (again int) {
 		ds, err := d.q.Dequeue(ctx, 100, lease)
 		cancel()
 		if errors.Is(err, driver.ErrNoTasks) {
-			return again
+			if d.isEmpty() {
+				return again
+			}
+			continue // the look was over before the broker had answered
 		}
 		d.ok(err, "dequeue")
 		for _, x := range ds {
