@@ -31,10 +31,11 @@ func newWalk(e *queueState) *walk {
 	return &walk{of: e, l: newSource(dead, e.dlq, 0), renewed: time.Now(), began: e.p.clock.Now()}
 }
 
-// next receives up to ten messages. It returns none when SQS says that there are no
-// more, by the receive and by its count. If that count has more hidden messages than
-// the walk holds, next keeps looking until a walk's lease has passed: messages of a
-// receive with a lost answer are back by then, and the rest is in use elsewhere.
+// next receives up to ten messages. It returns none when a receive that waits finds none:
+// one that does not wait asks only some of SQS's servers, and a count of visible messages
+// trails behind what was just sent. If the count has more hidden messages than the walk
+// holds, next keeps looking until a walk's lease has passed: messages of a receive with a
+// lost answer are back by then, and the rest is in use elsewhere.
 func (w *walk) next(ctx context.Context) ([]*message, error) {
 	l, p, began := w.l, w.l.state.p, time.Now()
 	for wait := time.Duration(0); ; wait = time.Second {
@@ -46,9 +47,11 @@ func (w *walk) next(ctx context.Context) ([]*message, error) {
 			return nil, err
 		}
 		if len(out.Messages) == 0 {
+			if wait == 0 {
+				continue
+			}
 			n, err := p.count(ctx, l.sqsQueue)
-			none := n.visible == 0 || wait > 0 // a short poll asks only some of SQS's servers
-			if err != nil || none && n.hidden <= int64(len(w.held)) || time.Since(began) > p.walkLease {
+			if err != nil || n.hidden <= int64(len(w.held)) || time.Since(began) > p.walkLease {
 				return nil, err
 			}
 			continue

@@ -71,6 +71,22 @@ func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 	require.Greater(t, b.p.Requests()["ReceiveMessage"]-before, int64(2), "it looked once more than SQS's servers need")
 }
 
+// What has just died is in no count yet, and a receive that does not wait may have asked
+// other servers than the one that has it.
+func TestAWalkFindsWhatIsInNoCountYet(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	q := openQueue(t, b.p, driver.QueueConfig{})
+	release := b.HoldCounts()
+	defer release()
+	kill(t, b, q, "a")
+	b.SetHook(func(c sqstest.Call) sqstest.Fault { return sqstest.Fault{Empty: c.Operation == "ReceiveMessage"} })
+	moved, err := q.Redrive(within(t), nil)
+	b.SetHook(nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, moved)
+}
+
 func TestAWalkKeepsWhatItHolds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
