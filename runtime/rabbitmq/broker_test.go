@@ -102,12 +102,13 @@ func patient(t testing.TB, addr string) *queue {
 }
 
 // toBeMoved has a task that is retried over a connection that hears no answer.
-func toBeMoved(t testing.TB, addr string) (*queue, []*driver.Delivery, *session) {
+func toBeMoved(t testing.TB, addr string, one *driver.Task) (*queue, []*driver.Delivery, *session) {
 	q := patient(t, addr)
-	put(t, q, task("1"))
+	put(t, q, one)
 	ds := takeN(t, q, 1)
 	ds[0].Task.RetryCount = 1
 	s := q.p.out.current()
+	s.proven.Store(unproven) // as over a connection that was not asked to take it before
 	s.deaf(t)
 	return q, ds, s
 }
@@ -117,23 +118,26 @@ func toBeMoved(t testing.TB, addr string) (*queue, []*driver.Delivery, *session)
 func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	addr := configured(t)
-	q, ds, s := toBeMoved(t, addr)
-	for alarmOn(t, addr); q.p.out.current() != s; alarmOn(t, addr) {
-		alarmOff(t, addr) // a connection that was made anew meanwhile has heard of the alarm
-		require.NoError(t, q.Complete(within(t), ds))
-		q, ds, s = toBeMoved(t, addr)
+	for _, one := range []*driver.Task{task("1"), sized("1", 2*unproven)} {
+		q, ds, s := toBeMoved(t, addr, one)
+		for alarmOn(t, addr); q.p.out.current() != s; alarmOn(t, addr) {
+			alarmOff(t, addr) // a connection that was made anew meanwhile has heard of the alarm
+			require.NoError(t, q.Complete(within(t), ds))
+			q, ds, s = toBeMoved(t, addr, one)
+		}
+		ctx, cancel := context.WithCancel(within(t))
+		first := make(chan error, 1)
+		go func() { first <- q.Release(ctx, ds) }()
+		require.ErrorIs(t, <-first, driver.ErrQueueFull)
+		cancel()
+		require.NotNil(t, q.st.leases[ds[0].Receipt].moving)
+		require.ErrorIs(t, q.Release(within(t), ds), driver.ErrQueueFull)
+		alarmOff(t, addr)
+		require.Eventually(t, func() bool { return !q.blocked() }, soon, time.Millisecond)
+		require.NoError(t, q.Release(within(t), ds))
+		assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
+		require.NoError(t, q.p.Close())
 	}
-	ctx, cancel := context.WithCancel(within(t))
-	first := make(chan error, 1)
-	go func() { first <- q.Release(ctx, ds) }()
-	require.ErrorIs(t, <-first, driver.ErrQueueFull)
-	cancel()
-	require.NotNil(t, q.st.leases[ds[0].Receipt].moving)
-	require.ErrorIs(t, q.Release(within(t), ds), driver.ErrQueueFull)
-	alarmOff(t, addr)
-	require.Eventually(t, func() bool { return !q.blocked() }, soon, time.Millisecond)
-	require.NoError(t, q.Release(within(t), ds))
-	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, q))
 }
 
 // What hangs on its way into the connection when the alarm comes is stored when it ends,
@@ -141,7 +145,7 @@ func TestAMoveThatAnAlarmSurprisesIsMadeOnce(t *testing.T) {
 func TestAMoveThatHangsInAnAlarmIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	addr := configured(t)
-	q, ds, s := toBeMoved(t, addr)
+	q, ds, s := toBeMoved(t, addr, task("1"))
 	server := roomOf(addr).server
 	require.NoError(t, server.Freeze())
 	defer func() { require.NoError(t, server.Thaw()) }()

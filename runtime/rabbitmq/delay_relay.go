@@ -99,7 +99,7 @@ func (g *delayRelay) caught(d *amqp.Delivery, now time.Time) *letter {
 
 // relayDelayed handles tasks at the gate until the provider is closed.
 func (st *queueState) relayDelayed() {
-	ctx := st.p.link.ctx
+	ctx := st.p.ctx
 	for {
 		s, err := st.p.link.session(ctx)
 		if err != nil {

@@ -62,6 +62,30 @@ func TestADelayBeyondTheLadderGoesByHopsAndIsNeverEarly(t *testing.T) {
 	assert.Empty(t, drainIDs(t, q.(*queue)))
 }
 
+// A task that has left the gate, and whose arrival the broker confirms late, is not moved
+// again by the next process.
+func TestAMoveThatIsUnderWayWhenItsProviderIsClosedIsMadeOnce(t *testing.T) {
+	addr := data(t)
+	q := open(t, addr, driver.QueueConfig{})
+	one := task("1")
+	one.ScheduledFor = time.Now().Add(time.Second)
+	put(t, q, one)
+	relay := &q.st.delayRelay
+	atGate := func(n, held int) func() bool {
+		return func() bool {
+			relay.mu.Lock()
+			defer relay.mu.Unlock()
+			return relay.n == n && len(relay.held) == held
+		}
+	}
+	require.Eventually(t, atGate(1, 1), soon, time.Millisecond)
+	roomOf(addr).proxy.Delay(closeWait / 2)
+	require.Eventually(t, atGate(1, 0), soon, time.Millisecond, "it is on its way")
+	require.NoError(t, q.p.Close())
+	roomOf(addr).proxy.Delay(0)
+	assert.Equal(t, map[string]int{"1": 1}, drainIDs(t, open(t, addr, driver.QueueConfig{})))
+}
+
 // Who has made a hop may be gone when the next one is due: the task waits at the gate
 // for anybody who opens the queue.
 func TestADelayGoesOnWhenTheProcessThatMadeItsHopsIsGone(t *testing.T) {

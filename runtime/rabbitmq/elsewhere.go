@@ -29,7 +29,9 @@ func (q *queue) sendOn(ds []*driver.Delivery, now time.Time) {
 	if len(far) == 0 {
 		return
 	}
-	err := q.settle(q.p.link.ctx, far, func(l *lease, d *driver.Delivery) *letter {
+	ctx, cancel := outlast(q.p.ctx)
+	defer cancel()
+	err := q.settle(ctx, far, func(l *lease, d *driver.Delivery) *letter {
 		on := &letter{id: l.id, body: l.body, from: l.from, crashes: l.crashes}
 		q.st.address(on, q.st.lineOf(d.Task), d.Task.ScheduledFor, now)
 		return on

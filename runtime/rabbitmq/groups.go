@@ -54,7 +54,7 @@ func (st *queueState) runGroups() {
 		st.serveGroups()
 		select {
 		case <-st.signal:
-		case <-st.p.link.ctx.Done():
+		case <-st.p.ctx.Done():
 			return
 		}
 	}

@@ -219,8 +219,22 @@ func newSession(conn *amqp.Connection, owned bool) *session {
 	return s
 }
 
-// closeWait bounds how long the orderly end of a connection may take.
+// closeWait bounds how long the orderly end of a connection may take, and before it that
+// of what its provider moves.
 const closeWait = 2 * time.Second
+
+// outlast returns a context for a move that has begun: it ends closeWait after ctx, so
+// that the move is over when its provider is closed, and nobody makes it again.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(closeWait, func() { cancel(context.Cause(ctx)) })
+	})
+	return longer, func() {
+		stop()
+		cancel(nil)
+	}
+}
 
 // end closes the connection if it is ours, and else its channels.
 func (s *session) end() {

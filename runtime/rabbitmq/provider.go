@@ -67,7 +67,9 @@ type Provider struct {
 	sifting  chan struct{} // capacity 1: held by a scan of the ladder
 	nonce    string        // begins receipts, so that none is another process's
 	seq      atomic.Uint64
-	wg       sync.WaitGroup
+	ctx      context.Context // ends when Close begins
+	stop     context.CancelFunc
+	wg       sync.WaitGroup // what runs until then
 
 	mu     sync.Mutex
 	states map[string]*queueState
@@ -138,6 +140,7 @@ func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provid
 		opt(p)
 	}
 	p.link.setup, p.out.setup = p.join, p.prepare
+	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, l := range []*link{p.out, p.link} {
 		s, err := l.connect(ctx)
 		if err != nil {
@@ -235,8 +238,9 @@ func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queu
 }
 
 // Close implements [driver.Provider]. It ends the connection, and with it every lease:
-// leased tasks go back to their place in the queues at once, and count as crashed. A
-// second call does nothing.
+// leased tasks go back to their place in the queues at once, and count as crashed. Delayed
+// tasks that are on their way to a queue have two seconds to arrive. A second call does
+// nothing.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -248,9 +252,19 @@ func (p *Provider) Close() error {
 		q.shut()
 	}
 	p.mu.Unlock()
+	p.stop()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		p.wg.Wait()
+	}()
+	select {
+	case <-over:
+	case <-time.After(closeWait): // the broker does not answer
+	}
 	p.link.stop() // neither link redials because of the other
 	p.out.close()
 	p.link.close()
-	p.wg.Wait()
+	<-over
 	return nil
 }

@@ -228,6 +228,19 @@ func (p *publisher) send(ctx context.Context, s *session, letters []*letter) {
 	}
 }
 
+// end closes the channel once the broker has answered what is under way on it: without
+// its answer that would be published again.
+func (p *publisher) end(sent *amqp.DeferredConfirmation) {
+	if sent != nil {
+		select {
+		case <-sent.Done():
+			p.noted()
+		case <-p.ch.gone:
+		}
+	}
+	_ = p.ch.Close()
+}
+
 // write publishes one letter.
 func (p *publisher) write(ctx context.Context, s *session, l *letter) bool {
 	select {
@@ -295,11 +308,13 @@ func (p *Provider) publish(ctx context.Context, letters []*letter) {
 }
 
 // publishPatiently is publish for letters that can wait while the broker takes no
-// messages.
+// messages. When ctx ends, what is under way has until the end of outlast.
 func (p *Provider) publishPatiently(ctx context.Context, letters []*letter) {
+	moving, cancel := outlast(ctx)
+	defer cancel()
 	open := letters
 	for {
-		p.publish(ctx, open)
+		p.publish(moving, open)
 		var full []*letter
 		for _, l := range open {
 			if errors.Is(l.err, errUnanswered) || errors.Is(l.err, driver.ErrQueueFull) && !errors.Is(l.err, errRefused) {
@@ -411,7 +426,7 @@ func (s *session) deliver(ctx context.Context, letters []letter) error {
 	var pub *publisher
 	defer func() {
 		if pub != nil {
-			go pub.ch.Close()
+			go pub.end(nil)
 		}
 	}()
 	for i := range letters {
@@ -437,6 +452,11 @@ func (s *session) deliver(ctx context.Context, letters []letter) error {
 			if l.open {
 				l.open, l.err = false, refusal(why, len(l.body))
 			}
+			continue
+		}
+		if l.sent != nil {
+			go pub.end(l.sent)
+			pub = nil
 			continue
 		}
 		if !l.open && l.err == nil && int64(len(l.body)) > s.proven.Load() {

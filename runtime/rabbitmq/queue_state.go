@@ -107,7 +107,7 @@ func (st *queueState) maxIdleWait() time.Duration {
 
 // run draws tasks for the waiters, until the provider is closed.
 func (st *queueState) run() {
-	ctx := st.p.link.ctx
+	ctx := st.p.ctx
 	for {
 		n, unwanted, stale := st.demand(time.Now())
 		if stale {
@@ -419,21 +419,35 @@ func (st *queueState) giveBack(ctx context.Context) {
 	st.mu.Unlock()
 }
 
+// replaced ends the lease of a task whose new copy the broker has, or, with an error, has not.
+func (st *queueState) replaced(l *lease, err error) {
+	if err != nil {
+		l.t.reject(l)
+		return
+	}
+	_ = l.t.ack([]*lease{l})
+}
+
 func (st *queueState) putBack(ctx context.Context, back []*lease) {
 	letters := make([]*letter, len(back))
 	for i, l := range back {
 		letters[i] = &letter{to: st.lines[l.line], id: l.id, body: l.body, from: l.from, crashes: l.crashes}
 	}
-	st.p.publish(ctx, letters)
+	moving, cancel := outlast(ctx)
+	defer cancel()
+	st.p.publish(moving, letters)
 	var kept []*lease
 	for i, l := range back {
 		switch err := letters[i].err; {
 		case errors.Is(err, driver.ErrQueueFull):
 			kept = append(kept, l)
-		case err != nil:
-			l.t.reject(l)
+		case errors.Is(err, errUnanswered):
+			st.p.wg.Go(func() { // the copy may be stored when the alarm is over
+				st.p.publishPatiently(ctx, letters[i:i+1])
+				st.replaced(l, letters[i].err)
+			})
 		default:
-			_ = l.t.ack([]*lease{l})
+			st.replaced(l, err)
 		}
 	}
 	st.mu.Lock()

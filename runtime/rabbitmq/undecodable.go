@@ -304,14 +304,16 @@ func (q *queue) salvage(ctx context.Context, l *lease, cause error) {
 }
 
 func (st *queueState) bury(l *lease, moved *letter) bool {
-	ctx := st.p.link.ctx
+	ctx := st.p.ctx
 	for pause := firstBurialPause; ; pause = min(2*pause, maxBurialPause) {
 		select {
 		case st.burying <- struct{}{}:
 		case <-ctx.Done():
 			return false
 		}
-		st.p.publish(ctx, []*letter{moved})
+		moving, cancel := outlast(ctx)
+		st.p.publish(moving, []*letter{moved})
+		cancel()
 		<-st.burying
 		if moved.err == nil {
 			_ = l.t.ack([]*lease{l})
