@@ -50,7 +50,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			if within(pkg, "runtime") {
 				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server") || within(dep, "config"), "%s imports %s", pkg, dep)
 			}
-			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "runtime/sqs/sqstest"} {
+			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/collector", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
 			if pkg == module+"/runtime" {
@@ -129,9 +129,14 @@ func TestAProgramLinksTheProvidersThatItNames(t *testing.T) {
 }
 
 // telemetry are the libraries of metrics and traces, and the packages that may link them.
+// An SDK and an exporter are the choice of a program, which makes it by importing
+// config/traces.
 var telemetry = map[string][]string{
-	"github.com/prometheus/": {"runtime/metrics"},
-	"go.opentelemetry.io/":   {"runtime/metrics/otelmetrics", "runtime/tracing"},
+	"github.com/prometheus/":             {"runtime/metrics", "config/metrics", "config/all"},
+	"go.opentelemetry.io/":               {"runtime/metrics/otelmetrics", "runtime/tracing", "config/traces", "config/all", "internal/collector"},
+	"go.opentelemetry.io/otel/sdk":       {"config/traces", "config/all"},
+	"go.opentelemetry.io/otel/exporters": {"config/traces", "config/all"},
+	"google.golang.org/grpc":             {"config/traces", "config/all", "internal/collector"}, // with the types of OTLP
 }
 
 // TestAProgramLinksNoTelemetryThatItDoesNotImport keeps these libraries out of programs
@@ -193,10 +198,22 @@ func TestAWorkerOfAFleetLinksNothingElse(t *testing.T) {
 	}
 }
 
+// TestAProgramWithoutMetricsLinksNoHTTPServer holds the loader of files apart from what only
+// some of its sections need.
+func TestAProgramWithoutMetricsLinksNoHTTPServer(t *testing.T) {
+	for _, pkg := range []string{"./config", "./config/memory", "./config/sqlite"} {
+		require.NotContains(t, goList(t, "-deps", pkg), "net/http", "%s links it into every program", pkg)
+	}
+	require.Contains(t, goList(t, "-deps", "./config/metrics"), "net/http")
+}
+
 // go mod tidy reads the tests of what a program imports, and downloads what they need.
 func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
 	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
 		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./runtime/fleet/...", "./config", "./config/memory") {
+		for _, section := range []string{"config/metrics", "config/traces", "config/all", "internal/collector"} {
+			require.False(t, within(dep, section), "a hello program downloads the modules of %s", dep)
+		}
 		for _, p := range providers {
 			require.False(t, p != "memory" && (within(dep, "runtime/"+p) || within(dep, "config/"+p)), "a hello program downloads the modules of %s", dep)
 		}

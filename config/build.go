@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/observe"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
@@ -34,7 +35,8 @@ type Code struct {
 	// outermost.
 	Enqueue []runtime.EnqueueMiddleware
 	Handle  []runtime.Middleware
-	// Listeners are told what the program does: metrics, traces and the like.
+	// Listeners are told what the program does, behind those of the sections traces, metrics
+	// and fleet: for what no section makes.
 	Listeners []*observe.Listener
 	// Logger of the program. Nil: one as the section log says, else slog.Default.
 	Logger *slog.Logger
@@ -44,8 +46,9 @@ type Code struct {
 type Schedules = func(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error)
 
 // Build opens what the Config names and makes a Program of it: providers, the queues of the
-// code with the values of the Config, the manager, the pool and the scheduler. It opens only
-// providers that are used.
+// code with the values of the Config, the manager, the pool, the scheduler, and what is made of
+// the sections fleet, metrics and traces. It opens only providers that are used. The address of
+// metrics.listen is taken, and served once the program runs.
 //
 // The error lists all contradictions between code and Config, before anything is opened: a
 // queue that the code needs and the section queues lacks, a visibility shorter than the
@@ -58,6 +61,7 @@ func (c *Config) Build(ctx context.Context, code Code) (*Program, error) {
 		b.classic()
 	}
 	queues := b.queues()
+	b.c.checkTelemetry(b.report)
 	if err := b.bad.err(); err != nil {
 		return nil, err
 	}
@@ -76,6 +80,8 @@ type builder struct {
 	bad  invalid
 	p    *Program
 	pool []runtime.PoolQueue
+
+	madeLog bool // of the section log
 }
 
 // placed is a queue and the name of its provider.
@@ -95,6 +101,7 @@ func (b *builder) logger() {
 		var level slog.Level
 		_ = level.UnmarshalText([]byte(cmp.Or(l.Level, "info"))) // one of the enum
 		opts := &slog.HandlerOptions{Level: level}
+		b.madeLog = true
 		if l.Format == "json" {
 			b.log = slog.New(slog.NewJSONHandler(os.Stderr, opts))
 		} else {
@@ -171,6 +178,10 @@ func (b *builder) reconcile(cfg runtime.QueueConfig, q QueueConfig) runtime.Queu
 }
 
 func (b *builder) build(ctx context.Context, queues []placed) error {
+	listeners, err := b.telemetry(ctx)
+	if err != nil {
+		return err
+	}
 	for _, q := range queues {
 		if _, err := b.provider(ctx, q.provider); err != nil {
 			return err
@@ -181,7 +192,13 @@ func (b *builder) build(ctx context.Context, queues []placed) error {
 		return err
 	}
 	b.p.Results = results
-	cfg := runtime.ManagerConfig{Middleware: b.code.Enqueue, Listeners: b.code.Listeners}
+	if err := b.fleet(ctx); err != nil {
+		return err
+	}
+	if b.p.Fleet != nil {
+		listeners = append(listeners, b.p.Fleet.Listener())
+	}
+	cfg := runtime.ManagerConfig{Middleware: b.code.Enqueue, Listeners: slices.Concat(listeners, b.code.Listeners)}
 	if results != nil {
 		cfg.Results = results
 	}
@@ -242,6 +259,24 @@ func (b *builder) results(ctx context.Context) (driver.ResultStore, error) {
 		return nil, nil
 	}
 	return nil, b.failed("results.provider", fmt.Errorf("the provider %s (%s) keeps no results: name one that does, such as memory, sqlite or redis", name, p.Name()))
+}
+
+// fleet joins the fleet that a provider keeps, if one is named.
+func (b *builder) fleet(ctx context.Context) error {
+	name := b.c.Fleet.Provider
+	if name == "" {
+		return nil
+	}
+	p, err := b.provider(ctx, name)
+	if err != nil {
+		return err
+	}
+	keeps, ok := p.(interface{ Fleet() fleet.Store })
+	if !ok {
+		return b.failed("fleet.provider", fmt.Errorf("the provider %s (%s) keeps no fleet: name one that does, such as memory, sqlite, redis or nats", name, p.Name()))
+	}
+	b.p.Fleet = fleet.New(keeps.Fleet(), fleet.Config{Logger: b.log})
+	return nil
 }
 
 func (b *builder) workers() error {

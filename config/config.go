@@ -6,15 +6,18 @@ import (
 )
 
 // A Config is what a file and the environment say about a program: which providers it uses,
-// how its queues and its pool work, and where results and jobs are kept. [Load], [Parse] and
-// [FromEnvironment] make one, and [Config.Build] makes a program of it. It can be printed:
-// its secrets show as marks.
+// how its queues and its pool work, where results and jobs are kept, and who can watch it.
+// [Load], [Parse] and [FromEnvironment] make one, and [Config.Build] makes a program of it. It
+// can be printed: its secrets show as marks.
 type Config struct {
 	Providers map[string]ProviderConfig `config:"providers" doc:"where tasks are kept, by names of your choice"`
 	Queues    map[string]QueueConfig    `config:"queues" doc:"the queues, by their names in the code. If the section is there, each queue of the code must be in it; queues that are not in the code are left to other programs"`
 	Pool      PoolConfig                `config:"pool" doc:"the workers"`
 	Results   ResultsConfig             `config:"results" doc:"where results of tasks are kept"`
 	Scheduler SchedulerConfig           `config:"scheduler" doc:"the scheduler, which enqueues tasks by the clock"`
+	Fleet     FleetConfig               `config:"fleet" doc:"the fleet that the workers join, so that operators see them and give them orders"`
+	Metrics   MetricsConfig             `config:"metrics" import:"metrics" doc:"an HTTP server with the program's metrics and health. It has no authentication: who reaches it can read them"`
+	Traces    TracesConfig              `config:"traces" import:"traces" doc:"OpenTelemetry spans of what the program does, sent to a collector by OTLP over HTTP. What this section leaves out is as the standard variables OTEL_… say"`
 	Log       LogConfig                 `config:"log" doc:"what the program logs, to standard error; without this section it logs to slog.Default"`
 
 	positions positions
@@ -63,6 +66,29 @@ type ResultsConfig struct {
 type SchedulerConfig struct {
 	Provider string `config:"provider" default:"the only provider, if it keeps jobs" doc:"name of a provider that keeps jobs: memory, sqlite or redis"`
 	Enabled  *bool  `config:"enabled" default:"true if the code has schedules" doc:"whether the program runs the scheduler; any number of processes may"`
+}
+
+// FleetConfig says where workers register: see package fleet. The zero value: nowhere.
+type FleetConfig struct {
+	Provider string `config:"provider" default:"none: the workers join no fleet" doc:"name of a provider that keeps a fleet: memory, sqlite, redis or nats"`
+}
+
+// MetricsConfig says where a program shows its metrics and its health. The zero value:
+// nowhere. A program that sets it imports package config/metrics.
+type MetricsConfig struct {
+	Listen string `config:"listen" default:"none: there is no server" doc:"address of the server, like 127.0.0.1:9464; :9464 is that port on all addresses. It serves /metrics, /livez and /readyz"`
+}
+
+// TracesConfig says which spans a program makes, and where they go. With its zero value in
+// code it makes none. A program that sets it imports package config/traces.
+type TracesConfig struct {
+	Enabled            *bool  `config:"enabled" default:"true if the section is there" doc:"whether there are spans"`
+	Ratio              *Ratio `config:"ratio" default:"as OTEL_TRACES_SAMPLER says, or 1" doc:"share of the traces that is kept; a span below another one is kept if that one is"`
+	Endpoint           URL    `config:"endpoint" file:"true" default:"as OTEL_EXPORTER_OTLP_ENDPOINT says, or https://localhost:4318" doc:"URL of the collector, to which /v1/traces is added; a user and password in it are sent as basic authentication"`
+	Headers            Secret `config:"headers" file:"true" default:"as OTEL_EXPORTER_OTLP_HEADERS says" doc:"headers of the requests to the collector, as NAME=VALUE with commas between them; in a value, % and the comma are %25 and %2C"`
+	Service            string `config:"service" default:"as OTEL_SERVICE_NAME says" doc:"name of the program in its traces"`
+	ParentFromProducer bool   `config:"parent_from_producer" default:"false" doc:"a task and what led to it are one trace, for which the programs that enqueue it need the same setting; else each run of a task is a trace of its own, with a link"`
+	ErrorOnRetry       bool   `config:"error_on_retry" default:"false" doc:"the span of each run that failed has the status Error; else only that of a run that its task died of"`
 }
 
 // LogConfig says what a program logs.

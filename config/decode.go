@@ -274,7 +274,7 @@ func (d *decoder) scalar(f field, node ast.Node, inFile bool) (reflect.Value, er
 	if list, ok := node.(*ast.SequenceNode); ok && f.kind() == "list" {
 		return d.list(list)
 	}
-	number := f.kind() == "int" || f.kind() == "bytes"
+	number := f.kind() == "int" || f.kind() == "bytes" || f.kind() == "ratio"
 	switch n := node.(type) {
 	case *ast.StringNode:
 		text, used, err := expand(n.Value, lookup)
@@ -286,13 +286,17 @@ func (d *decoder) scalar(f field, node ast.Node, inFile bool) (reflect.Value, er
 				return none, err
 			}
 		}
-		if !used && (f.kind() == "int" || f.kind() == "bool" || f.kind() == "list") {
+		if !used && slices.Contains([]string{"int", "ratio", "bool", "list"}, f.kind()) {
 			return none, errors.New(f.wantYAML())
 		}
 		return f.parsed(text)
 	case *ast.IntegerNode:
 		if text := n.Token.Value; number || f.kind() == "duration" && text == "0" {
 			return f.parsed(text)
+		}
+	case *ast.FloatNode:
+		if f.kind() == "ratio" {
+			return f.parsed(n.Token.Value)
 		}
 	case *ast.BoolNode:
 		if f.kind() == "bool" {

@@ -11,8 +11,9 @@
 //
 //	import _ "github.com/taskgen/taskgen/config/redis"
 //
-// Package config/all imports all of them. A program links the clients of the providers
-// that it names, and no others.
+// What the sections metrics and traces of a file need is registered in the same way, by
+// config/metrics and config/traces. Package config/all imports all of them. A program links
+// the clients of the providers that it names, and no others.
 //
 // All that can be set is in tables, which are structs with tags: the sections of [Config],
 // and for each provider the type Options in its package. The tables read URLs, files and
@@ -23,6 +24,7 @@
 // providers call, known.go knows the schemes of the packages that are not imported. The way
 // of a file: decode.go walks its syntax tree, expand.go replaces variables in its values,
 // overlay.go sets what the environment overrides, check.go finds contradictions, build.go
-// reconciles it with the code, program.go runs it. classic.go stands in for a file with the
+// reconciles it with the code, telemetry.go makes what watches the program, program.go runs it.
+// classic.go stands in for a file with the
 // variables of the classic setup.
 package config

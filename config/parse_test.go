@@ -56,6 +56,18 @@ results:
 scheduler:
   provider: cache
   enabled: false
+fleet:
+  provider: cache
+metrics:
+  listen: 127.0.0.1:9464
+traces:
+  enabled: true
+  ratio: 0.01
+  endpoint: https://shop:${TEST_PASSWORD_ESCAPED:-p}@collector:4318
+  headers: Api-Key=${TEST_PASSWORD}
+  service: shop
+  parent_from_producer: true
+  error_on_retry: true
 log:
   level: warn
   format: json
@@ -89,6 +101,12 @@ func TestAFileSetsEachKey(t *testing.T) {
 	assert.Equal(t, config.PoolConfig{Name: "mailer", Workers: 20, Grace: 10 * time.Second, Types: []string{"mail", "letter"}}, c.Pool)
 	assert.Equal(t, config.ResultsConfig{Provider: "cache"}, c.Results)
 	assert.Equal(t, config.SchedulerConfig{Provider: "cache", Enabled: new(false)}, c.Scheduler)
+	assert.Equal(t, config.FleetConfig{Provider: "cache"}, c.Fleet)
+	assert.Equal(t, config.MetricsConfig{Listen: "127.0.0.1:9464"}, c.Metrics)
+	assert.Equal(t, config.TracesConfig{
+		Enabled: new(true), Ratio: new(config.Ratio(0.01)), Endpoint: config.NewURL("https://shop:p@collector:4318"), Headers: config.NewSecret("Api-Key=p@ss/word"), Service: "shop",
+		ParentFromProducer: true, ErrorOnRetry: true,
+	}, c.Traces)
 	assert.Equal(t, config.LogConfig{Level: "warn", Format: "json"}, c.Log)
 
 	file := filepath.Join(t.TempDir(), "tasks.yaml")
@@ -181,7 +199,7 @@ func TestAllErrorsOfAFileComeAtOnce(t *testing.T) {
 		"tasks.yaml:22:12: pool.workers: write a whole number\n   22 |   workers: \"5\"\n      |            ^\n",
 		"tasks.yaml:23:10: pool.types: write a list, like [a, b]\n",
 		"tasks.yaml:24:6: log must be a mapping of keys to values",
-		"tasks.yaml:25:1: there is no key \"colour\" (there are providers, queues, pool, results, scheduler, log)\n   25 | colour: …\n      | ^",
+		"tasks.yaml:25:1: there is no key \"colour\" (there are providers, queues, pool, results, scheduler, fleet, metrics, traces, log)\n   25 | colour: …\n      | ^",
 	} {
 		assert.Contains(t, err.Error()+"\n", want)
 	}

@@ -7,14 +7,20 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
+// closeTime bounds how long it takes to close what the sections metrics and traces led to,
+// each: a collector that is away delays no stop for longer.
+const closeTime = 3 * time.Second
+
 // A Program is what [Config.Build] has made. Call Run to work, or Close if the program only
-// enqueues. Its fields are not to be changed.
+// enqueues and shows no metrics. Its fields are not to be changed.
 type Program struct {
 	Manager *runtime.Manager
 	// Pool runs the tasks; nil if the code has no handlers. Run starts and stops it.
@@ -24,6 +30,12 @@ type Program struct {
 	Scheduler *schedule.Service
 	// Results keeps the results; nil if no provider does.
 	Results driver.ResultStore
+	// Fleet is what the pool joins, and gives orders to its workers; nil without the section
+	// fleet.
+	Fleet *fleet.Fleet
+	// Metrics and Traces are what was made of these sections, or nil. The functions Of of
+	// packages config/metrics and config/traces return what Go code needs of them.
+	Metrics, Traces *Telemetry
 	// Providers are those that are open, by their names in the Config.
 	Providers map[string]runtime.Provider
 	// Logger of the program; nil is slog.Default.
@@ -32,51 +44,49 @@ type Program struct {
 	fires  bool
 	opened []runtime.Provider // in the order of opening
 
-	closing sync.Once
-	closed  error
+	closingWork, closing   sync.Once
+	closedWork, closedOnce error
 }
 
-// Run works until ctx ends, or until the pool or the scheduler fails. It then stops
-// everything in order: the scheduler enqueues no more, the pool finishes what runs within
-// its grace and gives the rest back, and manager and providers are closed. It returns nil
-// if all of that went well. A program runs once.
+// Run works until ctx ends, or until the pool, the scheduler or the server of the metrics
+// fails. It then stops everything in order: the scheduler enqueues no more, the pool finishes
+// what runs within its grace and gives the rest back, manager and providers are closed, the
+// last spans are sent, and the server of metrics and health is shut down. It returns nil if
+// all of that went well; that a collector is away is logged, and no error. A program runs once.
 func (p *Program) Run(ctx context.Context) error {
 	working, failed := context.WithCancelCause(ctx)
 	defer failed(nil)
-	firing, stopFiring := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopFiring()
-	handling, stopHandling := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopHandling()
-
-	var fired, handled error
-	var scheduler, pool sync.WaitGroup
+	var firing, handling, serving *running
+	if p.Metrics != nil && p.Metrics.Run != nil {
+		serving = start(ctx, failed, p.Metrics.Run)
+	}
 	if p.fires {
-		scheduler.Go(func() {
-			if fired = p.Scheduler.Run(firing); fired != nil {
-				failed(fired)
-			}
-		})
+		firing = start(ctx, failed, p.Scheduler.Run)
 	}
 	if p.Pool != nil {
-		pool.Go(func() {
-			if handled = p.Pool.Run(handling); handled != nil {
-				failed(handled)
-			}
-		})
+		handling = start(ctx, failed, p.Pool.Run)
 	}
 	<-working.Done()
-	stopFiring()
-	scheduler.Wait()
-	stopHandling()
-	pool.Wait()
-	return errors.Join(fired, handled, p.Close())
+	fired := firing.stop()
+	handled := handling.stop()
+	_ = p.closeWork() // Close returns its error
+	served := serving.stop()
+	return errors.Join(fired, handled, served, p.Close())
 }
 
-// Close closes manager and providers, the last one opened first. A second call does nothing
-// and returns the same error. A program that runs is stopped by the end of Run's context,
-// and not by Close.
+// Close closes manager and providers, the last one opened first, and what the sections traces
+// and metrics led to. A second call does nothing and returns the same error. A program that
+// runs is stopped by the end of Run's context, and not by Close.
 func (p *Program) Close() error {
 	p.closing.Do(func() {
+		p.closedOnce = errors.Join(p.closeWork(), p.Metrics.close("metrics"))
+	})
+	return p.closedOnce
+}
+
+// closeWork closes all but the server of the metrics.
+func (p *Program) closeWork() error {
+	p.closingWork.Do(func() {
 		var err error
 		if p.Manager != nil {
 			err = p.Manager.Close()
@@ -86,7 +96,7 @@ func (p *Program) Close() error {
 				err = errors.Join(err, fmt.Errorf("close %s: %w", one.Name(), bad))
 			}
 		}
-		p.closed = err
+		p.closedWork = errors.Join(err, p.Traces.close("traces"))
 	})
-	return p.closed
+	return p.closedWork
 }

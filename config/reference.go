@@ -32,7 +32,11 @@ func describeSection(b *strings.Builder, section field) {
 	if section.kind() == "map" {
 		name, variable = ".NAME", "NAME_"
 	}
-	fmt.Fprintf(b, "### %s\n\n%s%s.\n\n| key | type | default | meaning | variable |\n|---|---|---|---|---|\n", section.name+name, strings.ToUpper(section.doc[:1]), section.doc[1:])
+	fmt.Fprintf(b, "### %s\n\n%s%s.\n\n", section.name+name, strings.ToUpper(section.doc[:1]), section.doc[1:])
+	if section.pkg != "" {
+		fmt.Fprintf(b, "    %s\n\n", importOf(section.pkg))
+	}
+	b.WriteString("| key | type | default | meaning | variable |\n|---|---|---|---|---|\n")
 	for _, f := range section.under {
 		end := envName(f.name)
 		if f.kind() == "options" {

@@ -64,6 +64,8 @@ func (f field) schema() schema {
 		return or(schema{"type": "boolean"})
 	case "int":
 		return or(schema{"type": "integer", "minimum": 0})
+	case "ratio":
+		return or(schema{"type": "number", "minimum": 0, "maximum": 1})
 	case "bytes":
 		return schema{"type": []string{"integer", "string"}}
 	case "duration":

@@ -54,7 +54,7 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A URL is the URL of a provider. It is a [Secret] in part: what prints it shows marks in
+// A URL is the URL of a provider or a collector. It is a [Secret] in part: what prints it shows marks in
 // place of the password, of a user without a password (which may be a token) and of
 // parameters that may be secret. A URL that cannot be parsed shows as a mark.
 type URL struct{ Secret }

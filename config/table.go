@@ -18,6 +18,7 @@ type field struct {
 	index int          // in the struct
 	under []field      // of a section, or of a map's values
 	file  bool         // a key of the same name and _file reads the value from a file
+	pkg   string       // of a section: the package below config that makes something of it
 }
 
 // The types of the fields of a table.
@@ -26,6 +27,7 @@ var (
 	bytesType    = reflect.TypeFor[Bytes]()
 	listType     = reflect.TypeFor[[]string]()
 	rateType     = reflect.TypeFor[Rate]()
+	ratioType    = reflect.TypeFor[Ratio]()
 	urlType      = reflect.TypeFor[URL]()
 	secretType   = reflect.TypeFor[Secret]()
 	anyType      = reflect.TypeFor[any]()
@@ -43,7 +45,7 @@ func tableOf(t reflect.Type) []field {
 		if t == reflect.TypeFor[Config]() && !sf.IsExported() {
 			continue
 		}
-		f := field{name: sf.Tag.Get("config"), doc: sf.Tag.Get("doc"), zero: sf.Tag.Get("default"), typ: sf.Type, index: i, file: sf.Tag.Get("file") != ""}
+		f := field{name: sf.Tag.Get("config"), doc: sf.Tag.Get("doc"), zero: sf.Tag.Get("default"), typ: sf.Type, index: i, file: sf.Tag.Get("file") != "", pkg: sf.Tag.Get("import")}
 		if values := sf.Tag.Get("enum"); values != "" {
 			f.enum = strings.Split(values, ",")
 		}
@@ -74,6 +76,8 @@ func (f field) kind() string {
 		return "map"
 	case f.typ == rateType:
 		return "rate"
+	case f.typ == ratioType:
+		return "ratio"
 	case f.typ == urlType:
 		return "url"
 	case f.typ == secretType:

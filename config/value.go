@@ -50,6 +50,9 @@ func ParseBytes(s string) (Bytes, error) {
 	return Bytes(x * float64(size)), nil
 }
 
+// A Ratio is a share, from 0 to 1.
+type Ratio float64
+
 // errValue is the error of a text that is no value of its field; want says what is.
 var errValue = errors.New("not a value of this field")
 
@@ -86,6 +89,12 @@ func (f field) parse(text string) (reflect.Value, error) {
 			return v, errValue
 		}
 		v.SetInt(int64(n))
+	case "ratio":
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(x >= 0 && x <= 1) { // also if it is no number
+			return v, errValue
+		}
+		v.SetFloat(x)
 	case "rate", "url", "secret":
 		if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 			return v, errValue
@@ -125,6 +134,8 @@ func (f field) want() string {
 		return "write values separated by commas"
 	case "rate":
 		return "write a rate, like 100/s or 20/5m"
+	case "ratio":
+		return "write a number from 0 to 1, like 0.01"
 	case "map":
 		return "write " + strings.Join(names([]field{f}), ", ")
 	}
