@@ -5,8 +5,10 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -35,6 +37,7 @@ type Server struct {
 	Addr net.Addr
 
 	listener net.Listener
+	log      *slog.Logger
 }
 
 // Of returns the server of a program, or nil if the program has none.
@@ -55,7 +58,7 @@ func build(ctx context.Context, c config.MetricsConfig, traces *config.Telemetry
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Mux: http.NewServeMux(), Metrics: metrics.New(cfg), Addr: l.Addr(), listener: l}
+	s := &Server{Mux: http.NewServeMux(), Metrics: metrics.New(cfg), Addr: l.Addr(), listener: l, log: cmp.Or(deps.Logger, slog.Default())}
 	s.Mux.Handle("/metrics", s.Metrics.Handler())
 	s.Mux.Handle("/livez", s.Metrics.HealthHandler())
 	s.Mux.Handle("/readyz", s.Metrics.HealthHandler())
@@ -65,6 +68,7 @@ func build(ctx context.Context, c config.MetricsConfig, traces *config.Telemetry
 // run serves until ctx ends, and then answers what it has begun to.
 func (s *Server) run(ctx context.Context) error {
 	server := &http.Server{Handler: s.Mux, ReadHeaderTimeout: headerTime}
+	s.log.InfoContext(ctx, "metrics and health are served", "address", s.Addr.String())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.listener) }()
 	select {

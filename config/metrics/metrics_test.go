@@ -158,3 +158,18 @@ func TestAServerThatFailsStopsItsProgram(t *testing.T) {
 	err = p.Run(within(t))
 	require.True(t, errors.Is(err, net.ErrClosed), "%v", err)
 }
+
+func TestTheLogSaysWhereTheServerIs(t *testing.T) {
+	c, err := config.Parse("tasks.yaml", []byte("providers: {main: {url: 'memory:'}}\nmetrics: {listen: '127.0.0.1:0'}\n"))
+	require.NoError(t, err)
+	var log strings.Builder
+	p, err := c.Build(within(t), config.Code{Queues: []runtime.QueueConfig{{Name: "mail"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	get(t, p, "/livez")
+	stop()
+	require.NoError(t, <-done)
+	assert.Contains(t, log.String(), `msg="metrics and health are served" address=`+metricsconfig.Of(p).Addr.String())
+}
