@@ -1,5 +1,5 @@
-// Package producers shows how programs in other languages enqueue tasks.
-package producers
+// Package otherlanguages shows how programs in other languages enqueue tasks.
+package otherlanguages
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/sqs"
 
-	"github.com/taskgen/taskgen/examples/producers/tasks"
+	"github.com/taskgen/taskgen/examples/otherlanguages/tasks"
 )
 
 // patience bounds the wait for what is to come.

@@ -1,4 +1,4 @@
-package producers
+package otherlanguages
 
 import (
 	"context"
