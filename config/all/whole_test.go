@@ -34,6 +34,7 @@ func ask(t *testing.T, p *config.Program, path string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(within(t), http.MethodGet, "http://"+metricsconfig.Of(p).Addr.String()+path, http.NoBody)
 	require.NoError(t, err)
+	r.Header.Set("Accept", "application/openmetrics-text")
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
 	require.NoError(t, err)
 	defer answer.Body.Close()
@@ -78,10 +79,11 @@ func TestAProgramOfAFileIsSeenFromOutside(t *testing.T) {
 			status, text = ask(t, p, "/readyz")
 			assert.Equal(t, http.StatusOK, status, text)
 			completed := `taskgen_tasks_completed_total{provider="` + provider + `",queue="mail",status="completed",type="mail"} 1`
-			require.Eventually(t, func() bool { // the queue is told behind the handler's back
+			require.Eventually(t, func() bool { // the queue is told a little later
 				_, text = ask(t, p, "/metrics")
 				return strings.Contains(text, completed)
 			}, time.Minute, 5*time.Millisecond)
+			assert.Regexp(t, `taskgen_task_processing_duration_seconds_bucket.* # \{.*trace_id="`, text, "a measurement leads to its trace")
 			workers, err := p.Fleet.List(within(t))
 			require.NoError(t, err)
 			require.Len(t, workers, 1)

@@ -12,9 +12,9 @@ import (
 // hidden is what the log has in place of a secret.
 const hidden = "••••"
 
-// A calmExporter logs that spans cannot be sent: once, until they can be again. Without it the
+// A loggingExporter logs that spans cannot be sent: once, until they can be again. Without it the
 // SDK would write each failure to standard error.
-type calmExporter struct {
+type loggingExporter struct {
 	sdk.SpanExporter
 	log     *slog.Logger // nil: slog.Default, as it is at the time
 	secrets *strings.Replacer
@@ -23,23 +23,23 @@ type calmExporter struct {
 	away bool
 }
 
-func newCalmExporter(next sdk.SpanExporter, headers map[string]string, log *slog.Logger) *calmExporter {
+func newLoggingExporter(next sdk.SpanExporter, headers map[string]string, log *slog.Logger) *loggingExporter {
 	var secrets []string
 	for _, value := range headers {
 		if value != "" { // a collector may repeat it in its answer
 			secrets = append(secrets, value, hidden)
 		}
 	}
-	return &calmExporter{SpanExporter: next, log: log, secrets: strings.NewReplacer(secrets...)}
+	return &loggingExporter{SpanExporter: next, log: log, secrets: strings.NewReplacer(secrets...)}
 }
 
-func (e *calmExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	e.report(ctx, e.SpanExporter.ExportSpans(ctx, spans))
 	return nil
 }
 
 // report logs a change.
-func (e *calmExporter) report(ctx context.Context, err error) {
+func (e *loggingExporter) report(ctx context.Context, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	log := e.log

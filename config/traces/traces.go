@@ -98,8 +98,8 @@ func newProvider(ctx context.Context, c config.TracesConfig, deps config.Deps) (
 	if err != nil {
 		return nil, nil, err
 	}
-	calm := newCalmExporter(exporter, headers, deps.Logger)
-	all := []sdk.TracerProviderOption{sdk.WithBatcher(calm)}
+	logging := newLoggingExporter(exporter, headers, deps.Logger)
+	all := []sdk.TracerProviderOption{sdk.WithBatcher(logging)}
 	if c.Ratio != nil {
 		all = append(all, sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(float64(*c.Ratio)))))
 	}
@@ -112,7 +112,10 @@ func newProvider(ctx context.Context, c config.TracesConfig, deps config.Deps) (
 	}
 	provider := sdk.NewTracerProvider(all...)
 	return provider, func(ctx context.Context) error {
-		calm.report(ctx, provider.Shutdown(ctx))
+		if err := provider.Shutdown(ctx); err != nil { // nil says nothing of the last export
+			logging.report(ctx, err)
+			_ = exporter.Shutdown(ctx) // cuts off what is still being sent
+		}
 		return nil
 	}, nil
 }

@@ -215,4 +215,28 @@ func TestACollectorThatIsGoneIsNoFailureOfTheProgram(t *testing.T) {
 	runOne(t, p)
 	require.NoError(t, p.Close())
 	assert.Contains(t, out.String(), "spans cannot be sent to the collector")
+	assert.NotContains(t, out.String(), "again")
+}
+
+func TestACollectorThatDoesNotAnswerIsNotWaitedFor(t *testing.T) {
+	c := startCollector(t)
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	c.Refuse(func() (int, string) {
+		asked <- struct{}{}
+		<-answer
+		return http.StatusServiceUnavailable, ""
+	})
+	var out logBuffer
+	p, err := build(t, "endpoint: '"+c.URL+"'", slog.New(slog.NewTextHandler(&out, nil)))
+	require.NoError(t, err)
+	runOne(t, p)
+	ctx, cancel := context.WithCancel(t.Context())
+	closed := make(chan error, 1)
+	go func() { closed <- p.Traces.Close(ctx) }()
+	<-asked
+	cancel() // a program does so after 3 s
+	require.NoError(t, <-closed)
+	assert.Contains(t, out.String(), "spans cannot be sent to the collector")
+	close(answer)
+	require.NoError(t, p.Close())
 }
