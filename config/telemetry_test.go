@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,15 +143,16 @@ func TestAFailureOfWhatWatchesAProgramStopsIt(t *testing.T) {
 func TestWorkersJoinTheFleet(t *testing.T) {
 	p := build(t, parse(t, "providers: {main: {url: 'memory:'}}\nfleet: {provider: main}\npool: {name: mailer}\n"), mailCode(sent))
 	stop := run(t, p)
-	answer, err := runtime.Enqueue(within(t), p.Manager, &mailSpec, &mail{To: "ada"})
-	require.NoError(t, err)
-	_, err = p.Results.Await(within(t), answer.ID)
-	require.NoError(t, err)
+	require.EventuallyWithT(t, func(t *assert.CollectT) { // a worker joins beside its first tasks
+		workers, err := p.Fleet.List(context.Background())
+		require.NoError(t, err)
+		require.Len(t, workers, 1)
+		assert.Equal(t, "mailer", workers[0].Name)
+	}, time.Minute, 5*time.Millisecond)
+	require.NoError(t, stop())
 	workers, err := p.Fleet.List(within(t))
 	require.NoError(t, err)
-	require.Len(t, workers, 1)
-	assert.Equal(t, "mailer", workers[0].Name)
-	require.NoError(t, stop())
+	assert.Empty(t, workers)
 
 	assert.Nil(t, build(t, parse(t, "providers: {main: {url: 'memory:'}}"), mailCode(sent)).Fleet, "heartbeats cost, so nobody joins unasked")
 	for text, want := range map[string]string{

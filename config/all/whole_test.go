@@ -84,11 +84,13 @@ func TestAProgramOfAFileIsSeenFromOutside(t *testing.T) {
 				return strings.Contains(text, completed)
 			}, time.Minute, 5*time.Millisecond)
 			assert.Regexp(t, `taskgen_task_processing_duration_seconds_bucket.* # \{.*trace_id="`, text, "a measurement leads to its trace")
-			workers, err := p.Fleet.List(within(t))
-			require.NoError(t, err)
-			require.Len(t, workers, 1)
-			assert.Equal(t, "mailer", workers[0].Name)
-			assert.Equal(t, provider, workers[0].Queues[0].Provider)
+			require.EventuallyWithT(t, func(t *assert.CollectT) { // a worker joins beside its first tasks
+				workers, err := p.Fleet.List(context.Background())
+				require.NoError(t, err)
+				require.Len(t, workers, 1)
+				assert.Equal(t, "mailer", workers[0].Name)
+				assert.Equal(t, provider, workers[0].Queues[0].Provider)
+			}, time.Minute, 5*time.Millisecond)
 
 			stop()
 			require.NoError(t, <-done)

@@ -20,9 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(cleanUp)) }
 
 func cleanUp(code int) {
-	if dir, _ := built(); dir != "" {
-		_ = os.RemoveAll(dir)
-	}
+	_ = os.RemoveAll(buildDir)
 	os.Exit(code)
 }
 

@@ -84,12 +84,16 @@ func (c *containerfile) copies(args []string) {
 	}
 }
 
+// buildDir is the folder of what was built; "" before that.
+var buildDir string
+
 // built are the programs as their Containerfiles build them: of nothing but what these copy,
 // by their commands.
 var built = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "taskgen-shop-"); err != nil {
 		return "", err
 	}
+	buildDir = dir
 	for _, program := range programs {
 		c, err := readContainerfile(program)
 		if err != nil {

@@ -158,11 +158,13 @@ func (s *shop) check(t *testing.T, consumer *child) {
 	metrics := get(t, address, "/metrics")
 	assert.Contains(t, metrics, fmt.Sprintf("taskgen_worker_slots %d\n", workers))
 	assert.Contains(t, metrics, fmt.Sprintf("taskgen_worker_slots_busy{provider=\"redis\",queue=\"mails\"} %d\n", workers))
-	all, err := fleet.New(s.provider.Fleet(), fleet.Config{}).List(within(t))
-	require.NoError(t, err)
-	require.Len(t, all, 1)
-	assert.Equal(t, consumer.Process.Pid, all[0].PID)
-	assert.Equal(t, workers, all[0].Slots)
+	require.EventuallyWithT(t, func(t *assert.CollectT) { // a worker joins beside its first tasks
+		all, err := fleet.New(s.provider.Fleet(), fleet.Config{}).List(context.Background())
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		assert.Equal(t, consumer.Process.Pid, all[0].PID)
+		assert.Equal(t, workers, all[0].Slots)
+	}, patience, 10*time.Millisecond)
 }
 
 // stopWhileOrdersCome returns what confirms the orders that the producer has answered.
