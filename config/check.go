@@ -89,10 +89,38 @@ func (d *decoder) provider(name string) {
 		}
 		f.set(o, v)
 	}
+	if d.refuseUsers(r.fields, o, path+".options") {
+		return
+	}
 	if !o.IsZero() {
 		p.Options = o.Interface()
 		c.Providers[name] = p
 	}
+}
+
+// refuseUsers reports each URL with a user among options that are plain texts. They have no
+// use for one, and are printed with the Config. It returns whether there is any.
+func (d *decoder) refuseUsers(fields []field, in reflect.Value, path string) (found bool) {
+	for _, f := range fields {
+		v, path := in.Field(f.index), path+"."+f.name
+		switch {
+		case f.kind() == "map":
+			for _, key := range v.MapKeys() {
+				found = d.refuseUsers(f.under, v.MapIndex(key), path+"."+key.String()) || found
+			}
+		case f.kind() == "string" && hasUser(v.String()), f.kind() == "list" && slices.ContainsFunc(v.Interface().([]string), hasUser):
+			found = true
+			d.report(d.c.positions.of(path), "%s: a URL here has no user and no password: take them out", path)
+		}
+	}
+	return found
+}
+
+// hasUser reports whether a text looks like a URL with a user, perhaps with a password in
+// which a character is not escaped.
+func hasUser(text string) bool {
+	_, rest, ok := strings.Cut(text, "://")
+	return ok && strings.Contains(rest, "@")
 }
 
 // reported reports whether there is a problem below a path already.

@@ -114,6 +114,9 @@ func (d *decoder) classicSetup() {
 	if _, _, err := cl.server(); err != nil {
 		d.report(first, "%s", err)
 	}
+	if _, err := parseQueueURL(cl.dlqURL); err != nil && cl.dlqURL != "" {
+		d.report(position{variable: "SQS_DLQ_URL"}, "%s", err)
+	}
 	d.c.classic = cl
 	d.c.Pool.Workers = cl.workers
 	d.c.positions["queues"] = first
@@ -122,9 +125,9 @@ func (d *decoder) classicSetup() {
 // server is where the queue is: a region of AWS, or an endpoint elsewhere. If variables of
 // the SDK name an endpoint, it is theirs.
 func (cl *classic) server() (region, endpoint string, err error) {
-	u, err := url.Parse(cl.queueURL)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return "", "", fmt.Errorf("this is not the URL of an SQS queue: it looks like https://sqs.eu-central-1.amazonaws.com/123456789012/mail")
+	u, err := parseQueueURL(cl.queueURL)
+	if err != nil {
+		return "", "", err
 	}
 	host := u.Hostname()
 	if i := strings.Index(host, ".amazonaws.com"); i > 0 {
@@ -134,6 +137,16 @@ func (cl *classic) server() (region, endpoint string, err error) {
 		return "", "", nil
 	}
 	return "", u.Scheme + "://" + u.Host, nil
+}
+
+// parseQueueURL reads the URL of an SQS queue. One with a user is none: the Config would be
+// printed with it.
+func parseQueueURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("this is not the URL of an SQS queue: it looks like https://sqs.eu-central-1.amazonaws.com/123456789012/mail")
+	}
+	return u, nil
 }
 
 // classic turns the variables into a provider and a queue: that of the code.

@@ -107,3 +107,17 @@ func TestErrorsOfAFileShowNoSecret(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "CANARY", text)
 	}
 }
+
+// Options are printed with the Config, and those of a provider have a URL of another kind.
+func TestAURLWithAUserIsNoOption(t *testing.T) {
+	for text, want := range map[string]string{
+		"providers:\n  a:\n    url: test://h\n    options:\n      queues:\n        q:\n          url: http://u:CANARY@h":    "tasks.yaml:7:11: providers.a.options.queues.q.url: a URL here has no user and no password: take them out",
+		"providers:\n  a:\n    url: test://h\n    options:\n      queues:\n        q:\n          url: http://u:12/CANARY@h": "tasks.yaml:7:11: providers.a.options.queues.q.url: a URL here has no user and no password: take them out",
+	} {
+		_, err := config.Parse("tasks.yaml", []byte(text))
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "CANARY")
+	}
+	_, err := config.Parse("tasks.yaml", []byte("providers: {a: {url: 'test://h', options: {queues: {q: {url: 'http://h/a'}}}}}"))
+	require.NoError(t, err)
+}

@@ -107,6 +107,7 @@ func TestWhatTheClassicVariablesCannotSayIsAnError(t *testing.T) {
 		want string
 	}{
 		{map[string]string{"SQS_QUEUE_URL": "mail"}, "environment: SQS_QUEUE_URL: this is not the URL of an SQS queue"},
+		{map[string]string{"SQS_QUEUE_URL": here, "SQS_DLQ_URL": "http://app:password@localhost/1/dead"}, "environment: SQS_DLQ_URL: this is not the URL of an SQS queue"},
 		{map[string]string{"SQS_QUEUE_URL": here, "SQS_VISIBILITY_TIMEOUT": "soon"}, "environment: SQS_VISIBILITY_TIMEOUT: write a number of seconds, like 30, or a duration, like 30s"},
 		{map[string]string{"SQS_QUEUE_URL": here, "QUEUE_WORKER_COUNT": "0"}, "environment: QUEUE_WORKER_COUNT: write a whole number of at least 1"},
 		{map[string]string{"SQS_QUEUE_URL": here, "QUEUE_BATCH_SIZE": "x"}, "environment: QUEUE_BATCH_SIZE: write a whole number of at least 1"},
