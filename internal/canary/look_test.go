@@ -30,7 +30,20 @@ const (
 	resultRest place = "a result as its store has it"
 	deadAtRest place = "the payload of a dead task, as it lies"
 	rest       place = "all that lies on the disk or the server"
+
+	payloadView place = "payloads as tools without the code show and check them"
 )
+
+// places are all of them: those of the outlets, too.
+func places() []place {
+	all := []place{
+		logs, errorText, deadMeta, letters, export, edits, webhook, jobPrints, jobError, progress, jobAtRest, resultRest, deadAtRest, rest, payloadView,
+	}
+	for _, o := range outlets {
+		all = append(all, o.place)
+	}
+	return all
+}
 
 // mayShow has the places where a secret may lie in clear, by whether there is a key
 // ring: payloads, results and jobs, as they are stored. It may be in no other place.
@@ -101,9 +114,7 @@ func (l *lookout) judge(t *testing.T, encrypted bool, atRest bool) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, at := range []place{
-		logs, errorText, deadMeta, letters, export, edits, webhook, jobPrints, jobError, progress, jobAtRest, resultRest, deadAtRest, rest,
-	} {
+	for _, at := range places() {
 		if at == rest && !atRest {
 			continue
 		}

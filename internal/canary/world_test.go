@@ -23,6 +23,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/nats"
 	"github.com/taskgen/taskgen/runtime/rabbitmq"
@@ -41,6 +42,7 @@ type world struct {
 	jobs     schedule.Store
 	results  driver.ResultStore
 	letters  dlq.TaskStore
+	workers  fleet.Store
 	// lies returns all that lies on the disk or the server; nil: nothing does.
 	lies func() string
 }
@@ -49,14 +51,14 @@ var worlds = map[string]func(t *testing.T) world{
 	"memory": func(t *testing.T) world {
 		p := memory.New()
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		return world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), nil}
+		return world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), nil}
 	},
 	"sqlite": func(t *testing.T) world {
 		dir := t.TempDir()
 		p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		return world{p, p.Jobs(), p.Results(), p.Letters(), func() string { return files(t, dir) }}
+		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), func() string { return files(t, dir) }}
 	},
 	"redis": func(t *testing.T) world {
 		server, err := testserver.Redis()
@@ -69,7 +71,7 @@ var worlds = map[string]func(t *testing.T) world{
 		require.NoError(t, err)
 		admin := goredis.NewClient(opts)
 		t.Cleanup(func() { require.NoError(t, errors.Join(p.Close(), admin.Close())) })
-		return world{p, p.Jobs(), p.Results(), p.Letters(), func() string { return keys(t, admin, prefix) }}
+		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), func() string { return keys(t, admin, prefix) }}
 	},
 }
 
