@@ -124,6 +124,7 @@ bench: ## the benchmarks beside peers, about half an hour; writes bench/results/
 	$(GO) -C bench run ./sqlite
 	$(GO) -C bench run ./generator
 	$(GO) -C bench run ./redis
+	$(GO) -C bench run ./redis/observed
 	$(GO) -C bench run ./nats
 	$(GO) -C bench run ./rabbitmq
 	$(GO) -C bench run ./sqs -links 0s # what counts is requests, and a longer way takes no more of them

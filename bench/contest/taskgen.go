@@ -9,22 +9,33 @@ import (
 
 	"github.com/taskgen/taskgen/bench/contest/tasks"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // Taskgen is the contender that goes the whole way: structs through generated
 // code and a manager to a provider, and from there through a pool to handlers.
 func Taskgen(settings string, open func(ctx context.Context, url string) (runtime.Provider, error)) Contender {
+	none := func() ([]*observe.Listener, func(context.Context) error) {
+		return nil, func(context.Context) error { return nil }
+	}
+	return Observed("taskgen", fmt.Sprintf("generated code, a manager with its defaults, a pool of %d workers; %s", Workers, settings), none, open)
+}
+
+// Observed is Taskgen with listeners of its manager. listen makes those of one queue, and
+// what ends them when the queue is closed.
+func Observed(name, settings string, listen func() (listeners []*observe.Listener, end func(context.Context) error), open func(ctx context.Context, url string) (runtime.Provider, error)) Contender {
 	return Contender{
-		Name:     "taskgen",
-		Settings: fmt.Sprintf("generated code, a manager with its defaults, a pool of %d workers; %s", Workers, settings),
+		Name:     name,
+		Settings: settings,
 		Open: func(ctx context.Context, url string) (Queue, error) {
 			p, err := open(ctx, url)
 			if err != nil {
 				return nil, err
 			}
-			q := &generated{provider: p, manager: runtime.NewManager(runtime.ManagerConfig{})}
+			listeners, end := listen()
+			q := &generated{provider: p, manager: runtime.NewManager(runtime.ManagerConfig{Listeners: listeners}), end: end}
 			if err := q.manager.Open(ctx, p, tasks.Queues()...); err != nil {
-				return nil, errors.Join(err, p.Close())
+				return nil, errors.Join(err, p.Close(), end(ctx))
 			}
 			return q, nil
 		},
@@ -34,6 +45,7 @@ func Taskgen(settings string, open func(ctx context.Context, url string) (runtim
 type generated struct {
 	provider runtime.Provider
 	manager  *runtime.Manager
+	end      func(context.Context) error // of the listeners
 }
 
 func (q *generated) Enqueue(ctx context.Context) error {
@@ -78,6 +90,6 @@ func (q *generated) Left(ctx context.Context) (int64, error) {
 	return stats.Ready + stats.Scheduled + stats.Leased + stats.Dead, err
 }
 
-func (q *generated) Close(context.Context) error {
-	return errors.Join(q.manager.Close(), q.provider.Close())
+func (q *generated) Close(ctx context.Context) error {
+	return errors.Join(q.manager.Close(), q.provider.Close(), q.end(ctx))
 }

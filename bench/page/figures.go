@@ -21,6 +21,8 @@ func figures(results, name, part string) (string, error) {
 		return sqlite(results, part)
 	case "generator":
 		return generator(results)
+	case "observed":
+		return observed(results, part)
 	default:
 		return broker(results, name, part)
 	}

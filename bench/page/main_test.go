@@ -88,6 +88,32 @@ func TestTheRatiosOfAllBrokersComeFirst(t *testing.T) {
 	require.NotContains(t, got, "| taskgen,")
 }
 
+func TestWhatIsObservedIsAPartOfWhatIsNot(t *testing.T) {
+	dir := t.TempDir()
+	drain := func(median, slower, cpu float64) map[contest.Stage]*contest.Rate {
+		return map[contest.Stage]*contest.Rate{contest.Drain: {
+			Summary: report.Summary{Min: median, Median: median, Max: median}, Times: report.Summary{Min: 1, Median: slower, Max: 2},
+			PerTask: map[string]report.Summary{contest.ClientMicros: {Min: cpu - 1, Median: cpu, Max: cpu + 1}},
+		}}
+	}
+	r := contest.Result{Links: []contest.Link{{Tasks: 1000, Limit: 10, Rounds: 9, Cases: []contest.Case{
+		{Name: "taskgen", Settings: "no listener", Rates: drain(100_000, 1, 10)}, {Name: "metrics", Settings: "as they are", Rates: drain(80_000, 1.25, 12)},
+	}}}}
+	require.NoError(t, report.Write(filepath.Join(dir, "observed.json"), r))
+	got, err := fill("<!-- figures: observed -->\n<!-- end of figures -->\n<!-- figures: observed settings -->\n<!-- end of figures -->\n", dir)
+	require.NoError(t, err)
+	for _, line := range []string{
+		"| no listener | 100,000 | 1 | – | 10.0 | 9.0–11.0 |", "| metrics | 80,000 | 0.80 | 0.50–1.00 | 12.0 | 11.0–13.0 |",
+		"Up to 1,000 tasks or 10 s a drain, 9 rounds.", "- **metrics**: as they are.",
+	} {
+		require.Contains(t, got, line+"\n")
+	}
+	r.Links[0].Cases[1].Rates = nil
+	require.NoError(t, report.Write(filepath.Join(dir, "observed.json"), r))
+	_, err = fill("<!-- figures: observed -->\n<!-- end of figures -->\n", dir)
+	require.ErrorContains(t, err, "metrics has no rate of a drain")
+}
+
 func TestAPageWithOldFiguresFailsTheCheck(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, report.Write(filepath.Join(dir, "example.json"), sample()))
