@@ -69,6 +69,7 @@ func TestAThousandWorkersCostRedisLittleMoreThanTheirPackets(t *testing.T) {
 		all.Wait()
 		return (processor(t, admin) - before) / time.Since(began).Seconds()
 	}
+	share(ping) // the first calls cost the server more than any later ones
 	rest := share(nil)
 	pings := share(ping) - rest
 	require.NoError(t, admin.ConfigResetStat(t.Context()).Err())
