@@ -31,6 +31,7 @@ func TestEncryptedTaskIsReadWhereverItGoes(t *testing.T) {
 	}
 	for name, build := range all {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := build(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()

@@ -51,7 +51,7 @@ var outlets = []outlet{
 		"metrics for Prometheus",
 		[]string{
 			`status="completed",type="pay"} `, `status="retried",type="pay"} 1`, `status="cancelled",type="pay"} 1`, `status="dead",type="pay-in-order"} 1`,
-			`reason="timeout",type="pay"} 1`, `reason="panic",type="pay"} 2`, `queue="payments",reason="invalid_task"} 1`, `queue="payments-dlq"`, "# HELP", `trace_id="`, `"status":"ok"`,
+			`reason="timeout",type="pay"} 1`, `reason="panic",type="pay"} 2`, `queue="payments",reason="invalid_task"} 1`, "# HELP", `trace_id="`, `"status":"ok"`,
 		},
 		attachMetrics,
 	},

@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -34,7 +35,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The tests wait for brokers and heartbeats most of the time, and not for a CPU.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A world is a provider with its stores.
 type world struct {
@@ -75,7 +82,16 @@ var worlds = map[string]func(t *testing.T) world{
 	},
 }
 
-// brokers are providers without stores of their own.
+// inMemory is a broker whose stores are in memory, apart from its fleet if it has one.
+func inMemory(p runtime.Provider) world {
+	w := world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), nil}
+	if keeps, ok := p.(interface{ Fleet() fleet.Store }); ok {
+		w.workers = keeps.Fleet()
+	}
+	return w
+}
+
+// brokers are providers without stores of their own, but for workers.
 var brokers = map[string]func(t *testing.T) runtime.Provider{
 	"sqs": func(t *testing.T) runtime.Provider {
 		server := sqstest.New(driver.SystemClock)
