@@ -19,9 +19,9 @@ import (
 // unshownPackages are for generated code, and for the authors of providers and stores:
 // what these implement, and suites, of which a test calls Run.
 var unshownPackages = []string{
-	"runtime/generated", "runtime/driver", "runtime/schedule/jobstore", "runtime/fleet/fleetstore",
+	"runtime/generated", "runtime/driver", "runtime/schedule/jobstore", "runtime/fleet/fleetstore", "runtime/history/historystore",
 	"runtime/drivertest/boxtest", "runtime/drivertest/taskstoretest", "runtime/drivertest/jobstoretest", "runtime/drivertest/resultstoretest",
-	"runtime/drivertest/fleetstoretest",
+	"runtime/drivertest/fleetstoretest", "runtime/drivertest/historystoretest",
 }
 
 // unshown are the functions and types without an Example, by the reason.

@@ -207,10 +207,28 @@ func TestAProgramWithoutMetricsLinksNoHTTPServer(t *testing.T) {
 	require.Contains(t, goList(t, "-deps", "./config/metrics"), "net/http")
 }
 
+// TestAPoolWithAHistoryLinksNothingElse keeps what every worker links small, and holds apart
+// what stores keep of a history and who records it.
+func TestAPoolWithAHistoryLinksNothingElse(t *testing.T) {
+	allowed := []string{module + "/runtime/history", module + "/runtime/history/historystore", module + "/runtime/observe", module + "/runtime/driver", module + "/runtime/internal/redact"}
+	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/history") {
+		require.True(t, slices.Contains(allowed, dep), "every pool with a history would link %s", dep)
+	}
+	of := append(allowed[1:2:2], module+"/runtime/driver", module+"/runtime/internal/redact", module+"/runtime/internal/chunklog")
+	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/history/historystore", "./runtime/internal/chunklog") {
+		require.True(t, slices.Contains(of, dep), "every provider would link %s", dep)
+	}
+	for _, p := range providers {
+		for _, dep := range goList(t, "-deps", "./runtime/"+p) {
+			require.False(t, dep != module+"/runtime/history/historystore" && within(dep, "runtime/history"), "provider %s links %s", p, dep)
+		}
+	}
+}
+
 // go mod tidy reads the tests of what a program imports, and downloads what they need.
 func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
 	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
-		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./runtime/fleet/...", "./config", "./config/memory") {
+		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./runtime/fleet/...", "./runtime/history/...", "./config", "./config/memory") {
 		for _, section := range []string{"config/metrics", "config/traces", "config/all", "internal/collector"} {
 			require.False(t, within(dep, section), "a hello program downloads the modules of %s", dep)
 		}

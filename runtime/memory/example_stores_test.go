@@ -9,6 +9,8 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/fleet"
+	"github.com/taskgen/taskgen/runtime/history"
+	"github.com/taskgen/taskgen/runtime/history/historystore"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
@@ -56,4 +58,17 @@ func ExampleNewFleet() {
 	all, err := fleet.New(store, fleet.Config{}).List(ctx)
 	fmt.Println(len(all), all[0].Name, err)
 	// Output: 1 mailer-1 <nil>
+}
+
+// A history in memory shows what the same process has done.
+func ExampleNewHistory() {
+	ctx := context.Background()
+	store := memory.NewHistory()
+	done := []history.Record{{TaskID: "7", Type: "welcome", Queue: "mail", Outcome: runtime.Completed, EndedAt: time.Now()}}
+	if err := store.Add(ctx, done, historystore.Limits{Age: time.Hour, Bytes: 1 << 20}); err != nil { // a pool does so
+		log.Fatal(err)
+	}
+	records, err := history.New(store, history.Config{}).Task(ctx, "7")
+	fmt.Println(len(records), records[0].Outcome, err)
+	// Output: 1 completed <nil>
 }
