@@ -195,6 +195,17 @@ CREATE TABLE IF NOT EXISTS taskgen_type (
 	body  BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS taskgen_type_until ON taskgen_type (until);
+
+-- What became of tasks, some hundreds in a row.
+CREATE TABLE IF NOT EXISTS taskgen_history (
+	n     INTEGER PRIMARY KEY AUTOINCREMENT,
+	begun INTEGER NOT NULL, -- when its first records were added
+	until INTEGER NOT NULL,
+	size  INTEGER NOT NULL,
+	total INTEGER NOT NULL, -- the sizes of this row and of all that were before it
+	marks BLOB NOT NULL,    -- the index of its records
+	body  BLOB NOT NULL
+) STRICT;
 `
 
 // additionalColumns are added to tables in the same way: SQLite has no ADD COLUMN IF NOT

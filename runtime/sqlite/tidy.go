@@ -1,6 +1,9 @@
 package sqlite
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// Both take expired rows from the head of their index, two rows each.
@@ -23,7 +26,7 @@ const (
 	keepPages = 4096
 )
 
-// tidy removes expired unique keys, results and workers and releases a part of the free pages. It
+// tidy removes expired unique keys, results, workers and records, and releases a part of the free pages. It
 // runs occasionally after other work, in its own transaction. If it fails it runs again
 // later: nobody waits for it.
 func (w *writer) tidy() {
@@ -40,6 +43,7 @@ func (w *writer) tidy() {
 	t.exec(sqlUniquePrune, now, tidyRows)
 	t.exec(sqlResultPrune, now, tidyRows)
 	t.pruneFleet()
+	t.pruneHistory(math.MaxInt64)
 	if free, err := w.c.number(sqlFreePages); err == nil && free > keepPages {
 		for r := t.query(sqlVacuum); r.next(); {
 		}
