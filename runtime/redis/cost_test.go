@@ -136,29 +136,32 @@ func withPayload(i int) *driver.Task {
 	return one
 }
 
+// usedMemory is how many bytes the data of a server takes.
+func usedMemory(t testing.TB, p *Provider) int {
+	t.Helper()
+	text, err := p.client.Info(within(t), "memory").Result()
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(text, "used_memory_dataset:")
+	text, _, _ = strings.Cut(rest, "\r\n")
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
+}
+
 // memoryOfATask is how many bytes a waiting task takes.
 func memoryOfATask(t *testing.T, opts ...Option) int {
 	t.Helper()
 	p := open(t, own(t).URL, opts...)
 	q := openQueue(t, p, driver.QueueConfig{})
-	used := func() int {
-		text, err := p.client.Info(within(t), "memory").Result()
-		require.NoError(t, err)
-		_, rest, _ := strings.Cut(text, "used_memory_dataset:")
-		text, _, _ = strings.Cut(rest, "\r\n")
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err)
-		return n
-	}
 	enqueue(t, q, task("warm"))
-	before := used()
+	before := usedMemory(t, p)
 	const n = 10_000
 	all := make([]*driver.Task, n)
 	for i := range all {
 		all[i] = withPayload(i)
 	}
 	enqueue(t, q, all...)
-	each := (used() - before) / n
+	each := (usedMemory(t, p) - before) / n
 	t.Logf("%d bytes for each task", each)
 	return each
 }

@@ -112,6 +112,26 @@ func fleetKeys(prefix, worker string) [fleetKeyCount]string {
 	return keys
 }
 
+// The keys of what became of tasks.
+const (
+	historyState   keyID = iota // hash: the numbers of the first and the last chunk, and the bytes of all
+	historyChunks               // hash: number of a chunk → when it was begun, when it expires, both in ms, and its size
+	historyIndexes              // hash: number of a chunk → its index
+	historyBodies               // hash: number of a chunk → its records
+	historyKeyCount
+)
+
+var historyKeyNames = [historyKeyCount]string{"state", "heads", "indexes", "bodies"}
+
+// historyKeys builds the keys of a history, by keyID. All are in one slot.
+func historyKeys(prefix string) [historyKeyCount]string {
+	var keys [historyKeyCount]string
+	for id, name := range historyKeyNames {
+		keys[id] = "{" + prefix + "}:history:" + name
+	}
+	return keys
+}
+
 // tag is the part of a queue's keys that decides their slot in a Cluster. Braces in the
 // queue's name would end it, and a colon would be taken for the one that ends the
 // prefix: different prefixes and queues have different tags.

@@ -8,7 +8,7 @@ import (
 )
 
 func TestKeysOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
-	texts := []string{"a", "a:", ":a", "a:b", "b", "b:a", "a%", "a%3Ab", "%", ":", "a{b}", "}", "jobs", "letters", "fleet", "s", "a:result", "dead", "a:dead", "ready", "a:ready:0"}
+	texts := []string{"a", "a:", ":a", "a:b", "b", "b:a", "a%", "a%3Ab", "%", ":", "a{b}", "}", "jobs", "letters", "fleet", "history", "s", "a:result", "dead", "a:dead", "ready", "a:ready:0"}
 	owner := make(map[string]string)
 	add := func(key, of string) {
 		was, taken := owner[key]
@@ -24,6 +24,9 @@ func TestKeysOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 		}
 		for _, key := range letterKeys(prefix) {
 			add(key, "the letters of "+prefix)
+		}
+		for _, key := range historyKeys(prefix) {
+			add(key, "the history of "+prefix)
 		}
 		for _, name := range texts {
 			for id, key := range fleetKeys(prefix, name) {

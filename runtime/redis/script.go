@@ -97,6 +97,9 @@ var (
 	fleetLeave     = loadFor(fleetKeyNames[:], "fleet_leave")
 	fleetTypesPut  = loadFor(fleetKeyNames[:], "fleet_types")
 	fleetDescribed = loadFor(fleetKeyNames[:], "fleet_described")
+
+	historyAdd   = loadFor(historyKeyNames[:], "history_add")
+	historyHeads = loadFor(historyKeyNames[:], "history_heads")
 )
 
 // load composes an operation for every kind of keyspace that its header names, or once

@@ -21,7 +21,7 @@ func every() map[string]*script {
 			all[fmt.Sprintf("%s (%s)", s.name, k)] = s
 		}
 	}
-	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsHeads, jobsPass, jobsNow, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, interrupt, fleetHeartbeat, fleetSend, fleetRead, fleetForget, fleetLeave, fleetTypesPut, fleetDescribed} {
+	for _, s := range []*script{jobsPut, jobsGet, jobsList, jobsClaim, jobsHeads, jobsPass, jobsNow, jobsNote, lettersPut, lettersGet, lettersList, lettersDelete, lettersSwap, resultPut, resultForget, interrupt, fleetHeartbeat, fleetSend, fleetRead, fleetForget, fleetLeave, fleetTypesPut, fleetDescribed, historyAdd, historyHeads} {
 		all[s.name] = s
 	}
 	return all

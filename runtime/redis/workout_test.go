@@ -314,6 +314,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 	workJobs(t, p)
 	workLetters(t, p)
 	workFleet(t, p)
+	workHistory(t, p)
 	empty := fill(t, s.URL)
 	require.NoError(t, p.Results().PutResult(within(t), "result", nil, "", time.Minute))
 	rs, err := p.results.Peek(within(t), []string{"result"})
