@@ -41,6 +41,15 @@ func ExampleExemplar() {
 	// true
 }
 
+// A history records the trace of each run: it is the TraceID of history.Config.
+func ExampleTraceID() {
+	fmt.Println(tracing.TraceID(inSpan()))
+	fmt.Printf("%q\n", tracing.TraceID(context.Background()))
+	// Output:
+	// 4bf92f00000000000000000000000036
+	// ""
+}
+
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey {
 		return slog.Attr{}

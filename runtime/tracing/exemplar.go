@@ -16,3 +16,14 @@ func Exemplar(ctx context.Context) map[string]string {
 	}
 	return map[string]string{LogTraceID: span.TraceID().String(), LogSpanID: span.SpanID().String()}
 }
+
+// TraceID returns the ID of the trace of the span in ctx, as 32 hexadecimal digits: for the
+// records of package history. It returns "" if there is no span, or if it is not sampled, so
+// that no record leads to a trace that nobody kept.
+func TraceID(ctx context.Context) string {
+	span := trace.SpanContextFromContext(ctx)
+	if !span.IsValid() || !span.IsSampled() {
+		return ""
+	}
+	return span.TraceID().String()
+}

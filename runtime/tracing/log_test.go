@@ -171,6 +171,9 @@ func TestWhatAPoolAndAHandlerLogOfARunLeadsToItsSpan(t *testing.T) {
 func TestAnExemplarLeadsToASampledSpan(t *testing.T) {
 	assert.Nil(t, Exemplar(t.Context()))
 	assert.Nil(t, Exemplar(trace.ContextWithSpanContext(t.Context(), someSpan)), "it is not sampled")
+	assert.Empty(t, TraceID(t.Context()))
+	assert.Empty(t, TraceID(trace.ContextWithSpanContext(t.Context(), someSpan)))
+	assert.Equal(t, someSpan.TraceID().String(), TraceID(trace.ContextWithSpanContext(t.Context(), someSpan.WithTraceFlags(trace.FlagsSampled))))
 	got := Exemplar(trace.ContextWithSpanContext(t.Context(), someSpan.WithTraceFlags(trace.FlagsSampled)))
 	assert.Equal(t, map[string]string{"trace_id": someSpan.TraceID().String(), "span_id": someSpan.SpanID().String()}, got)
 	runes := 0
