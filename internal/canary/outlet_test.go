@@ -14,6 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/metrics"
 	"github.com/taskgen/taskgen/runtime/metrics/otelmetrics"
 	"github.com/taskgen/taskgen/runtime/observe"
@@ -65,6 +66,11 @@ var outlets = []outlet{
 		[]string{`"running":[{"task_id":"`, `"secrets":["/card",`, `"type":"pay"`, `"schema":"`, `"aliases":["old-pay"]`},
 		attachFleet,
 	},
+	{
+		"records of the history",
+		[]string{"Outcome:completed", "Outcome:retried", "Outcome:dead", "Outcome:cancelled", "timeout", "panic", "invalid task"},
+		attachHistory,
+	},
 }
 
 func attachSpans(w *walk) attached {
@@ -107,6 +113,15 @@ func attachOTelMetrics(w *walk) attached {
 		var all metricdata.ResourceMetrics
 		require.NoError(w, reader.Collect(w.ctx, &all))
 		return inJSON(w, all)
+	}}
+}
+
+func attachHistory(w *walk) attached {
+	h := history.New(w.history, history.Config{TraceID: tracing.TraceID, Logger: w.log})
+	return attached{h.Listener, func() string {
+		page, _, err := h.List(w.ctx, history.Filter{}, "", 1000)
+		require.NoError(w, err)
+		return fmt.Sprintf("%+v", page)
 	}}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/fleet"
+	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/nats"
 	"github.com/taskgen/taskgen/runtime/rabbitmq"
@@ -50,6 +51,7 @@ type world struct {
 	results  driver.ResultStore
 	letters  dlq.TaskStore
 	workers  fleet.Store
+	history  history.Store
 	// lies returns all that lies on the disk or the server; nil: nothing does.
 	lies func() string
 }
@@ -58,14 +60,14 @@ var worlds = map[string]func(t *testing.T) world{
 	"memory": func(t *testing.T) world {
 		p := memory.New()
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		return world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), nil}
+		return world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), memory.NewHistory(), nil}
 	},
 	"sqlite": func(t *testing.T) world {
 		dir := t.TempDir()
 		p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), func() string { return files(t, dir) }}
+		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return files(t, dir) }}
 	},
 	"redis": func(t *testing.T) world {
 		server, err := testserver.Redis()
@@ -78,13 +80,13 @@ var worlds = map[string]func(t *testing.T) world{
 		require.NoError(t, err)
 		admin := goredis.NewClient(opts)
 		t.Cleanup(func() { require.NoError(t, errors.Join(p.Close(), admin.Close())) })
-		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), func() string { return keys(t, admin, prefix) }}
+		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return keys(t, admin, prefix) }}
 	},
 }
 
 // inMemory is a broker whose stores are in memory, apart from its fleet if it has one.
 func inMemory(p runtime.Provider) world {
-	w := world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), nil}
+	w := world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), memory.NewHistory(), nil}
 	if keeps, ok := p.(interface{ Fleet() fleet.Store }); ok {
 		w.workers = keeps.Fleet()
 	}
