@@ -1,6 +1,10 @@
 package history
 
-import "github.com/taskgen/taskgen/runtime/observe"
+import (
+	"slices"
+
+	"github.com/taskgen/taskgen/runtime/observe"
+)
 
 // A buffer has the records that are not in the store yet. It is not safe for concurrent
 // use.
@@ -11,7 +15,7 @@ type buffer struct {
 	writing int                         // how many are being written
 	held    map[*observe.Task]heldIndex // of runs whose outcome the queue has not taken yet
 	runs    []heldRun
-	free    []heldIndex // places in runs
+	free    []heldIndex // places in runs, whose texts stay until they are used again
 	closed  bool        // everything is dropped
 	dropped int64
 }
@@ -27,6 +31,14 @@ type heldRun struct {
 
 func newBuffer(most int) buffer {
 	return buffer{most: most, held: make(map[*observe.Task]heldIndex)}
+}
+
+// prepare makes room, so that the first tasks are as fast as all others.
+func (b *buffer) prepare() {
+	if room := min(b.most, 2*batch); cap(b.runs) < room {
+		b.ready, b.spare = slices.Grow(b.ready, room), slices.Grow(b.spare, room)
+		b.runs = slices.Grow(b.runs, room)
+	}
 }
 
 // drops reports whether there is no room for a record, and counts it then.
@@ -75,7 +87,6 @@ func (b *buffer) release(t *observe.Task, outcome Outcome) {
 		r.Outcome = outcome
 		b.ready = append(b.ready, *r)
 	}
-	b.runs[at] = heldRun{}
 	b.free = append(b.free, at)
 }
 
@@ -109,6 +120,5 @@ func (b *buffer) giveBack(all, rest []Record) {
 		return
 	}
 	b.dropped += int64(len(rest))
-	clear(all) // their texts are no longer needed
 	b.spare = all[:0]
 }

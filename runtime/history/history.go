@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +34,8 @@ type Config struct {
 	// that one counts which has written last.
 	MaxBytes int64
 	// Buffer bounds the records that wait in memory, those of runs whose outcome the queue
-	// has not taken yet included. A record takes about 400 bytes. 0: DefaultBuffer.
+	// has not taken yet included. A record takes about 300 bytes and its
+	// error. 0: DefaultBuffer.
 	Buffer int
 	// TraceID returns the ID of the trace that a run's context belongs to; "" if there is
 	// none: TraceID of package tracing, say. List the listener that makes the traces before
@@ -104,12 +106,22 @@ func (h *History) runEnd(ctx context.Context, r *observe.Run) {
 	h.buffer.hold(r.Task, r.Pool, &rec)
 }
 
+// settledAtOnce is how many tasks of a settlement are seen to before workers have a turn
+// again: they wait for the same lock.
+const settledAtOnce = 64
+
 // settled completes the records of runs, and makes those of tasks that end without one.
 func (h *History) settled(s *observe.Settlement) {
+	for items := range slices.Chunk(s.Items, settledAtOnce) {
+		h.settle(s, items)
+	}
+}
+
+func (h *History) settle(s *observe.Settlement, items []observe.Settled) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range s.Items {
-		it := &s.Items[i]
+	for i := range items {
+		it := &items[i]
 		switch {
 		case it.Ran:
 			outcome := it.Outcome
@@ -147,9 +159,9 @@ func (h *History) Dropped() int64 {
 	return h.buffer.dropped
 }
 
-// Task returns the records of a task by its ID, the oldest first: its timeline. There are
-// none if it has not run yet, or if its records have been dropped or have expired. Of more
-// than a thousand the oldest are left out.
+// Task returns the records of a task by its ID, in the order in which they began: its
+// timeline. There are none if it has not run yet, or if its records have been dropped or have
+// expired. Of more than a thousand the oldest are left out.
 func (h *History) Task(ctx context.Context, id string) ([]Record, error) {
 	return h.store.Task(ctx, id)
 }

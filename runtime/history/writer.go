@@ -43,6 +43,7 @@ func (h *History) poolStarted(p *observe.Pool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pools = append(h.pools, p)
+	h.buffer.prepare()
 	if h.writer == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		h.writer = &writer{wakes: make(chan struct{}, 1), stopping: make(chan struct{}), over: make(chan struct{}), giveUp: cancel}

@@ -22,8 +22,8 @@ type Store interface {
 	// oldest, by these limits. If it fails, some of the records may be kept: to add them
 	// again may keep them twice.
 	Add(ctx context.Context, records []Record, keep Limits) error
-	// Task returns the records of the task with an ID, the oldest first; of more than
-	// MaxTimeline the newest. It returns none, and no error, if there is none. A record that
+	// Task returns the records of the task with an ID, in the order in which they began;
+	// of more than MaxTimeline those that were added last. It returns none, and no error, if there is none. A record that
 	// is kept twice is returned once.
 	Task(ctx context.Context, id string) ([]Record, error)
 	// List returns up to limit records that match a filter, behind the cursor of the page

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,11 +94,16 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	}
 	_, err := readIndex(p.Index[:len(p.Index)-1], 0)
 	require.ErrorIs(t, err, errBroken)
-	newer := []byte{2, version + 1, 0}
+	newer := Encode(records(1))[0].Body
+	newer[8] = version + 1
 	_, err = Decode(append(newer, p.Body...))
 	require.ErrorIs(t, err, historystore.ErrNewer)
-	_, err = Decode([]byte{0})
-	require.ErrorIs(t, err, errBroken)
+	for i := range 8 { // the head says that there is more than there is
+		broken := slices.Clone(p.Body)
+		broken[i] ^= 0x80
+		_, err = Decode(broken)
+		require.Error(t, err, "byte %d", i)
+	}
 }
 
 func TestOnlyWhatIsWrittenAsAUUIDIsPackedAsOne(t *testing.T) {
@@ -105,7 +111,7 @@ func TestOnlyWhatIsWrittenAsAUUIDIsPackedAsOne(t *testing.T) {
 	packed, ok := packUUID(id)
 	require.True(t, ok)
 	assert.Equal(t, id, unpackUUID(packed[:]))
-	for _, other := range []string{"", strings.ToUpper(id), id[1:], strings.Replace(id, "-", "_", 1), strings.Replace(id, "f", "g", 1), strings.ReplaceAll(id, "-", "")} {
+	for _, other := range []string{"", strings.ToUpper(id), id[1:], strings.Replace(id, "-", "_", 1), strings.Replace(id, "f", "g", 1), strings.ReplaceAll(id, "-", ""), strings.Repeat("-", 36), id[:35] + "-"} {
 		_, ok := packUUID(other)
 		assert.False(t, ok, other)
 	}

@@ -19,17 +19,27 @@ var errBroken = errors.New("taskgen: a part of the history cannot be read: was i
 func Decode(body []byte) ([]Record, error) {
 	var records []Record
 	for len(body) > 0 {
-		size, n := binary.Uvarint(body)
-		if n <= 0 || size == 0 || size > uint64(len(body)-n) {
+		if len(body) < headSize {
 			return nil, errBroken
 		}
-		piece := body[n : n+int(size)]
-		body = body[n+int(size):]
-		if piece[0] != version {
-			return nil, fmt.Errorf("%w: its form is %d", historystore.ErrNewer, piece[0])
+		size, inRecords := int64(binary.LittleEndian.Uint32(body))+4, int64(binary.LittleEndian.Uint32(body[4:]))
+		switch {
+		case size < headSize || size > int64(len(body)):
+			return nil, errBroken
+		case body[8] != version:
+			return nil, fmt.Errorf("%w: its form is %d", historystore.ErrNewer, body[8])
+		case inRecords > size-headSize:
+			return nil, errBroken
 		}
-		d := decoder{rest: piece[1:]}
-		if records = d.piece(records); d.broken || len(d.rest) > 0 {
+		piece := body[headSize:size]
+		body = body[size:]
+		d := decoder{rest: piece[inRecords:]}
+		d.dictionary()
+		if d.broken || len(d.rest) > 0 {
+			return nil, errBroken
+		}
+		d.rest = piece[:inRecords]
+		if records = d.records(records); d.broken || len(d.rest) > 0 {
 			return nil, errBroken
 		}
 	}
@@ -47,10 +57,13 @@ type decoder struct {
 	broken bool
 }
 
-func (d *decoder) piece(records []Record) []Record {
+func (d *decoder) dictionary() {
 	for range d.count() {
 		d.texts = append(d.texts, string(d.bytes(d.count())))
 	}
+}
+
+func (d *decoder) records(records []Record) []Record {
 	n := d.count()
 	records = slices.Grow(records, min(n, len(d.rest)/leastRecord))
 	for range n {

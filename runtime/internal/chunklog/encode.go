@@ -34,7 +34,7 @@ type Piece struct{ Body, Index []byte }
 // Len is how many bytes a piece counts.
 func (p Piece) Len() int { return len(p.Body) + len(p.Index) }
 
-// version is the first byte of a piece's body.
+// version is in the head of a piece's body.
 const version = 1
 
 // The flags of an encoded record.
@@ -66,7 +66,7 @@ func Encode(records []Record) []Piece {
 type encoder struct {
 	texts map[string]uint64
 	dict  []byte
-	body  []byte
+	body  []byte      // of the piece
 	names [4]numbered // those of the record before
 	last  int64       // its EndedAt
 }
@@ -78,11 +78,16 @@ type numbered struct {
 	set  bool
 }
 
-// encode writes a piece: the version; how many texts, and each with its length; how many
-// records, and each. The index has the number of records, their first and their last time,
-// and the mark of each task.
+// headSize is how many bytes a piece's body has before its records: the number of those that
+// follow, and that of the records, each in four bytes, and the version.
+const headSize = 9
+
+// encode writes a piece: its head; how many records there are, and each; how many texts, and
+// each with its length. The index has the number of records, their first and their last
+// time, and the mark of each task.
 func encode(records []Record) Piece {
-	e := &encoder{texts: make(map[string]uint64, 16), body: make([]byte, 0, 40*len(records))}
+	e := &encoder{texts: make(map[string]uint64, 16), body: make([]byte, headSize, 128+48*len(records))}
+	e.body = binary.AppendUvarint(e.body, uint64(len(records)))
 	index := binary.AppendUvarint(make([]byte, 0, 24+2*len(records)), uint64(len(records)))
 	first, last := records[0].EndedAt.UnixMicro(), records[0].EndedAt.UnixMicro()
 	for i := range records {
@@ -94,13 +99,11 @@ func encode(records []Record) Piece {
 	for i := range records {
 		index = binary.LittleEndian.AppendUint16(index, mark(records[i].TaskID))
 	}
-	head := binary.AppendUvarint([]byte{version}, uint64(len(e.texts)))
-	head = append(head, e.dict...)
-	head = binary.AppendUvarint(head, uint64(len(records)))
-	size := len(head) + len(e.body)
-	body := make([]byte, 0, binary.MaxVarintLen64+size)
-	body = binary.AppendUvarint(body, uint64(size))
-	return Piece{append(append(body, head...), e.body...), index}
+	body := append(binary.AppendUvarint(e.body, uint64(len(e.texts))), e.dict...)
+	binary.LittleEndian.PutUint32(body, uint32(len(body)-4))
+	binary.LittleEndian.PutUint32(body[4:], uint32(len(e.body)-headSize))
+	body[8] = version
+	return Piece{body, index}
 }
 
 // record appends one record. Its times are differences: most are small.

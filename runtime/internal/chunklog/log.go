@@ -110,8 +110,16 @@ func (l Log) Task(ctx context.Context, id string) ([]Record, error) {
 	}
 	found = found[:min(len(found), historystore.MaxTimeline)]
 	slices.Reverse(found)
-	slices.SortStableFunc(found, func(a, b Record) int { return a.EndedAt.Compare(b.EndedAt) })
+	slices.SortStableFunc(found, func(a, b Record) int { return began(&a).Compare(began(&b)) })
 	return slices.Compact(found), nil
+}
+
+// began is what orders the records of a task: its runs follow each other.
+func began(r *Record) time.Time {
+	if r.Ran() {
+		return r.StartedAt
+	}
+	return r.EndedAt
 }
 
 // List implements historystore.Store. A cursor is the Seq of a chunk and how many of its

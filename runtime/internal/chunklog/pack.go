@@ -2,8 +2,11 @@ package chunklog
 
 import "encoding/hex"
 
-// dashes are where a UUID has them.
-var dashes = [...]int{8, 13, 18, 23}
+// places are where the bytes of a UUID stand in its text, and dashes what is between them.
+var (
+	places = [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+	dashes = [...]int{8, 13, 18, 23}
+)
 
 // packUUID returns the bytes of a UUID in the form that this module gives to IDs.
 func packUUID(s string) (id [16]byte, ok bool) {
@@ -15,14 +18,26 @@ func packUUID(s string) (id [16]byte, ok bool) {
 			return id, false
 		}
 	}
-	var digits [32]byte
-	n := copy(digits[:], s[:8])
-	n += copy(digits[n:], s[9:13])
-	n += copy(digits[n:], s[14:18])
-	n += copy(digits[n:], s[19:23])
-	copy(digits[n:], s[24:])
-	return pack(&digits)
+	bad := byte(0)
+	for n, i := range places {
+		high, low := values[s[i]], values[s[i+1]]
+		bad |= high | low
+		id[n] = high<<4 | low
+	}
+	return id, bad < 16
 }
+
+// values are those of the hexadecimal digits. Capital letters are none: they would come back
+// as small ones.
+var values = func() (v [256]byte) {
+	for c := range v {
+		v[c] = 0xFF
+	}
+	for i, c := range "0123456789abcdef" {
+		v[c] = byte(i)
+	}
+	return v
+}()
 
 // unpackUUID undoes packUUID.
 func unpackUUID(id []byte) string {
@@ -43,20 +58,13 @@ func packHex(s string) (id [16]byte, ok bool) {
 	if len(s) != 32 {
 		return id, false
 	}
-	var digits [32]byte
-	copy(digits[:], s)
-	return pack(&digits)
-}
-
-// pack refuses capital letters: they would come back as small ones.
-func pack(digits *[32]byte) (id [16]byte, ok bool) {
-	for _, c := range digits {
-		if c >= 'A' && c <= 'F' {
-			return id, false
-		}
+	bad := byte(0)
+	for i := range id {
+		high, low := values[s[2*i]], values[s[2*i+1]]
+		bad |= high | low
+		id[i] = high<<4 | low
 	}
-	_, err := hex.Decode(id[:], digits[:])
-	return id, err == nil
+	return id, bad < 16
 }
 
 // mark is what an index has of a task's ID: the hash FNV-1a, folded. Of the other tasks one
