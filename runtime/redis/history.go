@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/taskgen/taskgen/runtime/history/historystore"
 	"github.com/taskgen/taskgen/runtime/internal/chunklog"
 )
@@ -25,7 +27,8 @@ func (p *Provider) History() historystore.Store {
 	return historyStore{chunklog.Log{Reader: historyReader{p}}, p}
 }
 
-// Add implements historystore.Store, in one round trip for each 512 KB.
+// Add implements historystore.Store, in two round trips for each 512 KB, or one if there are
+// few records.
 func (s historyStore) Add(ctx context.Context, records []historystore.Record, keep historystore.Limits) error {
 	pieces := chunklog.Encode(records)
 	for len(pieces) > 0 {
@@ -43,13 +46,52 @@ func (s historyStore) Add(ctx context.Context, records []historystore.Record, ke
 }
 
 func (s historyStore) add(ctx context.Context, pieces []chunklog.Piece, keep historystore.Limits) error {
-	args := make([]any, 0, 5+2*len(pieces))
-	args = append(args, max(durationMillis(keep.Age), 1), max(durationMillis(chunklog.Span(keep)), 1), keep.Bytes, chunklog.Size, chunklog.Overhead)
+	age, span := max(durationMillis(keep.Age), 1), max(durationMillis(chunklog.Span(keep)), 1)
+	args := make([]any, 0, 5+3*len(pieces))
+	args = append(args, age, span, keep.Bytes, chunklog.Size, chunklog.Overhead)
 	for _, p := range pieces {
-		args = append(args, p.Body, p.Index)
+		body := p.Body
+		if p.Len() >= chunklog.Size {
+			body = nil
+		}
+		args = append(args, p.Len(), p.Index, body)
 	}
 	keys := historyKeys(s.p.prefix)
-	_, err := s.p.runKeys(ctx, historyAdd, keys[:], args...)
+	reply, err := s.p.runKeys(ctx, historyAdd, keys[:], args...)
+	if err != nil {
+		return err
+	}
+	numbers, err := codesOf(reply, len(pieces))
+	if err != nil {
+		return err
+	}
+	return s.addBodies(ctx, numbers, pieces, age+span)
+}
+
+// addBodies stores the bodies of pieces under the numbers of their chunks; 0: the script has
+// done it. If it fails, those chunks have no records.
+func (s historyStore) addBodies(ctx context.Context, numbers []int64, pieces []chunklog.Piece, ttl int64) error {
+	key := historyKeys(s.p.prefix)[historyBodies]
+	set := []any{"HSET", key}
+	for i, n := range numbers {
+		if n > 0 {
+			set = append(set, n, pieces[i].Body)
+		}
+	}
+	if len(set) == 2 {
+		return nil
+	}
+	if err := s.p.begin(); err != nil {
+		return err
+	}
+	defer s.p.calls.Done()
+	_, err := request(ctx, s.p, func(ctx context.Context) ([]redis.Cmder, error) {
+		return s.p.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			pipe.Do(ctx, set...)
+			pipe.Do(ctx, "PEXPIRE", key, ttl) // the script could not, if there was none before
+			return nil
+		})
+	})
 	return err
 }
 

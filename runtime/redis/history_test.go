@@ -103,7 +103,7 @@ func TestARecordCostsWhatTheDocumentationSays(t *testing.T) {
 	for range n {
 		require.NoError(t, p.History().Add(within(t), endedTasks(each), keep))
 	}
-	assert.EqualValues(t, n, count.trips.Load()-trips, "one round trip for each batch")
+	assert.EqualValues(t, 2*n, count.trips.Load()-trips, "two round trips for each batch")
 	after, sum := calls(t, p), 0
 	for name, count := range after {
 		if name != "info" {

@@ -3,11 +3,11 @@
 -- KEYS: state heads indexes bodies
 -- USES: clock
 -- ARGV: time to live in ms; how long in ms a chunk is appended to; most bytes; the size from
---   which a chunk is not appended to; what a chunk counts beside its size; and the body and
---   the index of each piece
--- Returns: 0
--- Cost: thirteen commands with one piece, of which one or two copy a chunk, and four more
---   for each chunk that is removed.
+--   which a chunk is not appended to; what a chunk counts beside its size; and of each piece
+--   its size, its index, and its body, or '' for one that makes a chunk of its own and is
+--   stored by the caller: a script takes longer to store a large one
+-- Returns: for each piece 0, or the number of the chunk that its body is to be stored as
+-- Cost: thirteen commands with one piece, and four more for each chunk that is removed.
 local age, span, most, full, overhead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local stored = redis.call('HMGET', state, 'first', 'last', 'bytes')
 local first, last, bytes = tonumber(stored[1] or 1), tonumber(stored[2] or 0), tonumber(stored[3] or 0)
@@ -19,17 +19,18 @@ local function read(n)
   return tonumber(b), tonumber(e), tonumber(s)
 end
 local begun, _, size = read(last)
-for i = 6, #ARGV, 2 do
-  local body, index = ARGV[i], ARGV[i + 1]
-  local more = #body + #index
-  if begun and size < full and now - begun < span then
-    body = redis.call('HGET', bodies, last) .. body
-    index = redis.call('HGET', indexes, last) .. index
+local numbers = {}
+for i = 6, #ARGV, 3 do
+  local more, index, body = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+  if body ~= '' and begun and size < full and now - begun < span then
+    body = (redis.call('HGET', bodies, last) or '') .. body
+    index = (redis.call('HGET', indexes, last) or '') .. index
     size, bytes = size + more, bytes + more
   else
     last, begun, size, bytes = last + 1, now, more, bytes + more + overhead
   end
-  redis.call('HSET', bodies, last, body)
+  if body ~= '' then redis.call('HSET', bodies, last, body) end
+  numbers[#numbers + 1] = body == '' and last or 0
   redis.call('HSET', indexes, last, index)
   redis.call('HSET', heads, last, string.format('%.0f ', begun) .. ends .. ' ' .. size)
 end
@@ -42,4 +43,4 @@ while first < last do
 end
 redis.call('HSET', state, 'first', first, 'last', last, 'bytes', string.format('%.0f', bytes))
 for _, key in ipairs({state, heads, indexes, bodies}) do redis.call('PEXPIRE', key, age + span) end
-return 0
+return numbers
