@@ -94,3 +94,25 @@ func TestABatchOfRecordsIsEightStatements(t *testing.T) {
 	add()
 	assert.LessOrEqual(t, add(), int64(8))
 }
+
+// A disk that has no space left for tasks has none for their history either, and the space
+// that is kept for work on it is for the tasks.
+func TestAFullFileRefusesRecordsAndSettlesTasks(t *testing.T) {
+	p := openFile(t, newFile(t))
+	q := openQueue(t, p, driver.QueueConfig{})
+	enqueue(t, q, tasks(10)...)
+	ds := take(t, q, 10)
+	require.NoError(t, limitPages(p, 1))
+	keep := historystore.Limits{Age: time.Hour, Bytes: 1 << 30}
+	added := 0
+	for p.History().Add(within(t), endedTasks(500), keep) == nil {
+		added++
+		require.Less(t, added, 1000, "the file does not fill up")
+	}
+	require.NoError(t, q.Complete(within(t), ds))
+	require.Error(t, p.History().Add(within(t), endedTasks(500), keep), "what is kept for work is not for records")
+	rows, _ := historyRows(t, p)
+	assert.EqualValues(t, added, rows, "a batch is there, or it is not")
+	require.NoError(t, limitPages(p, 1<<30))
+	require.NoError(t, p.History().Add(within(t), endedTasks(500), keep))
+}

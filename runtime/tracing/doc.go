@@ -14,5 +14,6 @@
 // A span has no payload and nothing of one. It has the text of an error as the pool logs
 // it.
 //
-// [NewLogHandler] adds the IDs of trace and span to logs, and [Exemplar] is for metrics.
+// [NewLogHandler] adds the IDs of trace and span to logs, [Exemplar] is for metrics, and
+// [TraceID] for a history.
 package tracing
