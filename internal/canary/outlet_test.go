@@ -68,7 +68,7 @@ var outlets = []outlet{
 	},
 	{
 		"records of the history",
-		[]string{"Outcome:completed", "Outcome:retried", "Outcome:dead", "Outcome:cancelled", "timeout", "panic", "invalid task"},
+		[]string{"Outcome:completed", "Outcome:retried", "Outcome:dead", "Outcome:cancelled", "timed out", "panic", "invalid task"},
 		attachHistory,
 	},
 }
