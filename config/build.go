@@ -12,6 +12,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/fleet"
+	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/observe"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
@@ -35,8 +36,8 @@ type Code struct {
 	// outermost.
 	Enqueue []runtime.EnqueueMiddleware
 	Handle  []runtime.Middleware
-	// Listeners are told what the program does, behind those of the sections traces, metrics
-	// and fleet: for what no section makes.
+	// Listeners are told what the program does, behind those of the sections traces, metrics,
+	// fleet and history: for what no section makes.
 	Listeners []*observe.Listener
 	// Logger of the program. Nil: one as the section log says, else slog.Default.
 	Logger *slog.Logger
@@ -47,7 +48,7 @@ type Schedules = func(ctx context.Context, in schedule.Scheduler, opts ...schedu
 
 // Build opens what the Config names and makes a Program of it: providers, the queues of the
 // code with the values of the Config, the manager, the pool, the scheduler, and what is made of
-// the sections fleet, metrics and traces. It opens only providers that are used. The address of
+// the sections fleet, history, metrics and traces. It opens only providers that are used. The address of
 // metrics.listen is taken, and served once the program runs.
 //
 // The error lists all contradictions between code and Config, before anything is opened: a
@@ -198,6 +199,12 @@ func (b *builder) build(ctx context.Context, queues []placed) error {
 	if b.p.Fleet != nil {
 		listeners = append(listeners, b.p.Fleet.Listener())
 	}
+	if err := b.history(ctx); err != nil {
+		return err
+	}
+	if b.p.History != nil { // behind the traces, whose IDs it records
+		listeners = append(listeners, b.p.History.Listener())
+	}
 	cfg := runtime.ManagerConfig{Middleware: b.code.Enqueue, Listeners: slices.Concat(listeners, b.code.Listeners)}
 	if results != nil {
 		cfg.Results = results
@@ -276,6 +283,28 @@ func (b *builder) fleet(ctx context.Context) error {
 		return b.failed("fleet.provider", fmt.Errorf("the provider %s (%s) keeps no fleet: name one that does, such as memory, sqlite, redis or nats", name, p.Name()))
 	}
 	b.p.Fleet = fleet.New(keeps.Fleet(), fleet.Config{Logger: b.log})
+	return nil
+}
+
+// history records what becomes of tasks at a provider, if one is named.
+func (b *builder) history(ctx context.Context) error {
+	name := b.c.History.Provider
+	if name == "" {
+		return nil
+	}
+	p, err := b.provider(ctx, name)
+	if err != nil {
+		return err
+	}
+	keeps, ok := p.(interface{ History() history.Store })
+	if !ok {
+		return b.failed("history.provider", fmt.Errorf("the provider %s (%s) keeps no history: name one that does, such as memory, sqlite or redis", name, p.Name()))
+	}
+	cfg := history.Config{Retention: b.c.History.Retention, MaxBytes: int64(b.c.History.MaxBytes), Logger: b.log}
+	if b.p.Traces != nil {
+		cfg.TraceID = b.p.Traces.TraceID
+	}
+	b.p.History = history.New(keeps.History(), cfg)
 	return nil
 }
 

@@ -29,6 +29,7 @@ func (d *decoder) check() {
 	d.reference("results.provider", c.Results.Provider)
 	d.reference("scheduler.provider", c.Scheduler.Provider)
 	d.reference("fleet.provider", c.Fleet.Provider)
+	d.reference("history.provider", c.History.Provider)
 	c.checkTelemetry(func(path, format string, args ...any) { d.report(c.positions.of(path), format, args...) })
 }
 

@@ -16,6 +16,7 @@ type Config struct {
 	Results   ResultsConfig             `config:"results" doc:"where results of tasks are kept"`
 	Scheduler SchedulerConfig           `config:"scheduler" doc:"the scheduler, which enqueues tasks by the clock"`
 	Fleet     FleetConfig               `config:"fleet" doc:"the fleet that the workers join, so that operators see them and give them orders"`
+	History   HistoryConfig             `config:"history" doc:"the history: what became of tasks, recorded for a time"`
 	Metrics   MetricsConfig             `config:"metrics" import:"metrics" doc:"an HTTP server with the program's metrics and health. It has no authentication: who reaches it can read them"`
 	Traces    TracesConfig              `config:"traces" import:"traces" doc:"OpenTelemetry spans of what the program does, sent to a collector by OTLP over HTTP. What this section leaves out is as the standard variables OTEL_… say"`
 	Log       LogConfig                 `config:"log" doc:"what the program logs, to standard error; without this section it logs to slog.Default"`
@@ -71,6 +72,14 @@ type SchedulerConfig struct {
 // FleetConfig says where workers register: see package fleet. The zero value: nowhere.
 type FleetConfig struct {
 	Provider string `config:"provider" default:"none: the workers join no fleet" doc:"name of a provider that keeps a fleet: memory, sqlite, redis or nats"`
+}
+
+// HistoryConfig says where what became of tasks is recorded, and for how long: see package
+// history. The zero value: nowhere.
+type HistoryConfig struct {
+	Provider  string        `config:"provider" default:"none: nothing is recorded" doc:"name of a provider that keeps a history: memory, sqlite or redis"`
+	Retention time.Duration `config:"retention" default:"168h" doc:"how long records are kept"`
+	MaxBytes  Bytes         `config:"max_bytes" default:"64MiB" doc:"how much is kept; the oldest records make room"`
 }
 
 // MetricsConfig says where a program shows its metrics and its health. The zero value:

@@ -56,6 +56,10 @@ results:
 scheduler:
   provider: cache
   enabled: false
+history:
+  provider: cache
+  retention: 720h
+  max_bytes: 1GiB
 fleet:
   provider: cache
 metrics:
@@ -102,6 +106,7 @@ func TestAFileSetsEachKey(t *testing.T) {
 	assert.Equal(t, config.ResultsConfig{Provider: "cache"}, c.Results)
 	assert.Equal(t, config.SchedulerConfig{Provider: "cache", Enabled: new(false)}, c.Scheduler)
 	assert.Equal(t, config.FleetConfig{Provider: "cache"}, c.Fleet)
+	assert.Equal(t, config.HistoryConfig{Provider: "cache", Retention: 720 * time.Hour, MaxBytes: 1 << 30}, c.History)
 	assert.Equal(t, config.MetricsConfig{Listen: "127.0.0.1:9464"}, c.Metrics)
 	assert.Equal(t, config.TracesConfig{
 		Enabled: new(true), Ratio: new(config.Ratio(0.01)), Endpoint: config.NewURL("https://shop:p@collector:4318"), Headers: config.NewSecret("Api-Key=p@ss/word"), Service: "shop",
@@ -199,7 +204,7 @@ func TestAllErrorsOfAFileComeAtOnce(t *testing.T) {
 		"tasks.yaml:22:12: pool.workers: write a whole number\n   22 |   workers: \"5\"\n      |            ^\n",
 		"tasks.yaml:23:10: pool.types: write a list, like [a, b]\n",
 		"tasks.yaml:24:6: log must be a mapping of keys to values",
-		"tasks.yaml:25:1: there is no key \"colour\" (there are providers, queues, pool, results, scheduler, fleet, metrics, traces, log)\n   25 | colour: …\n      | ^",
+		"tasks.yaml:25:1: there is no key \"colour\" (there are providers, queues, pool, results, scheduler, fleet, history, metrics, traces, log)\n   25 | colour: …\n      | ^",
 	} {
 		assert.Contains(t, err.Error()+"\n", want)
 	}

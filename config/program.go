@@ -12,6 +12,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/fleet"
+	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
@@ -33,6 +34,8 @@ type Program struct {
 	// Fleet is what the pool joins, and gives orders to its workers; nil without the section
 	// fleet.
 	Fleet *fleet.Fleet
+	// History is what the pool is recorded in, and reads it; nil without the section history.
+	History *history.History
 	// Metrics and Traces are what was made of these sections, or nil. The functions Of of
 	// packages config/metrics and config/traces return what Go code needs of them.
 	Metrics, Traces *Telemetry
@@ -91,6 +94,7 @@ func (p *Program) closeWork() error {
 		if p.Manager != nil {
 			err = p.Manager.Close()
 		}
+		err = errors.Join(err, p.closeHistory())
 		for _, one := range slices.Backward(p.opened) {
 			if bad := one.Close(); bad != nil {
 				err = errors.Join(err, fmt.Errorf("close %s: %w", one.Name(), bad))
@@ -99,4 +103,14 @@ func (p *Program) closeWork() error {
 		p.closedWork = errors.Join(err, p.Traces.close("traces"))
 	})
 	return p.closedWork
+}
+
+// closeHistory writes what the pool could not, within its time: providers are still open.
+func (p *Program) closeHistory() error {
+	if p.History == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return p.History.Close(ctx)
 }

@@ -19,6 +19,8 @@ type Telemetry struct {
 	// Exemplar returns the labels that lead from a measurement to the trace in its context.
 	// Nil: there are no traces.
 	Exemplar func(ctx context.Context) map[string]string
+	// TraceID returns the ID of the trace in a context, or "". Nil: there are no traces.
+	TraceID func(ctx context.Context) string
 	// LogHandler wraps the handler of the program's log, if the section log makes that. Nil:
 	// it stays as it is.
 	LogHandler func(next slog.Handler) slog.Handler
@@ -71,7 +73,7 @@ func (c *Config) hasTraces() bool {
 	return there || c.Traces != TracesConfig{}
 }
 
-// checkTelemetry reports what is wrong with the sections metrics, traces and fleet.
+// checkTelemetry reports what is wrong with the sections metrics, traces, fleet and history.
 func (c *Config) checkTelemetry(report func(path, format string, args ...any)) {
 	builders.mu.RLock()
 	defer builders.mu.RUnlock()
@@ -84,8 +86,10 @@ func (c *Config) checkTelemetry(report func(path, format string, args ...any)) {
 	if c.Metrics.Listen != "" && builders.metrics == nil {
 		report("metrics", "what the section metrics needs is not linked into this program: add %s", importOf("metrics"))
 	}
-	if c.lacks("fleet", "provider") {
-		report("fleet", "the section fleet names no provider: set its key provider to one of %s", c.providerNames())
+	for _, section := range []string{"fleet", "history"} {
+		if c.lacks(section, "provider") {
+			report(section, "the section %s names no provider: set its key provider to one of %s", section, c.providerNames())
+		}
 	}
 	if !c.hasTraces() {
 		return

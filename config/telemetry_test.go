@@ -157,6 +157,7 @@ func TestWorkersJoinTheFleet(t *testing.T) {
 	assert.Nil(t, build(t, parse(t, "providers: {main: {url: 'memory:'}}"), mailCode(sent)).Fleet, "heartbeats cost, so nobody joins unasked")
 	for text, want := range map[string]string{
 		"providers: {a: {url: 'test://host'}}\nfleet: {provider: a}":                                                                                      "config: tasks.yaml:2:9: the provider a (memory) keeps no fleet: name one that does, such as memory, sqlite, redis or nats",
+		"providers: {a: {url: 'test://host'}}\nhistory: {provider: a}":                                                                                    "config: tasks.yaml:2:11: the provider a (memory) keeps no history: name one that does, such as memory, sqlite or redis",
 		"providers: {a: {url: 'memory:'}, b: {url: 'test://host?prefix=away'}}\nqueues: {mail: {provider: a}, post: {provider: a}}\nfleet: {provider: b}": "the server is away",
 	} {
 		_, err := parse(t, text).Build(within(t), mailCode(sent))
@@ -187,9 +188,10 @@ func TestTracesAreThereIfTheSectionIs(t *testing.T) {
 }
 
 func TestAnEmptyValueTurnsASectionOff(t *testing.T) {
-	p := build(t, parse(t, "providers: {main: {url: 'memory:'}}\nmetrics: {listen: '${TEST_GONE:-}'}\nfleet: {provider: '${TEST_GONE:-}'}\n"), mailCode(sent))
+	p := build(t, parse(t, "providers: {main: {url: 'memory:'}}\nmetrics: {listen: '${TEST_GONE:-}'}\nfleet: {provider: '${TEST_GONE:-}'}\nhistory: {provider: '${TEST_GONE:-}'}\n"), mailCode(sent))
 	assert.Nil(t, p.Metrics)
 	assert.Nil(t, p.Fleet)
+	assert.Nil(t, p.History)
 }
 
 func TestRecordsOfTheSectionLogNameTheirTrace(t *testing.T) {

@@ -25,6 +25,8 @@ func TestWhatIsWrongInTheSectionsThatWatch(t *testing.T) {
 		"metrics: {listen: '[::1:80'}":        "metrics.listen: write a host and a port",
 		"metrics: {address: ':1'}":            "there is no key \"address\" in metrics (there are listen)",
 		"fleet: {}":                           "tasks.yaml:2:1: the section fleet names no provider: set its key provider to one of main\n    2 | fleet: …\n      | ^",
+		"history: {retention: 1h}":            "tasks.yaml:2:1: the section history names no provider: set its key provider to one of main",
+		"history: {provider: mian}":           "there is no provider \"mian\": did you mean main?",
 		"fleet: {provider: mian}":             "tasks.yaml:2:9: there is no provider \"mian\": did you mean main? (the section providers has main)",
 		"traces:\n  ratio: 1.5":               "tasks.yaml:3:10: traces.ratio: write a number from 0 to 1, like 0.01\n    3 |   ratio: 1.5\n      |          ^",
 		"traces: {ratio: -0.1}":               "traces.ratio: write a number from 0 to 1",

@@ -15,15 +15,15 @@ import (
 // Taskgen is the contender that goes the whole way: structs through generated
 // code and a manager to a provider, and from there through a pool to handlers.
 func Taskgen(settings string, open func(ctx context.Context, url string) (runtime.Provider, error)) Contender {
-	none := func() ([]*observe.Listener, func(context.Context) error) {
+	none := func(runtime.Provider) ([]*observe.Listener, func(context.Context) error) {
 		return nil, func(context.Context) error { return nil }
 	}
 	return Observed("taskgen", fmt.Sprintf("generated code, a manager with its defaults, a pool of %d workers; %s", Workers, settings), none, open)
 }
 
-// Observed is Taskgen with listeners of its manager. listen makes those of one queue, and
-// what ends them when the queue is closed.
-func Observed(name, settings string, listen func() (listeners []*observe.Listener, end func(context.Context) error), open func(ctx context.Context, url string) (runtime.Provider, error)) Contender {
+// Observed is Taskgen with listeners of its manager. listen makes those of one queue, beside
+// its provider, and what ends them when the queue is closed.
+func Observed(name, settings string, listen func(p runtime.Provider) (listeners []*observe.Listener, end func(context.Context) error), open func(ctx context.Context, url string) (runtime.Provider, error)) Contender {
 	return Contender{
 		Name:     name,
 		Settings: settings,
@@ -32,10 +32,10 @@ func Observed(name, settings string, listen func() (listeners []*observe.Listene
 			if err != nil {
 				return nil, err
 			}
-			listeners, end := listen()
+			listeners, end := listen(p)
 			q := &generated{provider: p, manager: runtime.NewManager(runtime.ManagerConfig{Listeners: listeners}), end: end}
 			if err := q.manager.Open(ctx, p, tasks.Queues()...); err != nil {
-				return nil, errors.Join(err, p.Close(), end(ctx))
+				return nil, errors.Join(err, end(ctx), p.Close())
 			}
 			return q, nil
 		},
@@ -91,5 +91,5 @@ func (q *generated) Left(ctx context.Context) (int64, error) {
 }
 
 func (q *generated) Close(ctx context.Context) error {
-	return errors.Join(q.manager.Close(), q.provider.Close(), q.end(ctx))
+	return errors.Join(q.manager.Close(), q.end(ctx), q.provider.Close())
 }

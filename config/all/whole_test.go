@@ -18,6 +18,7 @@ import (
 	"github.com/taskgen/taskgen/internal/collector"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/history"
 )
 
 const whole = `
@@ -25,6 +26,7 @@ providers:
   main: {url: "${TEST_TASKS_URL}"}
 pool: {name: mailer}
 fleet: {provider: main}
+history: {provider: main, retention: 1h, max_bytes: 1MiB}
 metrics: {listen: "127.0.0.1:0"}
 traces: {endpoint: "${TEST_COLLECTOR}", headers: Api-Key=k, service: shop}
 `
@@ -90,6 +92,15 @@ func TestAProgramOfAFileIsSeenFromOutside(t *testing.T) {
 				require.Len(t, workers, 1)
 				assert.Equal(t, "mailer", workers[0].Name)
 				assert.Equal(t, provider, workers[0].Queues[0].Provider)
+			}, time.Minute, 5*time.Millisecond)
+
+			require.EventuallyWithT(t, func(t *assert.CollectT) { // records are written once a second
+				records, _, err := p.History.List(context.Background(), history.Filter{}, "", 10)
+				require.NoError(t, err)
+				require.Len(t, records, 1)
+				assert.Equal(t, "mail", records[0].Type)
+				assert.Equal(t, "mailer", records[0].Worker)
+				assert.NotEmpty(t, records[0].TraceID)
 			}, time.Minute, 5*time.Millisecond)
 
 			stop()

@@ -9,6 +9,7 @@ import (
 	"github.com/taskgen/taskgen/config"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/fleet/fleetstore"
+	"github.com/taskgen/taskgen/runtime/history/historystore"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
@@ -18,7 +19,7 @@ type Options struct{}
 
 func init() {
 	config.Register("memory", []config.URLForm{
-		{Scheme: "memory", Example: "memory:", Text: "queues, results, jobs and a fleet in this process, which end with it"},
+		{Scheme: "memory", Example: "memory:", Text: "queues, results, jobs, a fleet and a history in this process, which end with it"},
 	}, open)
 }
 
@@ -26,7 +27,7 @@ func open(_ context.Context, rawURL string, _ Options, _ config.Deps) (driver.Pr
 	if u, err := url.Parse(rawURL); err != nil || u.Opaque != "" || u.Host != "" || u.User != nil || u.Path != "" {
 		return nil, errors.New("memory has no address: the URL is memory: alone")
 	}
-	return &provider{memory.New(), memory.NewResults(), memory.NewJobs(), memory.NewFleet()}, nil
+	return &provider{memory.New(), memory.NewResults(), memory.NewJobs(), memory.NewFleet(), memory.NewHistory()}, nil
 }
 
 // provider has the stores beside the queues, as the providers of brokers do.
@@ -35,8 +36,10 @@ type provider struct {
 	results *memory.Results
 	jobs    *memory.Jobs
 	fleet   *memory.Fleet
+	history *memory.History
 }
 
 func (p *provider) Results() driver.ResultStore { return p.results }
 func (p *provider) Jobs() jobstore.Store        { return p.jobs }
 func (p *provider) Fleet() fleetstore.Store     { return p.fleet }
+func (p *provider) History() historystore.Store { return p.history }

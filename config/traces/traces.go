@@ -56,7 +56,7 @@ func build(ctx context.Context, c config.TracesConfig, deps config.Deps) (*confi
 		}
 	}
 	t := tracing.New(tracing.Config{TracerProvider: provider, ParentFromProducer: c.ParentFromProducer, ErrorOnRetry: c.ErrorOnRetry})
-	return &config.Telemetry{Listener: t.Listener(), Exemplar: tracing.Exemplar, LogHandler: tracing.NewLogHandler, Close: end, Made: provider}, nil
+	return &config.Telemetry{Listener: t.Listener(), Exemplar: tracing.Exemplar, TraceID: tracing.TraceID, LogHandler: tracing.NewLogHandler, Close: end, Made: provider}, nil
 }
 
 // switchedOff reads the variables that the exporter and the SDK do not read by themselves.

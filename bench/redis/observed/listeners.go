@@ -9,6 +9,7 @@ import (
 
 	"github.com/taskgen/taskgen/bench/contest"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/metrics"
 	"github.com/taskgen/taskgen/runtime/observe"
 	tgredis "github.com/taskgen/taskgen/runtime/redis"
@@ -24,33 +25,37 @@ var contenders = []contest.Contender{
 	observed("taskgen", "no listener", nil),
 	observed("a listener without functions", "a listener that listens to nothing", unending(&observe.Listener{})),
 	observed("a listener that does nothing", "a listener with every function, none of which does anything: the cost of being called", unending(idle())),
-	observed("metrics", "runtime/metrics with its defaults, not scraped meanwhile", func() (*observe.Listener, func(context.Context) error) {
-		return unending(metrics.New(metrics.Config{}).Listener())()
+	observed("metrics", "runtime/metrics with its defaults, not scraped meanwhile", func(p *tgredis.Provider) (*observe.Listener, func(context.Context) error) {
+		return unending(metrics.New(metrics.Config{}).Listener())(p)
 	}),
 	observed(fmt.Sprintf("traces at %g %%", 100*sampled), "runtime/tracing on an SDK of OpenTelemetry: TraceIDRatioBased below ParentBased, a batch processor, an exporter that drops the spans", traces),
+	observed("history", "runtime/history with its defaults, kept on the server of the queue", func(p *tgredis.Provider) (*observe.Listener, func(context.Context) error) {
+		h := history.New(p.History(), history.Config{})
+		return h.Listener(), h.Close
+	}),
 }
 
-// A listen makes the listener of one queue, and what ends it.
-type listen func() (*observe.Listener, func(context.Context) error)
+// A listen makes the listener of one queue of a provider, and what ends it.
+type listen func(p *tgredis.Provider) (*observe.Listener, func(context.Context) error)
 
 func observed(name, settings string, by listen) contest.Contender {
-	listeners := func() ([]*observe.Listener, func(context.Context) error) {
+	listeners := func(p runtime.Provider) ([]*observe.Listener, func(context.Context) error) {
 		if by == nil {
 			return nil, func(context.Context) error { return nil }
 		}
-		l, end := by()
+		l, end := by(p.(*tgredis.Provider))
 		return []*observe.Listener{l}, end
 	}
 	return contest.Observed(name, settings, listeners, func(ctx context.Context, url string) (runtime.Provider, error) { return tgredis.Open(ctx, url) })
 }
 
 func unending(l *observe.Listener) listen {
-	return func() (*observe.Listener, func(context.Context) error) {
+	return func(*tgredis.Provider) (*observe.Listener, func(context.Context) error) {
 		return l, func(context.Context) error { return nil }
 	}
 }
 
-func traces() (*observe.Listener, func(context.Context) error) {
+func traces(*tgredis.Provider) (*observe.Listener, func(context.Context) error) {
 	sdk := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(sampled))), sdktrace.WithBatcher(tracetest.NewNoopExporter()))
 	return tracing.New(tracing.Config{TracerProvider: sdk}).Listener(), sdk.Shutdown
 }
