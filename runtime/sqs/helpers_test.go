@@ -25,7 +25,9 @@ type bench struct {
 	p     *Provider
 }
 
-func newBench(t *testing.T, opts ...Option) *bench { return benchWith(t, 100*time.Millisecond, opts...) }
+func newBench(t *testing.T, opts ...Option) *bench {
+	return benchWith(t, 100*time.Millisecond, opts...)
+}
 
 // benchWith has the server end each poll after longest by the machine's clock, where it
 // is not 0: its own stands still.
