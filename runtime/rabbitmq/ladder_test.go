@@ -272,7 +272,7 @@ func TestTheDelayedTasksOfADeletedQueueHoldUpNoOtherAndComeWhenItIsOpenedAgain(t
 	addr := data(t)
 	n := prefixOf(addr)
 	gone, q := open(t, addr, driver.QueueConfig{Name: "gone"}), open(t, addr, driver.QueueConfig{Name: "q"})
-	const wait = 600 * time.Millisecond
+	const wait = 2 * time.Second // so long that the gate is gone before they get there
 	put(t, gone, delayed(gone, 100, wait)...)
 	require.NoError(t, gone.p.Close())
 	ch, err := dialShared(t).Channel()

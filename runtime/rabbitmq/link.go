@@ -47,9 +47,12 @@ func newLink(dial Dialer, owned bool) *link {
 	return l
 }
 
-// session returns the current connection, or waits for one.
+// session returns the current connection, or waits for one, until ctx ends.
 func (l *link) session(ctx context.Context) (*session, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, ended(ctx)
+		}
 		l.mu.Lock()
 		if l.ctx.Err() != nil {
 			l.mu.Unlock()

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,13 @@ func TestNoLeaseOutlastsTheBrokersConsumerTimeout(t *testing.T) {
 	<-time.After(200 * time.Millisecond)
 	require.NoError(t, q.Extend(within(t), ds, 5*time.Second))
 	assert.LessOrEqual(t, ds[0].LeaseUntil.Sub(taken), 5*time.Second, "counted from when the broker delivered it")
+}
+
+// The loops of a provider that is closed end here, before its connections do.
+func TestNoCallThatHasEndedGetsAConnection(t *testing.T) {
+	q := open(t, data(t), driver.QueueConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := q.p.link.session(ctx)
+	require.ErrorIs(t, err, context.Canceled)
 }
