@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/taskgen/taskgen/config"
 	"github.com/taskgen/taskgen/runtime"
@@ -64,6 +65,7 @@ func ExampleRegisterMetrics() {
 func ExampleTracesConfig() {
 	c := config.Config{
 		Fleet:   config.FleetConfig{Provider: "main"},
+		History: config.HistoryConfig{Provider: "main", Retention: 30 * 24 * time.Hour, MaxBytes: 1 << 30},
 		Metrics: config.MetricsConfig{Listen: "127.0.0.1:9464"},
 		Traces:  config.TracesConfig{Ratio: new(config.Ratio(0.01)), Endpoint: config.NewURL("https://shop:p4ss@collector:4318")},
 	}
