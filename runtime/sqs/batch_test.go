@@ -175,7 +175,7 @@ func TestALargePayloadTravelsThroughTheStoreAndIsDeletedWhenItsTaskIsDone(t *tes
 func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
 	t.Parallel()
 	store := &memoryStore{all: make(map[string][]byte)}
-	b := newBench(t, WithStore(store))
+	b := briefBench(t, WithStore(store))
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	large := task(q, "large", sized(2<<20))
 	enqueue(t, q, large)

@@ -69,7 +69,7 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := briefBench(t)
 			q := coded(t, b, driver.QueueConfig{}, c.codec)
 			in := sent(q.state.sources[0], c.body)
 			for name, value := range c.attributes {
@@ -272,7 +272,7 @@ func TestAGroupOfACodecKeepsItsOrder(t *testing.T) {
 func TestWhatSQSMovesOfACodecComesBack(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, fifo} {
-		b := newBench(t)
+		b := briefBench(t)
 		q := coded(t, b, cfg, JSON("work"))
 		arn := q.state.dlq.arn
 		_, err := b.p.api.SetQueueAttributes(within(t), &awssqs.SetQueueAttributesInput{QueueUrl: &q.state.sources[0].url, Attributes: map[string]string{
@@ -302,7 +302,7 @@ func TestWhatSQSMovesOfACodecComesBack(t *testing.T) {
 // TestASharedDeadLetterQueueKnowsTheCodecs has one of each.
 func TestASharedDeadLetterQueueKnowsTheCodecs(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	urls := byHand(t, b.p.api.Client, "a", "b", "c", "dead")
 	p := b.provider(t, WithQueue("a", Existing{URL: urls[0], DLQ: urls[3], Codec: JSON("a")}), WithQueue("b", Existing{URL: urls[1], DLQ: urls[3], Codec: JSON("b")}), WithQueue("c", Existing{URL: urls[2], DLQ: urls[3]}))
 	all := map[string]*Queue{}
@@ -377,7 +377,7 @@ func TestACodecRefusesWhatItsReadersCouldNotRead(t *testing.T) {
 // TestWhatACodecHasWrittenIsNoTaskWithoutIt forgets the codec at the next start.
 func TestWhatACodecHasWrittenIsNoTaskWithoutIt(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := coded(t, b, driver.QueueConfig{}, JSON("work"))
 	put(t, q, "a")
 	q = openQueue(t, b.provider(t, WithQueue("q", Existing{URL: q.state.sources[0].url, DLQ: q.state.dlq.url})), driver.QueueConfig{})

@@ -28,7 +28,7 @@ func deny(b *bench, actions ...string) {
 func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
 	t.Parallel()
 	slow := map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "900"}
-	b := newBench(t)
+	b := briefBench(t)
 	for _, name := range []string{"q", "q-dlq"} {
 		declare(t, b, name, map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "900", "MessageRetentionPeriod": "1209600"})
 	}

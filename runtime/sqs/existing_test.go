@@ -95,7 +95,7 @@ func TestAQueueMadeByHandIsUsedAsItIs(t *testing.T) {
 				t.Parallel()
 				var endpoint string
 				prefix := ""
-				b := newBench(t)
+				b := briefBench(t)
 				if server == "emulator" {
 					s, err := emulator()
 					require.NoError(t, err)
@@ -291,7 +291,7 @@ func TestNewRefusesWhatIsNoQueue(t *testing.T) {
 func TestAWorkerNeedsTheFiveActions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []driver.QueueConfig{{}, fifo} {
-		b := newBench(t)
+		b := briefBench(t)
 		names := []string{"live", "dead"}
 		if c.Type == driver.FIFO {
 			names = []string{"live.fifo", "dead.fifo"}
@@ -322,7 +322,7 @@ func TestAWorkerMayDoWithoutAttributes(t *testing.T) {
 // TestAProducerNeedsToSendAlone gives none of the other actions, by a manager too.
 func TestAProducerNeedsToSendAlone(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	urls := byHand(t, b.p.api.Client, "mail", "orders.fifo", "bulk", "urgent")
 	b.Permit("", "SendMessage")
 	p := b.provider(t,
@@ -388,7 +388,7 @@ func TestEachOfTheFiveActionsIsNeeded(t *testing.T) {
 // TestDeadLettersNeedSendMessageAlone has others work on them.
 func TestDeadLettersNeedSendMessageAlone(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	urls := byHand(t, b.p.api.Client, "live", "dead")
 	b.Permit("live", fiveActions...)
 	b.Permit("dead", "SendMessage")

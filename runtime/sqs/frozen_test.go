@@ -207,7 +207,7 @@ func TestAnOpenEndsThoughAnotherIsNotAnswered(t *testing.T) {
 
 func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q, other := openQueue(t, b.p, driver.QueueConfig{DLQ: "dead"}), openQueue(t, b.p, driver.QueueConfig{Name: "other", DLQ: "dead"})
 	put(t, other, "a")
 	ds := take(t, other, 1)

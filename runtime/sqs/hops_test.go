@@ -140,7 +140,7 @@ func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
 
 func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q, dead := openQueue(t, b.p, driver.QueueConfig{}), openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
 	text := body(task(q, "a")) // as it was enqueued
 	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.state.dlq.url, MessageBody: &text})
@@ -153,7 +153,7 @@ func TestALetterThatSQSItselfMovedDoesNotSayWhenItDied(t *testing.T) {
 func TestWhoLooksThroughTheDeadChargesNobody(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, fifo} {
-		b := newBench(t)
+		b := briefBench(t)
 		q := openQueue(t, b.p, cfg)
 		put(t, q, "a")
 		ds := take(t, q, 1)

@@ -18,7 +18,7 @@ func of(tenant string) func(*driver.Task) {
 func TestAFairGroupGoesWhereverATaskGoes(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []Codec{nil, JSON("work")} {
-		b := newBench(t)
+		b := briefBench(t)
 		urls := byHand(t, b.p.api.Client, "live", "dead")
 		q := openQueue(t, b.provider(t, WithQueue("q", Existing{URL: urls[0], DLQ: urls[1], Codec: codec, FairGroup: tenantOf})), driver.QueueConfig{})
 		for tenant, want := range map[string]string{"acme": "acme", "": "", "two words": token("two words")} {

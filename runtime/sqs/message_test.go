@@ -61,7 +61,7 @@ func TestADequeueHearsOfABodyThatIsNoTask(t *testing.T) {
 
 func TestATaskThatSQSItselfMovedSaysThatItWasDeliveredTooOften(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{MaxDeliveries: 1})
 	put(t, q, "a")
 	for range b.p.backstop(q.cfg) {

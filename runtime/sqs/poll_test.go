@@ -87,9 +87,9 @@ func TestCloseDoesNotWaitForAnIdlePollBeyondItsBound(t *testing.T) {
 func TestAPollThatIsNeverAnsweredIsGivenUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, WithWait(time.Second))
-	b.p.api.answerWait = 100 * time.Millisecond
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
+	b.p.api.answerWait = 100 * time.Millisecond
 	b.SetHook(func(c sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: time.Hour} })
 	_, err := q.Dequeue(within(t), 1, time.Minute)
 	require.ErrorContains(t, err, "SQS did not answer within 1.1s")
@@ -235,7 +235,7 @@ func TestRequestsCountsEachTry(t *testing.T) {
 func TestABriefDequeueLooksNowAndThen(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 4}} {
-		b := benchWith(t, 0) // a poll that waits is no further look
+		b := newBench(t)
 		q := openQueue(t, b.p, cfg)
 		before := b.p.Requests()["ReceiveMessage"]
 		began := time.Now()

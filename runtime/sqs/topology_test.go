@@ -80,7 +80,7 @@ func TestAPolicyIsRefusedThatWouldMoveTasksThatLive(t *testing.T) {
 		{"q", driver.QueueConfig{}, []Option{RetryByVisibility()}, 1000},
 		{"q--p0 q--p1", driver.QueueConfig{Type: driver.Priority, Levels: 2}, []Option{RetryByVisibility()}, 1000},
 	} {
-		b := newBench(t)
+		b := briefBench(t)
 		dlq, attributes := "q-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}
 		if c.cfg.Type == driver.FIFO {
 			dlq, attributes["FifoQueue"] = "q-dlq.fifo", "true"
@@ -326,7 +326,7 @@ func TestStartRedriveRefusesWhatItWouldMixUp(t *testing.T) {
 
 func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	x, y := openQueue(t, b.p, driver.QueueConfig{Name: "x", DLQ: "graves"}), openQueue(t, b.p, driver.QueueConfig{Name: "y", DLQ: "graves"})
 	for _, q := range []*Queue{x, y} {
 		put(t, q, "of-"+q.cfg.Name, "also-"+q.cfg.Name)

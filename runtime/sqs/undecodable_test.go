@@ -69,7 +69,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 	t.Parallel()
 	const body = "<note>\t\"1\" %41 кот 😀</note>"
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.FIFO}, {Type: driver.Priority, Levels: 2}} {
-		b := newBench(t)
+		b := briefBench(t)
 		p := b.provider(t)
 		q := openQueue(t, p, cfg)
 		from := q.state.sources[0]
@@ -107,7 +107,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 
 func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	_, err := b.p.api.SendMessage(within(t), sent(q.state.sources[0], "no task"))
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestARedriveOfAllMovesAMessageThatIsNoTaskOnce(t *testing.T) {
 // TestWhatSQSItselfMovedKnowsItsQueue shares a dead letter queue.
 func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{Name: "q", DLQ: "dead"})
 	other := openQueue(t, b.p, driver.QueueConfig{Name: "other", DLQ: "dead"})
 	in := sent(q.state.sources[0], "no task")
@@ -157,7 +157,7 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.Priority, Levels: 2}} {
-		b := newBench(t)
+		b := briefBench(t)
 		q := openQueue(t, b.p, cfg)
 		l := q.state.sources[len(q.state.sources)-1]
 		in := sent(l, body(task(q, "a")))
@@ -261,7 +261,7 @@ func TestSomebodyElsesQueueIsNotEmptied(t *testing.T) {
 // TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped buries as those did.
 func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	old := task(q, "sqs-1", func(t *driver.Task) { t.Type, t.Payload = driver.UndecodableType, []byte(`"bm8gdGFzaw=="`) })
 	driver.Bury(old, "q", b.clock.Now(), errors.New("no task"))

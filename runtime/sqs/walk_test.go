@@ -34,7 +34,7 @@ func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
 		for name, walk := range walks {
 			t.Run(string(kind)+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t)
+				b := briefBench(t)
 				q := openQueue(t, b.p, driver.QueueConfig{Type: kind})
 				kill(t, b, q, "a", "b")
 				looks := 0
@@ -58,7 +58,7 @@ func TestAWalkFindsWhatAReceiveHidWhoseAnswerWasLost(t *testing.T) {
 
 func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	b.LongestPoll = 20 * time.Millisecond // the clock stands still
 	b.p.walkLease = 2 * time.Second
 	q := openQueue(t, b.p, driver.QueueConfig{})
@@ -75,7 +75,7 @@ func TestAWalkWaitsForWhatIsInUseElsewhereNoLongerThanItsLease(t *testing.T) {
 // other servers than the one that has it.
 func TestAWalkFindsWhatIsInNoCountYet(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	release := b.HoldCounts()
 	defer release()
@@ -89,7 +89,7 @@ func TestAWalkFindsWhatIsInNoCountYet(t *testing.T) {
 
 func TestAWalkKeepsWhatItHolds(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, numbered(12)...)
 	dead := openQueue(t, b.p, driver.QueueConfig{Name: q.cfg.DLQ})
@@ -114,7 +114,7 @@ func TestAWalkKeepsWhatItHolds(t *testing.T) {
 
 func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	kill(t, b, q, "a")
 	w := newWalk(q.state)
