@@ -11,7 +11,7 @@ import (
 // observed renders what it costs to be observed: the rates with listeners, as parts of the
 // rate of the first contender, which has none.
 func observed(results, part string) (string, error) {
-	if part == "settings" {
+	if part == "settings" || part == "goals" {
 		return broker(results, "observed", part)
 	}
 	var r contest.Result

@@ -9,12 +9,15 @@ import (
 
 	"github.com/taskgen/taskgen/bench/contest"
 	"github.com/taskgen/taskgen/runtime"
-	"github.com/taskgen/taskgen/runtime/history"
+	tghistory "github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/metrics"
 	"github.com/taskgen/taskgen/runtime/observe"
 	tgredis "github.com/taskgen/taskgen/runtime/redis"
 	"github.com/taskgen/taskgen/runtime/tracing"
 )
+
+// history is the name of the contender with one.
+const history = "history"
 
 // sampled is the part of the traces that is recorded.
 const sampled = 0.01
@@ -29,8 +32,8 @@ var contenders = []contest.Contender{
 		return unending(metrics.New(metrics.Config{}).Listener())(p)
 	}),
 	observed(fmt.Sprintf("traces at %g %%", 100*sampled), "runtime/tracing on an SDK of OpenTelemetry: TraceIDRatioBased below ParentBased, a batch processor, an exporter that drops the spans", traces),
-	observed("history", "runtime/history with its defaults, kept on the server of the queue", func(p *tgredis.Provider) (*observe.Listener, func(context.Context) error) {
-		h := history.New(p.History(), history.Config{})
+	observed(history, "runtime/history with its defaults, kept on the server of the queue", func(p *tgredis.Provider) (*observe.Listener, func(context.Context) error) {
+		h := tghistory.New(p.History(), tghistory.Config{})
 		return h.Listener(), h.Close
 	}),
 }

@@ -33,13 +33,22 @@ func main() {
 	}
 }
 
+// goals are those of the history, the one listener that uses the server of the queue.
+func goals(r *contest.Result) []report.Goal {
+	rate := r.Rate(contest.Loopback, history, contest.Drain)
+	if rate == nil || rate.Times.Median == 0 {
+		return nil
+	}
+	return []report.Goal{report.AtLeast("drain with a history, as a part of the rate without", 1/rate.Times.Median, 0.85)}
+}
+
 func run(ctx context.Context, cfg contest.Config, file string, out io.Writer) error {
 	if cfg.Rounds < 3 || cfg.More < 0 || cfg.Tasks < 1 || cfg.Limit <= 0 {
 		return errors.New("it takes at least 3 rounds and a positive number of tasks and limit")
 	}
 	r, err := contest.Run(ctx, contest.Contest{
 		Broker: "redis", Start: redis.Start, Contenders: contenders,
-		Goals: func(*contest.Result) []report.Goal { return nil },
+		Goals: goals,
 	}, cfg)
 	if err != nil {
 		return err

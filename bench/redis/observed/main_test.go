@@ -26,6 +26,7 @@ func TestASmallRunDrainsWithEachListener(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &r))
 	require.Len(t, r.Links, 1)
 	require.Len(t, r.Links[0].Cases, len(contenders))
+	require.Len(t, r.Goals, 1, "what the history may cost")
 	for _, c := range r.Links[0].Cases {
 		require.NotEmpty(t, c.Settings, c.Name)
 		require.Contains(t, out.String(), c.Name)
