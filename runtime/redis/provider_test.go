@@ -91,12 +91,16 @@ func TestThePermissionsThatTheReadmeListsAreEnough(t *testing.T) {
 	for _, cfg := range kinds {
 		workout(t, p, cfg)
 	}
-	workJobs(t, p)
-	workLetters(t, p)
-	workFleet(t, p)
+	workStores(t, p)
 	w := await(within(t), p.Results(), "a")
 	require.NoError(t, p.Results().PutResult(within(t), "a", []byte(`1`), "", 0))
 	require.NoError(t, (<-w).err)
+	kept, err := p.results.Peek(within(t), []string{"a"})
+	require.NoError(t, err)
+	require.NoError(t, p.results.Forget(within(t), kept))
+	refused, err := c.ACLLog(within(t), 1).Result()
+	require.NoError(t, err)
+	require.Empty(t, refused, "what a provider can do without is no error of it")
 	require.Error(t, admin(t, "redis://worker:secret@"+s.URL[len("redis://"):]).Get(within(t), "another").Err())
 }
 

@@ -44,6 +44,14 @@ func fitting(cfg driver.QueueConfig, name string, n int) []*driver.Task {
 	return all
 }
 
+// workStores has a provider do all that its stores beside the results can.
+func workStores(t *testing.T, p *Provider) {
+	workJobs(t, p)
+	workLetters(t, p)
+	workFleet(t, p)
+	workHistory(t, p)
+}
+
 // workout does everything with a queue that can be done, and leaves no task.
 func workout(t *testing.T, p *Provider, cfg driver.QueueConfig) {
 	q := openQueue(t, p, cfg)
@@ -311,10 +319,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 	for _, cfg := range kinds {
 		workout(t, p, cfg)
 	}
-	workJobs(t, p)
-	workLetters(t, p)
-	workFleet(t, p)
-	workHistory(t, p)
+	workStores(t, p)
 	empty := fill(t, s.URL)
 	require.NoError(t, p.Results().PutResult(within(t), "result", nil, "", time.Minute))
 	rs, err := p.results.Peek(within(t), []string{"result"})
