@@ -255,17 +255,32 @@ func (b *builder) results(ctx context.Context) (driver.ResultStore, error) {
 	if name == "" {
 		return nil, nil
 	}
-	p, err := b.provider(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if keeps, ok := p.(interface{ Results() driver.ResultStore }); ok {
+	keeps, err := storesOf[interface{ Results() driver.ResultStore }](ctx, b, name, "results.provider", "results: name one that does, such as memory, sqlite or redis")
+	switch {
+	case err == nil:
 		return keeps.Results(), nil
-	}
-	if b.c.Results.Provider == "" {
+	case b.c.Results.Provider == "" && errors.Is(err, errKeepsNone):
 		return nil, nil
 	}
-	return nil, b.failed("results.provider", fmt.Errorf("the provider %s (%s) keeps no results: name one that does, such as memory, sqlite or redis", name, p.Name()))
+	return nil, err
+}
+
+// errKeepsNone: a provider has no store of a kind.
+var errKeepsNone = errors.New("keeps no")
+
+// storesOf opens a provider for one kind of its stores. path is what names the provider; wanted
+// ends the error where it has none.
+func storesOf[T any](ctx context.Context, b *builder, name, path, wanted string) (T, error) {
+	p, err := b.provider(ctx, name)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	keeps, ok := p.(T)
+	if !ok {
+		return keeps, b.failed(path, fmt.Errorf("the provider %s (%s) %w %s", name, p.Name(), errKeepsNone, wanted))
+	}
+	return keeps, nil
 }
 
 // fleet joins the fleet that a provider keeps, if one is named.
@@ -274,13 +289,9 @@ func (b *builder) fleet(ctx context.Context) error {
 	if name == "" {
 		return nil
 	}
-	p, err := b.provider(ctx, name)
+	keeps, err := storesOf[interface{ Fleet() fleet.Store }](ctx, b, name, "fleet.provider", "fleet: name one that does, such as memory, sqlite, redis or nats")
 	if err != nil {
 		return err
-	}
-	keeps, ok := p.(interface{ Fleet() fleet.Store })
-	if !ok {
-		return b.failed("fleet.provider", fmt.Errorf("the provider %s (%s) keeps no fleet: name one that does, such as memory, sqlite, redis or nats", name, p.Name()))
 	}
 	b.p.Fleet = fleet.New(keeps.Fleet(), fleet.Config{Logger: b.log})
 	return nil
@@ -292,13 +303,9 @@ func (b *builder) history(ctx context.Context) error {
 	if name == "" {
 		return nil
 	}
-	p, err := b.provider(ctx, name)
+	keeps, err := storesOf[interface{ History() history.Store }](ctx, b, name, "history.provider", "history: name one that does, such as memory, sqlite or redis")
 	if err != nil {
 		return err
-	}
-	keeps, ok := p.(interface{ History() history.Store })
-	if !ok {
-		return b.failed("history.provider", fmt.Errorf("the provider %s (%s) keeps no history: name one that does, such as memory, sqlite or redis", name, p.Name()))
 	}
 	cfg := history.Config{Retention: b.c.History.Retention, MaxBytes: int64(b.c.History.MaxBytes), Logger: b.log}
 	if b.p.Traces != nil {
@@ -341,13 +348,9 @@ func (b *builder) scheduler(ctx context.Context) error {
 	if name == "" || sc.Provider == "" && !wanted {
 		return nil
 	}
-	p, err := b.provider(ctx, name)
+	keeps, err := storesOf[interface{ Jobs() jobstore.Store }](ctx, b, name, "scheduler", "jobs: set scheduler.provider to one that does, such as memory, sqlite or redis, or scheduler.enabled to false")
 	if err != nil {
 		return err
-	}
-	keeps, ok := p.(interface{ Jobs() jobstore.Store })
-	if !ok {
-		return b.failed("scheduler", fmt.Errorf("the provider %s (%s) keeps no jobs: set scheduler.provider to one that does, such as memory, sqlite or redis, or scheduler.enabled to false", name, p.Name()))
 	}
 	b.p.Scheduler = schedule.New(keeps.Jobs(), b.p.Manager, schedule.Config{Logger: b.log})
 	b.p.fires = wanted
