@@ -50,7 +50,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			if within(pkg, "runtime") {
 				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server") || within(dep, "config"), "%s imports %s", pkg, dep)
 			}
-			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/collector", "runtime/sqs/sqstest"} {
+			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/collector", "internal/childtest", "internal/output", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
 			if pkg == module+"/runtime" {

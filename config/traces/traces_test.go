@@ -1,13 +1,11 @@
 package traces_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/taskgen/taskgen/config"
 	tracesconfig "github.com/taskgen/taskgen/config/traces"
 	"github.com/taskgen/taskgen/internal/collector"
+	"github.com/taskgen/taskgen/internal/output"
 	"github.com/taskgen/taskgen/runtime"
 )
 
@@ -162,24 +161,6 @@ func TestCodeMakesSpansOfItsOwn(t *testing.T) {
 	assert.False(t, span.IsRecording())
 }
 
-// A logBuffer is the log of a program.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func TestACollectorThatIsAwayIsLoggedOnceAndOnceMoreWhenItIsBack(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1") // ms
 	c := startCollector(t)
@@ -188,7 +169,7 @@ func TestACollectorThatIsAwayIsLoggedOnceAndOnceMoreWhenItIsBack(t *testing.T) {
 		refused <- struct{}{}
 		return http.StatusUnauthorized, "wrong key: CANARY"
 	})
-	var out logBuffer
+	var out output.Buffer
 	p, err := build(t, "endpoint: '"+c.URL+"', headers: 'Api-Key=CANARY'", slog.New(slog.NewTextHandler(&out, nil)))
 	require.NoError(t, err)
 	for range 3 { // each with a request of its own
@@ -209,7 +190,7 @@ func TestACollectorThatIsAwayIsLoggedOnceAndOnceMoreWhenItIsBack(t *testing.T) {
 func TestACollectorThatIsGoneIsNoFailureOfTheProgram(t *testing.T) {
 	c := startCollector(t)
 	c.Close()
-	var out logBuffer
+	var out output.Buffer
 	p, err := build(t, "endpoint: '"+c.URL+"'", slog.New(slog.NewTextHandler(&out, nil)))
 	require.NoError(t, err)
 	runOne(t, p)
@@ -226,7 +207,7 @@ func TestACollectorThatDoesNotAnswerIsNotWaitedFor(t *testing.T) {
 		<-answer
 		return http.StatusServiceUnavailable, ""
 	})
-	var out logBuffer
+	var out output.Buffer
 	p, err := build(t, "endpoint: '"+c.URL+"'", slog.New(slog.NewTextHandler(&out, nil)))
 	require.NoError(t, err)
 	runOne(t, p)

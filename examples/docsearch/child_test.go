@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/taskgen/taskgen/internal/output"
 	"github.com/taskgen/taskgen/runtime"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/app"
@@ -87,13 +88,13 @@ func hold(how string) runtime.Middleware {
 // A child is the demo in a process of its own.
 type child struct {
 	*exec.Cmd
-	out  *output
+	out  *output.Buffer
 	done chan struct{} // closed when it has ended
 }
 
 func start(t *testing.T, env []string, args ...string) *child {
 	t.Helper()
-	out := &output{more: make(chan struct{}, 1)}
+	out := new(output.Buffer)
 	c := &child{exec.CommandContext(t.Context(), os.Args[0], args...), out, make(chan struct{})}
 	c.Env = append(append(os.Environ(), envChild+"=1"), env...)
 	c.Stdout, c.Stderr = out, out
@@ -113,11 +114,16 @@ const patience = 2 * time.Minute
 func (c *child) says(t *testing.T, text string) {
 	t.Helper()
 	limit := time.After(patience)
-	for !strings.Contains(c.out.String(), text) {
+	for {
+		said, more := c.out.Read()
+		if strings.Contains(said, text) {
+			return
+		}
 		select {
-		case <-c.out.more:
+		case <-more:
 		case <-c.done:
 			require.Contains(t, c.out.String(), text, "the child has ended: %s", c.ProcessState)
+			return
 		case <-limit:
 			require.Contains(t, c.out.String(), text, "the child does not say it")
 		}
@@ -136,26 +142,3 @@ func (c *child) ends(t *testing.T) string {
 }
 
 func (c *child) status() syscall.WaitStatus { return c.ProcessState.Sys().(syscall.WaitStatus) }
-
-// output collects what a child writes.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-	more chan struct{}
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	select {
-	case o.more <- struct{}{}:
-	default:
-	}
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}

@@ -8,13 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/taskgen/taskgen/internal/output"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(cleanUp)) }
@@ -31,7 +32,7 @@ const patience = 2 * time.Minute
 // A child is one of the programs in a process of its own.
 type child struct {
 	*exec.Cmd
-	log  *childLog
+	log  *output.Buffer
 	done chan struct{} // closed when it has ended
 }
 
@@ -40,7 +41,7 @@ func start(t *testing.T, program string, env ...string) *child {
 	t.Helper()
 	c := &child{
 		Cmd: exec.CommandContext(t.Context(), binary(t, program), "-config", filepath.Join(root, "examples", program, "config.yaml")),
-		log: &childLog{more: make(chan struct{}, 1)}, done: make(chan struct{}),
+		log: new(output.Buffer), done: make(chan struct{}),
 	}
 	c.Env = append(os.Environ(), env...)
 	c.Stderr = c.log
@@ -63,14 +64,15 @@ func (c *child) says(t *testing.T, message, attribute string) string {
 	t.Helper()
 	limit := time.After(patience)
 	for {
-		if record := c.log.find(message); record != nil {
+		log, more := c.log.Read()
+		if record := find(log, message); record != nil {
 			text, _ := record[attribute].(string)
 			return text
 		}
 		select {
-		case <-c.log.more:
+		case <-more:
 		case <-c.done:
-			if c.log.find(message) == nil {
+			if find(c.log.String(), message) == nil {
 				require.FailNow(t, "the program has ended, and did not say "+message)
 			}
 		case <-limit:
@@ -97,32 +99,9 @@ func (c *child) ends(t *testing.T) {
 	require.Zero(t, c.ProcessState.ExitCode(), "%s", c.log)
 }
 
-// childLog collects what a program logs, in JSON.
-type childLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (l *childLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
-	return l.text.Write(p)
-}
-
-func (l *childLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// find returns the first record with a message, or nil.
-func (l *childLog) find(message string) map[string]any {
-	for line := range bytes.Lines([]byte(l.String())) {
+// find returns the first record of a log with a message, or nil.
+func find(log, message string) map[string]any {
+	for line := range bytes.Lines([]byte(log)) {
 		var record map[string]any
 		if json.Unmarshal(line, &record) == nil && record["msg"] == message {
 			return record

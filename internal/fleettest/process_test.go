@@ -1,23 +1,19 @@
 package fleettest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/taskgen/taskgen/internal/childtest"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/nats"
@@ -83,11 +79,7 @@ func openManager(ctx context.Context, p place, listeners ...*observe.Listener) (
 // work runs a pool until the parent has closed the standard input. It prints each task
 // that begins, and the cause of the end of its context.
 func work(addr, name string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { // the parent holds the other end while it lives
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
+	ctx := childtest.Told()
 	p, err := openPlace(ctx, addr)
 	if err != nil {
 		return err
@@ -114,65 +106,18 @@ func work(addr, name string) error {
 // say writes one line to the parent, in one write, so that a kill cuts none in two.
 func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
 
-// A process is a worker, as its parent sees it.
-type process struct {
-	cmd  *exec.Cmd
-	in   io.Closer
-	errs strings.Builder
-	over chan struct{}
-
-	mu    sync.Mutex
-	lines []string
-}
-
-func spawn(t *testing.T, addr, name string) *process {
+// spawn starts a worker in a process of its own.
+func spawn(t *testing.T, addr, name string) *childtest.Process {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	c := &process{cmd: exec.Command(self), over: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), addressEnv+"="+addr, nameEnv+"="+name)
-	c.cmd.Stderr = &c.errs
-	c.in, err = c.cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := c.cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, c.cmd.Start())
-	go func() {
-		defer close(c.over)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			c.mu.Lock()
-			c.lines = append(c.lines, lines.Text())
-			c.mu.Unlock()
-		}
-		_ = c.cmd.Wait()
-	}()
-	t.Cleanup(c.kill)
-	return c
+	return childtest.Spawn(t, addressEnv+"="+addr, nameEnv+"="+name)
 }
 
-// kill ends the process with SIGKILL.
-func (c *process) kill() {
-	_ = c.cmd.Process.Kill()
-	_ = c.in.Close()
-	<-c.over
-}
-
-// quit has the process stop in good order.
-func (c *process) quit(t *testing.T) {
-	t.Helper()
-	require.NoError(t, c.in.Close())
-	<-c.over
-	require.True(t, c.cmd.ProcessState.Success(), "%s: %s", c.cmd.ProcessState, &c.errs)
-}
-
-// said reports whether the process has printed a line that begins with some words.
-func (c *process) said(words string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, line := range c.lines {
+// said counts the lines of a worker that begin with some words.
+func said(c *childtest.Process, words string) (n int) {
+	for line := range strings.Lines(c.Out.String()) {
 		if strings.HasPrefix(line, words) {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/childtest"
 	"github.com/taskgen/taskgen/internal/testserver"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -92,48 +93,49 @@ func TestAKilledWorkerLosesTheRecordsOfItsLastSecond(t *testing.T) {
 	for name, address := range addresses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const perTick, ticks = 4, 100 // fewer in all than are written before the Interval is over
+			const perTick, ticks = 4, 200 // fewer in all than are written before the Interval is over
 			addr := address(t)
 			r := read(t, addr)
-			killed := spawn(t, addr)
+			killed := childtest.Spawn(t, addressEnv+"="+addr)
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
 			for i := range ticks { // for some seconds, and more than it has run when it is killed
 				<-tick.C
 				r.enqueue(i*perTick, (i+1)*perTick)
 			}
-			killed.kill()
-			at := time.Now()
-			require.Greater(t, len(killed.runs), perTick*ticks/4, "tasks that it has run")
+			killed.Kill()
+			at, runs := time.Now(), runsOf(killed)
+			require.Greater(t, len(runs), perTick*ticks/4, "tasks that it has run")
 
 			// The rest of the bound is for the write, on a busy machine.
-			const bound = history.Interval + 1500*time.Millisecond
+			const bound = history.Interval + 4*time.Second
 			before := r.all()
 			early := 0
-			for id, ran := range killed.runs {
+			for id, ran := range runs {
 				if at.Sub(ran) > bound {
 					early++
 					require.Len(t, before[id], 1, "task %s, which it ran %v before it was killed", id, at.Sub(ran))
 				}
 			}
 			require.Greater(t, early, 50, "tasks that it ran long before it was killed")
-			t.Logf("of %d runs %d are recorded, %d are to be", len(killed.runs), len(before), early)
+			t.Logf("of %d runs %d are recorded, %d are to be", len(runs), len(before), early)
 
 			r.enqueue(ticks*perTick, ticks*perTick+1) // the other worker has something to run at least
-			other := spawn(t, addr)
+			other := childtest.Spawn(t, addressEnv+"="+addr)
 			require.Eventually(t, func() bool { return r.stats() == driver.Stats{} }, soon, 50*time.Millisecond)
-			other.quit(t)
+			other.Quit(t)
+			others := runsOf(other)
 			after := r.all()
-			for id := range other.runs {
+			for id := range others {
 				records := after[id]
 				require.NotEmpty(t, records, "task %s, of a worker that stopped in good order", id)
-				_, again := killed.runs[id]
+				_, again := runs[id]
 				assert.Equal(t, driver.Completed, records[0].Outcome)
 				if again {
 					assert.Equal(t, 1, records[0].Crashes, "a run behind that of a killed worker")
 				}
 			}
-			assert.NotEmpty(t, other.runs)
+			assert.NotEmpty(t, others)
 		})
 	}
 }
@@ -146,11 +148,11 @@ func TestWorkersOfOtherProcessesRecordWhatTheyRun(t *testing.T) {
 			const n = 1500
 			addr := address(t)
 			r := read(t, addr)
-			workers := []*process{spawn(t, addr), spawn(t, addr), spawn(t, addr)}
+			workers := []*childtest.Process{childtest.Spawn(t, addressEnv+"="+addr), childtest.Spawn(t, addressEnv+"="+addr), childtest.Spawn(t, addressEnv+"="+addr)}
 			r.enqueue(0, n)
 			require.Eventually(t, func() bool { return r.stats() == driver.Stats{} }, soon, 50*time.Millisecond)
 			for _, w := range workers {
-				w.quit(t)
+				w.Quit(t)
 			}
 			all := r.all()
 			require.Len(t, all, n)

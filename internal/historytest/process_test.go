@@ -1,20 +1,17 @@
 package historytest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/taskgen/taskgen/internal/childtest"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/observe"
@@ -61,11 +58,7 @@ var (
 // work runs a pool until the parent has closed the standard input. It prints each task that
 // it has run, and when.
 func work(addr string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { // the parent holds the other end while it lives
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
+	ctx := childtest.Told()
 	p, err := openPlace(ctx, addr)
 	if err != nil {
 		return err
@@ -89,52 +82,15 @@ func work(addr string) error {
 	return pool.Run(ctx)
 }
 
-// A process is a worker, as its parent sees it.
-type process struct {
-	cmd  *exec.Cmd
-	in   io.Closer
-	over chan struct{}
-	runs map[string]time.Time // when it ran each task; to be read when over is closed
-}
-
-func spawn(t *testing.T, addr string) *process {
-	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	c := &process{cmd: exec.Command(self), over: make(chan struct{}), runs: make(map[string]time.Time)}
-	c.cmd.Env = append(os.Environ(), addressEnv+"="+addr)
-	c.cmd.Stderr = os.Stderr
-	c.in, err = c.cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := c.cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, c.cmd.Start())
-	go func() {
-		defer close(c.over)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			var id string
-			var nanos int64
-			if n, _ := fmt.Sscan(lines.Text(), &id, &nanos); n == 2 {
-				c.runs[id] = time.Unix(0, nanos)
-			}
+// runsOf is when a worker that has ended ran each task.
+func runsOf(c *childtest.Process) map[string]time.Time {
+	runs := make(map[string]time.Time)
+	for line := range strings.Lines(c.Out.String()) {
+		var id string
+		var nanos int64
+		if n, _ := fmt.Sscan(line, &id, &nanos); n == 2 {
+			runs[id] = time.Unix(0, nanos)
 		}
-		_ = c.cmd.Wait()
-	}()
-	t.Cleanup(c.kill)
-	return c
-}
-
-// kill ends the process with SIGKILL.
-func (c *process) kill() {
-	_ = c.cmd.Process.Kill()
-	_ = c.in.Close()
-	<-c.over
-}
-
-// quit has the process stop in good order.
-func (c *process) quit(t *testing.T) {
-	t.Helper()
-	require.NoError(t, c.in.Close())
-	<-c.over
-	require.True(t, c.cmd.ProcessState.Success(), c.cmd.ProcessState)
+	}
+	return runs
 }

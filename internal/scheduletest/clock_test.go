@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/output"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
@@ -94,7 +95,7 @@ func TestJobsGoOnAfterAWrongClock(t *testing.T) {
 		require.NoError(b, b.store.Put(ctx, e))
 
 		// It is leased for days by who claims it with a wrong clock, and dies.
-		log := new(notebook)
+		log := new(output.Buffer)
 		s := schedule.New(&leapingStore{Store: b.store, leap: ahead, die: true}, b.m, schedule.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
 		fired := 0
 		for range 3 { // the first claims it, the second sees that the clock has gone back
@@ -134,7 +135,7 @@ func TestTimesAreByTheStoresClock(t *testing.T) {
 				require.True(b, ok)
 				require.NoError(b, m.Open(ctx, b.provider, runtime.QueueConfig{Name: "fast"}))
 				b.Cleanup(func() { require.NoError(b, m.Close()) })
-				log := new(notebook)
+				log := new(output.Buffer)
 				s := schedule.New(b.store, m, schedule.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
 				spec := &runtime.Spec[string]{Type: "report", Queue: "fast"}
 				for _, missed := range []schedule.Missed{schedule.FireOnce, schedule.FireNone} {

@@ -12,29 +12,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/output"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/schedule"
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
-
-// A notebook is a log that many write and one reads.
-type notebook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (n *notebook) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(b)
-}
-
-func (n *notebook) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
-}
 
 // other is the service of another program on the same store, which has another queue.
 func (b *bench) other(queue string, cfg schedule.Config) *schedule.Service {
@@ -96,7 +79,7 @@ func TestSchedulersOfSeveralProgramsFireInTime(t *testing.T) {
 // zone, have scheduled it.
 func TestJobOfATimeZoneThatThisMachineDoesNotHaveIsLeftAlone(t *testing.T) {
 	onStores(t, func(b *bench) {
-		log := new(notebook)
+		log := new(output.Buffer)
 		s := schedule.New(b.store, b.m, schedule.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
 		e := &schedule.Entry{ID: "nightly", Owner: "shop", Wake: time.Now().Add(-time.Hour), Body: jobstore.Body{
 			When: schedule.Cron("@daily", "Moon/Sea"), Overlap: schedule.AllowOverlap, Missed: schedule.FireOnce, State: schedule.Scheduled,
@@ -157,7 +140,7 @@ func TestJobThatCannotBeReadStopsNobody(t *testing.T) {
 			e := &schedule.Entry{ID: id, Owner: owner, Wake: time.Now().Add(-time.Minute), Unreadable: []byte(`{"when":{},"task":{"v":2}}`)}
 			require.NoError(b, b.store.Put(ctx, e))
 		}
-		log := new(notebook)
+		log := new(output.Buffer)
 		s := schedule.New(b.store, b.m, schedule.Config{Logger: slog.New(slog.NewTextHandler(log, nil))})
 		declare := func(names ...string) string {
 			b.Helper()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/output"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/history"
@@ -68,7 +68,7 @@ func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
 
 func TestAStoreThatIsAwayDisturbsNobodyAndLosesNothingThatFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log logText
+		var log output.Buffer
 		store := &failing{Store: memory.NewHistory(), err: errAway}
 		p := newProgram(t, store, history.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, runtime.QueueConfig{})
 		p.start()
@@ -98,7 +98,7 @@ func TestAStoreThatIsAwayDisturbsNobodyAndLosesNothingThatFits(t *testing.T) {
 
 func TestAFullBufferDropsCountsAndBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log logText
+		var log output.Buffer
 		store := &failing{Store: memory.NewHistory(), hang: true}
 		d := newDirect(t, store, history.Config{Buffer: 100, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		d.ends(40)
@@ -267,22 +267,4 @@ type recording struct {
 func (s *recording) Add(ctx context.Context, records []history.Record, keep historystore.Limits) error {
 	fmt.Fprintf(&s.text, "%+v", records)
 	return s.Store.Add(ctx, records, keep)
-}
-
-// A logText is what was logged.
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

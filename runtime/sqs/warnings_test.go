@@ -1,39 +1,21 @@
 package sqs
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/internal/output"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-// A logBuffer is the default log of the program, for the time of a test.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (d *logBuffer) Write(p []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.text.Write(p)
-}
-
-func (d *logBuffer) String() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.text.String()
-}
-
-func captureLog(t *testing.T) *logBuffer {
-	d, before := &logBuffer{}, slog.Default()
+// captureLog has the default log of the program, for the time of a test.
+func captureLog(t *testing.T) *output.Buffer {
+	d, before := new(output.Buffer), slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(d, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })
 	return d
