@@ -13,13 +13,15 @@ func runCases() []testCase {
 	runs := func(name string, run func(w *env), requires ...requirement) testCase {
 		return testCase{law: DiesOfItsOwnRuns, name: name, requires: requires, run: run}
 	}
-	killed := runs("a task that a killed worker had not begun does not die of it", runsKilled, processes, counting)
-	killed.real = true
+	killed := runs("a task that a killed worker had not begun does not die of it", runsKilled, processes, counting, exact)
+	few := runs("few tasks die of killed workers that had not begun them", runsKilled, processes, counting, inexact)
+	killed.real, few.real = true, true
 	return []testCase{
 		runs("a task that is given back is not charged, however often, and runs in the end", runsGivenBack, uncharged, keeping),
 		runs("a task that no handler has begun runs before it can die of crashes", runsUnbegun, counting),
 		runs("a lease that ended while its worker lived is no crash, once the worker says so", runsLost, excusing),
 		killed,
+		few,
 	}
 }
 
@@ -89,7 +91,8 @@ func runsLost(w *env) {
 	w.check(w.takeOne(q, long).Crashes == 2, "a receipt took back a crash more than once")
 }
 
-// runsKilled kills pools again and again. Each task that dies of it was run that often.
+// runsKilled kills pools again and again. Each task that dies of it was run that often;
+// where crashes are counted inexactly, all but a few were.
 func runsKilled(w *env) {
 	const kills, tasks, most = 10, 60, 3
 	cfg := w.childQueue()
@@ -107,10 +110,15 @@ func runsKilled(w *env) {
 	for _, r := range w.runs(lines) {
 		begun[r.ID]++
 	}
+	early := make(map[string]bool) // dead, and not run that often
 	for _, d := range w.drain(w.dead(q)) {
-		w.check(begun[d.Task.ID] >= most, "task %s died after %d runs, with MaxDeliveries %d: %s", d.Task.ID, begun[d.Task.ID], most, d.Task.Metadata[driver.MetaFailureReason])
+		if n := begun[d.Task.ID]; n < most {
+			early[d.Task.ID] = true
+			w.check(!q.Capabilities().ExactCrashes, "task %s died after %d runs, with MaxDeliveries %d: %s", d.Task.ID, n, most, d.Task.Metadata[driver.MetaFailureReason])
+		}
 	}
+	w.check(len(early) <= tasks/10, "of %d tasks %d died before they had run %d times", tasks, len(early), most)
 	for _, id := range want {
-		w.check(begun[id] > 0, "task %s was never run", id)
+		w.check(begun[id] > 0 || early[id], "task %s was never run", id)
 	}
 }

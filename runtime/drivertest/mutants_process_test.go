@@ -44,6 +44,13 @@ var fileMutants = []struct {
 		return q.Close()
 	}}},
 	{DiesOfItsOwnRuns, "buries by itself what was delivered MaxDeliveries times", "a task that a killed worker had not begun does not die of it", buriesAfterOne},
+	{DiesOfItsOwnRuns, "buries by itself what was delivered twice, and counts inexactly", "few tasks die of killed workers that had not begun them", fault{
+		dequeue: buriesAfterOne.dequeue,
+		caps: func(c driver.Capabilities) driver.Capabilities {
+			c.ExactCrashes = false
+			return c
+		},
+	}},
 	{PublishBeforeAck, "takes a task off before it puts it back", "kill -9 between release, dead letter and redrive loses nothing", fault{release: func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error {
 		if err := q.Complete(ctx, ds); err != nil {
 			return err

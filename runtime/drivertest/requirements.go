@@ -25,6 +25,8 @@ const (
 	uniqueness requirement = "unique keys with a window"
 	untilDone  requirement = "unique keys held until the task is done"
 	counting   requirement = "crashes that are counted"
+	exact      requirement = "crashes that are counted only of tasks that a worker received"
+	inexact    requirement = "crashes that may be counted of tasks that no worker received"
 	excusing   requirement = "crashes that can be taken back"
 	uncharged  requirement = "crashes that are distinguished from failures"
 	refusing   requirement = "IDs that are refused while they are on the queue"
@@ -69,7 +71,7 @@ const (
 var optional = map[requirement]bool{
 	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
-	keyless: true, charging: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
+	keyless: true, charging: true, inexact: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
 }
 
 // mayLack reports whether the harness may lack what a test needs. A harness of one type
@@ -126,6 +128,8 @@ func (h *Harness) missingRequirements(tb testing.TB) map[requirement]string {
 	no(uniqueness, has.DedupWindow == 0, says("DedupWindow"))
 	no(untilDone, !has.UniqueUntilDone, says("UniqueUntilDone"))
 	no(counting, !has.CountsCrashes, says("CountsCrashes"))
+	no(exact, !has.ExactCrashes, says("ExactCrashes"))
+	no(inexact, has.ExactCrashes, says("ExactCrashes"))
 	no(excusing, !has.CountsCrashes, says("CountsCrashes"))
 	no(excusing, !has.Fencing, says("Fencing"))
 	no(excusing, !has.FreeLeases, says("FreeLeases"))

@@ -125,6 +125,7 @@ var harness = drivertest.Harness{
 		drivertest.LeasesHold:        "the server lets an earlier holder extend a lease that has ended: only the worker's own clock prevents it",
 		drivertest.StaleReceipts:     "the server knows no receipts: between processes only the worker's own clock ends its lease",
 		drivertest.StatsTellTheTruth: "the server notices that a lease has ended only when a worker asks for tasks: until then the tasks of a killed worker count as leased",
+		drivertest.DiesOfItsOwnRuns:  "the server may answer a fetch whose worker was killed: it counts that as a delivery, and so as a crash",
 	},
 }
 
