@@ -6,8 +6,9 @@ GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GORELEASER  = $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
 
-# The race detector needs cgo.
-RACE = CGO_ENABLED=1
+# The race detector needs cgo. It would have each process sleep for a second when it exits,
+# and there are hundreds.
+RACE = CGO_ENABLED=1 GORACE=atexit_sleep_ms=0
 # SQLite's engine is C turned into Go, on memory that the detector knows nothing
 # of: watching it finds nothing and takes minutes.
 RACEFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
