@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
@@ -17,9 +19,9 @@ import (
 //
 //	mark, which fields there are (a bit for each), type, the fields, payload
 //
-// where a number is an unsigned varint, a text its length and its bytes, a time a
-// varint of Unix nanoseconds, and the payload the rest. Released and dead tasks are
-// envelopes again.
+// where a number is an unsigned varint, a text its length and its bytes, a duration twice
+// its milliseconds or twice its seconds and one, a time a varint of Unix nanoseconds, and
+// the payload the rest. Released and dead tasks are envelopes again.
 
 // compactMark begins a compact value, and no envelope.
 const compactMark = '\x01'
@@ -27,20 +29,21 @@ const compactMark = '\x01'
 // maxMilliseconds is the longest stored duration, as in an envelope.
 const maxMilliseconds = math.MaxInt64 / int64(time.Millisecond)
 
-// The fields, in order.
+// The fields, in order. Those of most tasks are the first seven, whose bits take one byte.
 const (
-	hasEncoding = 1 << iota
-	hasPriority
-	hasGroupKey
-	hasUniqueKey
-	hasUniqueFor
-	hasMetadata
-	hasCreatedAt
-	hasScheduledFor
+	hasCreatedSinceID = 1 << iota // a varint of nanoseconds since the time in the task's ID
 	hasMaxRetries
-	hasRetryCount
 	hasTimeout
 	hasSchemaVersion
+	hasMetadata
+	hasScheduledFor
+	hasUniqueKey
+	hasUniqueFor
+	hasGroupKey
+	hasPriority
+	hasEncoding
+	hasCreatedAt
+	hasRetryCount
 	compactFields = 1<<iota - 1
 )
 
@@ -59,10 +62,12 @@ func inNanoseconds(t time.Time) bool {
 }
 
 func appendCompact(dst []byte, t *driver.Task) []byte {
+	sinceID, created := sinceID(t), !t.CreatedAt.IsZero()
+	near := created && sinceID != math.MinInt64
 	fields := uint64(0)
 	for i, has := range [...]bool{
-		t.Encoding != "", t.Priority != 0, t.GroupKey != "", t.UniqueKey != "", t.UniqueFor != 0, len(t.Metadata) > 0,
-		!t.CreatedAt.IsZero(), !t.ScheduledFor.IsZero(), t.MaxRetries != 0, t.RetryCount != 0, t.Timeout != 0, t.SchemaVersion != 0,
+		near, t.MaxRetries != 0, t.Timeout != 0, t.SchemaVersion != 0, len(t.Metadata) > 0, !t.ScheduledFor.IsZero(), t.UniqueKey != "",
+		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", created && !near, t.RetryCount != 0,
 	} {
 		if has {
 			fields |= 1 << i
@@ -76,17 +81,12 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	}
 	dst = binary.AppendUvarint(append(dst, compactMark), fields)
 	text(t.Type)
-	if t.Encoding != "" {
-		text(t.Encoding)
+	if near {
+		dst = binary.AppendVarint(dst, sinceID)
 	}
-	number(hasPriority, int64(t.Priority))
-	if t.GroupKey != "" {
-		text(t.GroupKey)
-	}
-	if t.UniqueKey != "" {
-		text(t.UniqueKey)
-	}
-	number(hasUniqueFor, min(durationMillis(t.UniqueFor), maxMilliseconds))
+	number(hasMaxRetries, int64(t.MaxRetries))
+	number(hasTimeout, compactDuration(t.Timeout))
+	number(hasSchemaVersion, int64(t.SchemaVersion))
 	if len(t.Metadata) > 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(t.Metadata)))
 		for _, key := range slices.Sorted(maps.Keys(t.Metadata)) {
@@ -94,19 +94,63 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 			text(t.Metadata[key])
 		}
 	}
-	for _, at := range [...]time.Time{t.CreatedAt, t.ScheduledFor} {
-		if !at.IsZero() {
-			dst = binary.AppendVarint(dst, at.UnixNano())
-		}
+	if !t.ScheduledFor.IsZero() {
+		dst = binary.AppendVarint(dst, t.ScheduledFor.UnixNano())
 	}
-	number(hasMaxRetries, int64(t.MaxRetries))
+	if t.UniqueKey != "" {
+		text(t.UniqueKey)
+	}
+	number(hasUniqueFor, compactDuration(t.UniqueFor))
+	if t.GroupKey != "" {
+		text(t.GroupKey)
+	}
+	number(hasPriority, int64(t.Priority))
+	if t.Encoding != "" {
+		text(t.Encoding)
+	}
+	if created && !near {
+		dst = binary.AppendVarint(dst, t.CreatedAt.UnixNano())
+	}
 	number(hasRetryCount, int64(t.RetryCount))
-	number(hasTimeout, min(durationMillis(t.Timeout), maxMilliseconds))
-	number(hasSchemaVersion, int64(t.SchemaVersion))
 	if t.Encoding == "" {
 		return append(dst, bytes.Trim(t.Payload, " \t\r\n")...)
 	}
 	return append(dst, t.Payload...)
+}
+
+// compactDuration is a duration as a number: most are of whole seconds.
+func compactDuration(d time.Duration) int64 {
+	ms := min(durationMillis(d), maxMilliseconds)
+	if ms%1000 == 0 {
+		return ms/1000<<1 | 1
+	}
+	return ms << 1
+}
+
+// sinceID is how many nanoseconds after the time in its ID a task was created;
+// math.MinInt64 if the ID holds no time or one that is too far away.
+func sinceID(t *driver.Task) int64 {
+	const far = int64(time.Second)
+	at, ok := timeOfID(t.ID)
+	if !ok {
+		return math.MinInt64
+	}
+	if since := t.CreatedAt.UnixNano() - at; since > -far && since < far {
+		return since
+	}
+	return math.MinInt64
+}
+
+// timeOfID is the time in an ID that the runtime has made, a UUID of version 7, in Unix
+// nanoseconds.
+func timeOfID(id string) (nanoseconds int64, ok bool) {
+	const year = 2262 // the first that is too far away for nanoseconds
+	u, err := uuid.Parse(id)
+	if err != nil || len(id) != len(u.String()) || u.Version() != 7 {
+		return 0, false
+	}
+	ms := int64(u[0])<<40 | int64(u[1])<<32 | int64(u[2])<<24 | int64(u[3])<<16 | int64(u[4])<<8 | int64(u[5])
+	return ms * int64(time.Millisecond), time.UnixMilli(ms).UTC().Year() < year
 }
 
 // decodeTask reads the stored form of a task with an ID on a queue. Every error wraps
@@ -118,26 +162,33 @@ func decodeTask(value, id, queue string) (*driver.Task, error) {
 	r := compactReader{rest: value[1:]}
 	r.fields = r.uvarint()
 	t := &driver.Task{ID: id, Queue: queue, Type: r.text()}
-	if r.has(hasEncoding) {
-		t.Encoding = r.text()
+	if r.has(hasCreatedSinceID) {
+		at, ok := timeOfID(id)
+		t.CreatedAt = time.Unix(0, at+r.varint()).UTC()
+		r.bad = r.bad || !ok
 	}
-	t.Priority = r.count(hasPriority)
-	if r.has(hasGroupKey) {
-		t.GroupKey = r.text()
-	}
-	if r.has(hasUniqueKey) {
-		t.UniqueKey = r.text()
-	}
-	t.UniqueFor = r.milliseconds(hasUniqueFor)
+	t.MaxRetries = r.count(hasMaxRetries)
+	t.Timeout = r.duration(hasTimeout)
+	t.SchemaVersion = r.count(hasSchemaVersion)
 	if r.has(hasMetadata) {
 		t.Metadata = r.texts()
 	}
-	t.CreatedAt = r.time(hasCreatedAt)
 	t.ScheduledFor = r.time(hasScheduledFor)
-	t.MaxRetries = r.count(hasMaxRetries)
+	if r.has(hasUniqueKey) {
+		t.UniqueKey = r.text()
+	}
+	t.UniqueFor = r.duration(hasUniqueFor)
+	if r.has(hasGroupKey) {
+		t.GroupKey = r.text()
+	}
+	t.Priority = r.count(hasPriority)
+	if r.has(hasEncoding) {
+		t.Encoding = r.text()
+	}
+	if r.has(hasCreatedAt) {
+		t.CreatedAt = r.time(hasCreatedAt)
+	}
 	t.RetryCount = r.count(hasRetryCount)
-	t.Timeout = r.milliseconds(hasTimeout)
-	t.SchemaVersion = r.count(hasSchemaVersion)
 	t.Payload = []byte(r.rest)
 	if r.bad || r.fields > compactFields {
 		return nil, fmt.Errorf("%w: its stored form is truncated, or of a newer version", driver.ErrInvalidTask)
@@ -202,15 +253,24 @@ func (r *compactReader) number(field, most uint64) uint64 {
 
 func (r *compactReader) count(field uint64) int { return int(r.number(field, math.MaxInt)) }
 
-func (r *compactReader) milliseconds(field uint64) time.Duration {
-	return time.Duration(r.number(field, uint64(maxMilliseconds))) * time.Millisecond
+func (r *compactReader) duration(field uint64) time.Duration {
+	n := r.number(field, uint64(maxMilliseconds)<<1)
+	if n&1 == 0 {
+		return time.Duration(n>>1) * time.Millisecond
+	}
+	r.bad = r.bad || n>>1 > uint64(maxMilliseconds)/1000
+	return time.Duration(n>>1) * time.Second
 }
 
 func (r *compactReader) time(field uint64) time.Time {
 	if !r.has(field) {
 		return time.Time{}
 	}
+	return time.Unix(0, r.varint()).UTC()
+}
+
+func (r *compactReader) varint() int64 {
 	v, n := binary.Varint(bytesOf(r.rest[:min(len(r.rest), binary.MaxVarintLen64)]))
 	r.took(n)
-	return time.Unix(0, v).UTC()
+	return v
 }

@@ -2,11 +2,13 @@ package redis
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -16,6 +18,11 @@ import (
 // everyField are tasks that have all fields between them, and extreme values.
 func everyField() []*driver.Task {
 	at := time.Date(2026, 3, 1, 10, 20, 30, 123456789, time.FixedZone("", 3600))
+	const id, idBeyondNanoseconds = "019ca8b2-3fd3-7de6-b23d-f365005ad5af", "ffffffff-ffff-7de6-b23d-f365005ad5af"
+	created, ok := timeOfID(id)
+	if !ok {
+		panic("no time in a UUID of version 7")
+	}
 	return []*driver.Task{
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte(`{"n":1}`)},
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte(" null\n"), CreatedAt: at, MaxRetries: 25},
@@ -25,8 +32,21 @@ func everyField() []*driver.Task {
 			MaxRetries: math.MaxInt, RetryCount: 7, Timeout: math.MaxInt64, SchemaVersion: 2,
 		},
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte{0, ' ', 0xff, '\n'}, Encoding: "zstd,aes-gcm", CreatedAt: time.Unix(0, -1)},
+		{ID: id, Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Unix(0, created), Timeout: 90 * time.Second, UniqueKey: "u", UniqueFor: 1500 * time.Millisecond},
+		{ID: id, Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Unix(0, created-1).Add(time.Second)},
+		{ID: id, Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Unix(0, created+1).Add(-time.Second)},
+		{ID: id, Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Unix(0, created).Add(time.Second), Timeout: time.Millisecond},
+		{ID: idBeyondNanoseconds, Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: at},
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), ScheduledFor: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)},
 	}
+}
+
+// idAt is an ID that the runtime could have made at a time.
+func idAt(at time.Time) string {
+	id := uuid.Must(uuid.NewV7())
+	binary.BigEndian.PutUint32(id[:4], uint32(at.UnixMilli()>>16))
+	binary.BigEndian.PutUint16(id[4:6], uint16(at.UnixMilli()))
+	return id.String()
 }
 
 func TestACompactTaskIsReadAsItsEnvelopeWouldBe(t *testing.T) {
@@ -35,7 +55,7 @@ func TestACompactTaskIsReadAsItsEnvelopeWouldBe(t *testing.T) {
 		require.NoError(t, err)
 		for _, compact := range []bool{false, true} {
 			p := &Provider{compact: compact}
-			got, err := decodeTask(string(p.appendTask(nil, task)), "a", "q")
+			got, err := decodeTask(string(p.appendTask(nil, task)), task.ID, "q")
 			require.NoError(t, err)
 			assert.Equal(t, want, got, "compact %v", compact)
 		}
@@ -46,7 +66,7 @@ func TestACompactTaskThatIsCutOffIsInvalidOrOneWithAShorterPayload(t *testing.T)
 	for _, task := range everyField() {
 		value := string(appendCompact(nil, task))
 		for n := 1; n < len(value); n++ {
-			got, err := decodeTask(value[:n], "a", "q")
+			got, err := decodeTask(value[:n], task.ID, "q")
 			if err != nil {
 				require.ErrorIs(t, err, driver.ErrInvalidTask)
 				continue
@@ -57,12 +77,18 @@ func TestACompactTaskThatIsCutOffIsInvalidOrOneWithAShorterPayload(t *testing.T)
 	}
 }
 
+func TestACompactTaskAddsFewBytesToItsTypeAndPayload(t *testing.T) {
+	now := time.Now()
+	task := &driver.Task{ID: idAt(now), Type: "noop", Queue: "q", Payload: []byte(`{}`), CreatedAt: now, MaxRetries: 3, Timeout: time.Minute, SchemaVersion: 1}
+	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 10)
+}
+
 func FuzzDecodeTask(f *testing.F) {
 	for _, task := range everyField() {
-		f.Add(string(appendCompact(nil, task)))
+		f.Add(string(appendCompact(nil, task)[1:]), task.ID)
 	}
-	f.Fuzz(func(t *testing.T, value string) {
-		got, err := decodeTask(string(compactMark)+value, "a", "q")
+	f.Fuzz(func(t *testing.T, value, id string) {
+		got, err := decodeTask(string(compactMark)+value, id, "q")
 		if err != nil {
 			require.ErrorIs(t, err, driver.ErrInvalidTask)
 			return
@@ -71,10 +97,28 @@ func FuzzDecodeTask(f *testing.F) {
 		if got.Encoding == "" {
 			got.Payload = bytes.Trim(got.Payload, " \t\r\n")
 		}
-		again, err := decodeTask(string(appendCompact(nil, got)), "a", "q")
+		again, err := decodeTask(string(appendCompact(nil, got)), id, "q")
 		require.NoError(t, err)
 		require.Equal(t, got, again)
 	})
+}
+
+func TestTheAgeOfACompactTaskIsKnown(t *testing.T) {
+	for _, cfg := range kinds {
+		if cfg.Type == driver.FIFO {
+			continue // the age there is that of the group's turn
+		}
+		t.Run(cfg.Name, func(t *testing.T) {
+			q := openQueue(t, open(t, sharedURL(t), WithCompactTasks()), cfg)
+			ts := fitting(cfg, "", 1)
+			ts[0].CreatedAt = time.Now().Add(-time.Hour)
+			ts[0].ID = idAt(ts[0].CreatedAt)
+			enqueue(t, q, ts...)
+			s, err := q.Stats(within(t))
+			require.NoError(t, err)
+			assert.InDelta(t, time.Hour.Minutes(), s.OldestAge.Minutes(), 10)
+		})
+	}
 }
 
 func TestCompactTasksAndEnvelopesStandOnOneQueue(t *testing.T) {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -57,8 +58,8 @@ func (ks *keyspace) stats(ctx context.Context) (s driver.Stats, sources int64, e
 		s.OldestAge = now.Sub(time.UnixMilli(since))
 	}
 	heads, _ := r[6].([]any)
-	for _, head := range heads {
-		if t, err := decodeTask(text(head), "head", ks.queue); err == nil {
+	for head := range slices.Chunk(heads, 2) { // an ID and a stored form
+		if t, err := decodeTask(text(head[1]), text(head[0]), ks.queue); err == nil {
 			s.OldestAge = max(s.OldestAge, now.Sub(t.DueAt()))
 		}
 	}
