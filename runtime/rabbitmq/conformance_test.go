@@ -38,16 +38,26 @@ func TestMain(m *testing.M) {
 // of the broker through a proxy of the test's own, and after a # the prefix of its
 // names.
 var harness = drivertest.Harness{
-	Name:    "rabbitmq",
-	Home:    drivertest.OnServer,
-	Data:    func(tb testing.TB) string { return room(tb, shared(tb)) },
-	Alone:   alone,
-	Open:    openAddr,
-	Network: func(_ testing.TB, addr string) drivertest.Network { return roomOf(addr).proxy },
+	Name: "rabbitmq",
+	Home: drivertest.OnServer,
+	Data: func(tb testing.TB) string {
+		s := shared(tb)
+		addr := roomWithPrefix(tb, s, spareLadder(tb, s.URL))
+		roomOf(addr).leavesLadder.Store(true)
+		return addr
+	},
+	Alone: alone,
+	Open:  openAddr,
+	Network: func(_ testing.TB, addr string) drivertest.Network {
+		pl := roomOf(addr)
+		pl.leavesLadder.Store(false) // what is on its way may come late
+		return pl.proxy
+	},
 	Swallow: func(_ testing.TB, addr string) func() {
-		p := roomOf(addr).proxy
-		p.Swallow()
-		return p.Heal
+		pl := roomOf(addr)
+		pl.leavesLadder.Store(false)
+		pl.proxy.Swallow()
+		return pl.proxy.Heal
 	},
 	Fill:  choke,
 	Jams:  true,
@@ -109,6 +119,9 @@ type place struct {
 	server *testserver.Server
 	proxy  *faultproxy.Proxy
 	alone  bool // the broker is the test's, and goes with it
+	// leavesLadder says that a later test may have the prefix, with its ladder.
+	leavesLadder atomic.Bool
+
 	mu     sync.Mutex
 	queues map[string]driver.QueueConfig
 	opened []*Provider
@@ -125,13 +138,17 @@ func roomOf(addr string) *place {
 	return p
 }
 
-func room(tb testing.TB, s *testserver.Server) string {
+func room(tb testing.TB, s *testserver.Server) string { return roomWithPrefix(tb, s, newPrefix()) }
+
+func newPrefix() string { return fmt.Sprintf("t%d-%d.", os.Getpid(), prefixes.Add(1)) }
+
+func roomWithPrefix(tb testing.TB, s *testserver.Server, prefix string) string {
 	at, err := url.Parse(s.URL)
 	require.NoError(tb, err)
 	proxy, err := faultproxy.Listen(at.Host)
 	require.NoError(tb, err)
 	at.Host = proxy.Addr()
-	at.Fragment = fmt.Sprintf("t%d-%d.", os.Getpid(), prefixes.Add(1))
+	at.Fragment = prefix
 	addr := at.String()
 	pl := &place{server: s, proxy: proxy, queues: make(map[string]driver.QueueConfig)}
 	places.Store(addr, pl)
@@ -139,7 +156,7 @@ func room(tb testing.TB, s *testserver.Server) string {
 		if pl.alone {
 			require.NoError(tb, s.Stop())
 		} else {
-			pl.wipe(tb, s.URL, at.Fragment)
+			pl.wipe(tb, s.URL, prefix)
 		}
 		require.NoError(tb, proxy.Close())
 		places.Delete(addr)
@@ -158,27 +175,87 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 	ch, err := conn.Channel()
 	require.NoError(tb, err)
 	n := namesOf(prefix)
-	gone := func(name string) { _, err = ch.QueueDelete(name, false, false, false); require.NoError(tb, err) }
+	var queues, exchanges []string
 	for _, cfg := range pl.queues {
 		for i := range lines(cfg) {
-			gone(n.line(cfg.Name, i))
+			queues = append(queues, n.line(cfg.Name, i))
 		}
-		gone(n.gate(cfg.Name))
-		gone(n.line(cfg.DLQ, 0))
-		for _, x := range []string{n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ), n.backstop(cfg.Name)} {
-			require.NoError(tb, ch.ExchangeDelete(x, false, false))
-		}
+		queues = append(queues, n.gate(cfg.Name), n.line(cfg.DLQ, 0))
+		exchanges = append(exchanges, n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ), n.backstop(cfg.Name))
 	}
-	gone(n.presenceQueue())
-	exchanges := []string{n.presence(), n.due(), n.unclaimed()}
-	gone(n.unclaimed())
+	queues, exchanges = append(queues, n.presenceQueue()), append(exchanges, n.presence())
+	leavesLadder := pl.leavesLadder.Load() && !tb.Failed()
+	if !leavesLadder {
+		queues, exchanges = append(queues, ladderQueues(n)...), append(append(exchanges, n.due()), ladderQueues(n)...)
+	}
+	for _, name := range queues {
+		_, err = ch.QueueDelete(name, false, false, false)
+		require.NoError(tb, err)
+	}
+	for _, name := range exchanges {
+		require.NoError(tb, ch.ExchangeDelete(name, false, false))
+	}
+	if leavesLadder {
+		spareLadders.Lock()
+		defer spareLadders.Unlock()
+		spareLadders.prefixes = append(spareLadders.prefixes, prefix)
+	}
+}
+
+// ladderQueues are the names of the queues of a ladder, and of the exchanges before them.
+func ladderQueues(n names) []string {
+	all := []string{n.unclaimed()}
 	for k := range steps {
-		gone(n.wait(k))
-		exchanges = append(exchanges, n.wait(k))
+		all = append(all, n.wait(k))
 	}
-	for _, x := range exchanges {
-		require.NoError(tb, ch.ExchangeDelete(x, false, false))
+	return all
+}
+
+// spareLadders are the prefixes of tests that have ended, whose ladders were left to later
+// ones. To make and remove the quorum queues of a ladder takes a broker longer than most
+// tests do.
+var spareLadders struct {
+	sync.Mutex
+	prefixes []string
+}
+
+// spareLadder returns a prefix whose ladder is there and empty, or else a new prefix.
+func spareLadder(tb testing.TB, url string) string {
+	for {
+		prefix, ok := takeSpareLadder()
+		if !ok {
+			return newPrefix()
+		}
+		if ladderIsEmpty(tb, url, prefix) {
+			return prefix
+		}
 	}
+}
+
+func takeSpareLadder() (prefix string, ok bool) {
+	spareLadders.Lock()
+	defer spareLadders.Unlock()
+	if len(spareLadders.prefixes) == 0 {
+		return "", false
+	}
+	prefix = spareLadders.prefixes[0] // the one that has been at rest for longest
+	spareLadders.prefixes = spareLadders.prefixes[1:]
+	return prefix, true
+}
+
+// ladderIsEmpty reports whether a ladder is there, and empty.
+func ladderIsEmpty(tb testing.TB, url, prefix string) bool {
+	conn, err := amqp.Dial(url)
+	require.NoError(tb, err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	require.NoError(tb, err)
+	for _, name := range ladderQueues(namesOf(prefix)) {
+		if q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil); err != nil || q.Messages > 0 || q.Consumers > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // choke raises the alarm for memory, and waits until all who are there have heard it.
