@@ -91,8 +91,8 @@ func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
 			requireSame(t, want, d.Task)
 			died := time.Date(2026, 1, 3, 0, 0, 0, 5000, time.UTC)
 			for _, one := range []*runtime.Task{want, d.Task} {
-				driver.NoteAttempt(one, 3, "worker-1", died, time.Second, assert.AnError)
-				driver.Bury(one, "letters", died, assert.AnError)
+				driver.RecordAttempt(one, 3, "worker-1", died, time.Second, assert.AnError)
+				driver.RecordDeath(one, "letters", died, assert.AnError)
 			}
 			require.NoError(t, here.queue.DeadLetter(ctx, []*driver.Delivery{d}))
 
@@ -102,8 +102,8 @@ func TestATaskMovesBetweenProvidersByteForByte(t *testing.T) {
 
 			d = take(ctx, t, next.dead)
 			requireSame(t, want, d.Task)
-			driver.Unbury(want, "letters-dlq")
-			driver.Unbury(d.Task, "letters-dlq")
+			driver.ClearDeath(want, "letters-dlq")
+			driver.ClearDeath(d.Task, "letters-dlq")
 			move(ctx, t, d, next.dead, last.queue)
 
 			d = take(ctx, t, last.queue)

@@ -18,6 +18,7 @@ var retired = map[string]map[string]string{
 		"entry": "admission", "exit": "finalCheck", "lives": "resultStores", "graves": "deadQueues",
 		"hushed": "redactedError", "sayable": "printableError", "culprit": "undecodableField",
 	},
+	"runtime/driver": {"Bury": "RecordDeath", "Unbury": "ClearDeath", "NoteAttempt": "RecordAttempt"},
 	"runtime/dlq": {
 		"shelf": "backend", "walk": "scan", "sieve": "selection", "sift": "scanMatching",
 		"resurrect": "prepareRedrive", "misfit": "describeMismatch", "partners": "oldIndexOf",
@@ -29,7 +30,7 @@ var retired = map[string]map[string]string{
 		"gate": "latch", "salvage": "drainExpected", "glance": "quietWait", "shaky": "awayProvider",
 		"cramped": "fullBackend", "modest": "plainBroker", "everything": "referenceQueue",
 	},
-	"runtime/drivertest/boxtest":         {"desk": "env", "meddler": "interceptor"},
+	"runtime/drivertest/boxtest":         {"desk": "env", "meddler": "interceptor", "graves": "dlq"},
 	"runtime/drivertest/jobstoretest":    {"shop": "env"},
 	"runtime/drivertest/resultstoretest": {"shop": "env", "office": "livesEnv", "desk": "producer"},
 	"runtime/drivertest/taskstoretest":   {"shop": "env", "desk": "boxEnv", "meddler": "interceptor"},
@@ -45,6 +46,7 @@ var retired = map[string]map[string]string{
 	"runtime/rabbitmq": {
 		"station": "queueState", "tap": "receiver", "sip": "consumer", "drink": "receive", "passer": "delayedMessage",
 		"census": "presence", "roll": "presenceQueue", "pen": "emptyQueue", "corpse": "deadTask", "kick": "signal", "ring": "signalShares",
+		"grave": "deadExchange", "salvage": "buryUndecodable", "strays": "misdelivered",
 	},
 	"runtime/redis": {
 		"lane": "keyspace", "lanes": "keyspaces", "grave": "deadKeyspace", "corpse": "deadTask", "look": "poll", "salvage": "buryUndecodable",

@@ -21,12 +21,12 @@ import (
 // letter queue; another one is redriven from there, dies again, and is redriven from a
 // store.
 func TestEncryptedTaskIsReadWhereverItGoes(t *testing.T) {
-	all := maps.Clone(worlds)
+	all := maps.Clone(envs)
 	for name, open := range brokers {
-		all[name] = func(t *testing.T) world {
+		all[name] = func(t *testing.T) env {
 			p := open(t)
 			t.Cleanup(func() { require.NoError(t, p.Close()) })
-			return world{provider: p, letters: memory.NewLetters()}
+			return env{provider: p, letters: memory.NewLetters()}
 		}
 	}
 	for name, build := range all {

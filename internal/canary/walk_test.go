@@ -24,10 +24,10 @@ import (
 	"github.com/taskgen/taskgen/runtime/tracing"
 )
 
-// A walk sends the canaries through one world.
+// A walk sends the canaries through one env.
 type walk struct {
 	*testing.T
-	world
+	env
 	*lookout
 	ctx       context.Context
 	encrypted bool
@@ -45,8 +45,8 @@ type walk struct {
 }
 
 func TestSecretsAreNowhereTheyMayNotBe(t *testing.T) {
-	all := maps.Clone(worlds)
-	all["nats"] = func(t *testing.T) world { return inMemory(open(t, "nats")) }
+	all := maps.Clone(envs)
+	all["nats"] = func(t *testing.T) env { return inMemory(open(t, "nats")) }
 	for name, build := range all {
 		for _, encrypted := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, encrypted %t", name, encrypted), func(t *testing.T) {
@@ -94,8 +94,8 @@ func open(t *testing.T, broker string) runtime.Provider {
 	return p
 }
 
-func newWalk(t *testing.T, in world, encrypted bool) *walk {
-	w := &walk{T: t, world: in, lookout: newLookout(), encrypted: encrypted, failing: true, paid: make(map[string]payment)}
+func newWalk(t *testing.T, in env, encrypted bool) *walk {
+	w := &walk{T: t, env: in, lookout: newLookout(), encrypted: encrypted, failing: true, paid: make(map[string]payment)}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	w.ctx = ctx

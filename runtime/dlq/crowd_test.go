@@ -316,7 +316,7 @@ func newCrowd(t *testing.T, n int, open func() runtime.Provider, store func(runt
 				if i%5 == 0 {
 					at = at.Add(-48 * time.Hour)
 				}
-				driver.Bury(d.Task, "q", at, fmt.Errorf("cause %c of %s", 'a'+i%10, d.Task.ID))
+				driver.RecordDeath(d.Task, "q", at, fmt.Errorf("cause %c of %s", 'a'+i%10, d.Task.ID))
 			}
 			require.NoError(t, q.DeadLetter(ctx, ds))
 			left -= len(ds)

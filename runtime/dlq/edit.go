@@ -140,7 +140,7 @@ func prepareRedrive(t *runtime.Task, q driver.Queue, m *runtime.Manager) {
 		// one as a repetition.
 		t.CreatedAt = m.Now()
 	}
-	driver.Unbury(t, cfg.DLQ)
+	driver.ClearDeath(t, cfg.DLQ)
 }
 
 // edit checks an edited payload and puts the secrets back.

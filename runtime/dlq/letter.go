@@ -94,7 +94,7 @@ func isNumbered(key, prefix string) bool {
 	return ok && err == nil && n > 0
 }
 
-// attempts reads the lines of the runs that failed (see driver.NoteAttempt).
+// attempts reads the lines of the runs that failed (see driver.RecordAttempt).
 func attempts(meta map[string]string) []Attempt {
 	var all []Attempt
 	for key, line := range meta {

@@ -100,8 +100,8 @@ func (d *env) bury(why func(i int) error, tasks ...*runtime.Task) {
 		for _, x := range ds {
 			i := byID[x.Task.ID]
 			at := start.Add(time.Duration(i) * time.Second)
-			driver.NoteAttempt(x.Task, 1, "w-1", at, 5*time.Millisecond, why(i))
-			driver.Bury(x.Task, "q", at, why(i))
+			driver.RecordAttempt(x.Task, 1, "w-1", at, 5*time.Millisecond, why(i))
+			driver.RecordDeath(x.Task, "q", at, why(i))
 		}
 		require.NoError(d, d.queue.DeadLetter(d.ctx, ds))
 		left -= len(ds)

@@ -24,7 +24,7 @@ func TestRetentionDiscardsWhatIsTooOldAndNothingElse(t *testing.T) {
 				require.NoError(t, err)
 				ds, err := d.queue.Dequeue(d.ctx, 1, time.Minute)
 				require.NoError(t, err)
-				driver.Bury(ds[0].Task, "q", time.Now().Add(-age), errDisk)
+				driver.RecordDeath(ds[0].Task, "q", time.Now().Add(-age), errDisk)
 				if age == 0 {
 					delete(ds[0].Task.Metadata, driver.MetaFailedAt)
 				}

@@ -55,7 +55,7 @@ func TestALetterIsShownWithoutReadingOthers(t *testing.T) {
 		require.NoError(t, err)
 		ds, err := q.Dequeue(t.Context(), 1, time.Minute)
 		require.NoError(t, err)
-		driver.Bury(ds[0].Task, "q", time.Now(), fmt.Errorf("no %d", i))
+		driver.RecordDeath(ds[0].Task, "q", time.Now(), fmt.Errorf("no %d", i))
 		require.NoError(t, q.DeadLetter(t.Context(), ds))
 	}
 	box, err := dlq.Open(m, "q", dlq.Config{})

@@ -9,6 +9,6 @@
 //
 // The package knows no broker. It imports only the standard library and
 // runtime/internal/redact, which hides secrets. Its functions that change a task
-// ([SetJSON], [Stamp], [NoteAttempt], [Bury] and their neighbours) are for package
+// ([SetJSON], [Stamp], [RecordAttempt], [RecordDeath] and their neighbours) are for package
 // runtime and for providers.
 package driver

@@ -43,10 +43,10 @@ const (
 	maxStacksInMeta   = 3       // stacks that are kept: those of the newest runs
 )
 
-// NoteAttempt writes the line of one failed run into the task's metadata, and the stack
+// RecordAttempt writes the line of one failed run into the task's metadata, and the stack
 // if the run panicked. worker names the process that ran it; with "" the line leaves it
 // out.
-func NoteAttempt(t *Task, attempt int, worker string, at time.Time, took time.Duration, cause error) {
+func RecordAttempt(t *Task, attempt int, worker string, at time.Time, took time.Duration, cause error) {
 	stack := PanicStack(cause)
 	line := at.UTC().Format(time.RFC3339Nano) + " took " + took.Round(time.Microsecond).String()
 	if worker != "" {
@@ -70,9 +70,9 @@ func workerName(s string) string {
 	}, s), maxWorker)
 }
 
-// Bury writes into the metadata why, when and where the task died. The pool calls it
+// RecordDeath writes into the metadata why, when and where the task died. The pool calls it
 // before Queue.DeadLetter.
-func Bury(t *Task, queue string, at time.Time, cause error) {
+func RecordDeath(t *Task, queue string, at time.Time, cause error) {
 	SetMeta(t, MetaFailureReason, clip(cause.Error(), maxReason))
 	SetMeta(t, MetaFailedAt, at.UTC().Format(time.RFC3339Nano))
 	SetMeta(t, MetaOriginalQueue, queue)
@@ -88,10 +88,10 @@ func lastRun(cause error) int {
 	return 1
 }
 
-// Unbury makes a dead task ready to run again. Every provider's Redrive calls it before
+// ClearDeath makes a dead task ready to run again. Every provider's Redrive calls it before
 // it puts the task back. The reason of the death stays in the metadata; the lines and
 // stacks of the runs are removed, because their numbers start again at 1.
-func Unbury(t *Task, from string) {
+func ClearDeath(t *Task, from string) {
 	maps.DeleteFunc(t.Metadata, func(key, _ string) bool { return isAttempt(key) })
 	n, _ := strconv.Atoi(t.Metadata[MetaRedriveCount])
 	SetMeta(t, MetaRedriveCount, strconv.Itoa(n+1))

@@ -17,8 +17,8 @@ var died = time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 2*3600))
 
 func TestNoteAttemptKeepsALineOfEachRun(t *testing.T) {
 	task := &Task{}
-	NoteAttempt(task, 1, "", died, 1234567*time.Nanosecond, errors.New("no\n\tanswer "))
-	NoteAttempt(task, 2, "mail: er\t1", died, 0, errors.New("no"))
+	RecordAttempt(task, 1, "", died, 1234567*time.Nanosecond, errors.New("no\n\tanswer "))
+	RecordAttempt(task, 2, "mail: er\t1", died, 0, errors.New("no"))
 	assert.Equal(t, map[string]string{
 		"attempt_1": "2026-03-01T10:00:00.000000005Z took 1.235ms: no answer",
 		"attempt_2": "2026-03-01T10:00:00.000000005Z took 0s on mail--er-1: no",
@@ -32,9 +32,9 @@ func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 	}()
 	task := &Task{}
 	for n := 1; n <= 5; n++ {
-		NoteAttempt(task, n, "w", died, 0, fmt.Errorf("job: %w", cause))
+		RecordAttempt(task, n, "w", died, 0, fmt.Errorf("job: %w", cause))
 	}
-	Bury(task, "q", died, cause)
+	RecordDeath(task, "q", died, cause)
 	assert.Equal(t, "2026-03-01T10:00:00.000000005Z took 0s on w: job: taskgen: the handler panicked: at the disco and elsewhere", task.Metadata["attempt_5"])
 	assert.Equal(t, "taskgen: the handler panicked: at the disco\nand elsewhere", task.Metadata[MetaFailureReason])
 	assert.NotContains(t, task.Metadata, "stack_2")
@@ -43,9 +43,9 @@ func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 		assert.True(t, strings.HasPrefix(stack, "github.com/taskgen/taskgen/runtime/driver.TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart.func1"), "begins where the panic was: %s", stack)
 		assert.LessOrEqual(t, len(stack), maxStack)
 	}
-	NoteAttempt(task, 6, "w", died, 0, errors.New("no"))
+	RecordAttempt(task, 6, "w", died, 0, errors.New("no"))
 	assert.NotContains(t, task.Metadata, "stack_3", "a run without a panic counts")
-	Unbury(task, "q-dlq")
+	ClearDeath(task, "q-dlq")
 	assert.NotContains(t, task.Metadata, "stack_4")
 	assert.NotContains(t, task.Metadata, "stack_5")
 }
@@ -53,7 +53,7 @@ func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 func TestNoteAttemptKeepsTheNewestLines(t *testing.T) {
 	task := &Task{Metadata: map[string]string{"attempt_of_mine": "stays"}}
 	for n := 1; n <= 50; n++ {
-		NoteAttempt(task, n, "", died, 0, errors.New("no"))
+		RecordAttempt(task, n, "", died, 0, errors.New("no"))
 	}
 	assert.Len(t, task.Metadata, maxAttemptsInMeta+1)
 	for n := 31; n <= 50; n++ {
@@ -64,7 +64,7 @@ func TestNoteAttemptKeepsTheNewestLines(t *testing.T) {
 
 func TestBuryWritesWhyWhenAndWhere(t *testing.T) {
 	task := &Task{RetryCount: 3}
-	Bury(task, "q", died, errors.New("no\nanswer"))
+	RecordDeath(task, "q", died, errors.New("no\nanswer"))
 	assert.Equal(t, map[string]string{
 		"failure_reason": "no\nanswer", "failed_at": "2026-03-01T10:00:00.000000005Z", "original_queue": "q", "attempts": "4",
 	}, task.Metadata)
@@ -73,28 +73,28 @@ func TestBuryWritesWhyWhenAndWhere(t *testing.T) {
 func TestBuryCountsNoRunWhereThereWasNone(t *testing.T) {
 	for _, cause := range []error{ErrTaskExpired, ErrMaxDeliveries, ErrUnknownType} {
 		task := &Task{RetryCount: 3}
-		Bury(task, "q", died, fmt.Errorf("%w: and so on", cause))
+		RecordDeath(task, "q", died, fmt.Errorf("%w: and so on", cause))
 		assert.Equal(t, "3", task.Metadata[MetaAttempts], cause)
 	}
 }
 
 func TestUnburyMakesATaskFitToRun(t *testing.T) {
 	task := &Task{ID: "a", RetryCount: 3, ScheduledFor: died, Metadata: map[string]string{"mine": "1", "attempt_of_mine": "2", "attempt_0": "3"}}
-	NoteAttempt(task, 3, "", died, 0, errors.New("no"))
-	NoteAttempt(task, 4, "", died, 0, errors.New("no"))
-	Bury(task, "q", died, errors.New("no"))
-	Unbury(task, "q-dlq")
+	RecordAttempt(task, 3, "", died, 0, errors.New("no"))
+	RecordAttempt(task, 4, "", died, 0, errors.New("no"))
+	RecordDeath(task, "q", died, errors.New("no"))
+	ClearDeath(task, "q-dlq")
 	assert.Zero(t, task.RetryCount)
 	assert.True(t, task.ScheduledFor.IsZero())
 	assert.Equal(t, map[string]string{
 		"mine": "1", "attempt_of_mine": "2", "attempt_0": "3", "redriven_from": "q-dlq", "redrive_count": "1",
 		"failure_reason": "no", "failed_at": "2026-03-01T10:00:00.000000005Z", "original_queue": "q", "attempts": "4",
 	}, task.Metadata)
-	Unbury(task, "q-dlq")
+	ClearDeath(task, "q-dlq")
 	assert.Equal(t, "2", task.Metadata[MetaRedriveCount])
 
 	bare := &Task{}
-	Unbury(bare, "q-dlq")
+	ClearDeath(bare, "q-dlq")
 	assert.Equal(t, map[string]string{"redriven_from": "q-dlq", "redrive_count": "1"}, bare.Metadata)
 }
 
@@ -102,8 +102,8 @@ func TestFailureTextIsBoundedAndTravels(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text := strings.Repeat(string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(rt, "bytes")), rapid.IntRange(0, 300).Draw(rt, "times"))
 		task := &Task{ID: "a", Type: "t", Queue: "q", Payload: []byte("1")}
-		NoteAttempt(task, 1, "", died, 0, errors.New(text))
-		Bury(task, "q", died, errors.New(text))
+		RecordAttempt(task, 1, "", died, 0, errors.New(text))
+		RecordDeath(task, "q", died, errors.New(text))
 		require.NoError(rt, task.Validate())
 		require.LessOrEqual(rt, len(task.Metadata[MetaFailureReason]), maxReason)
 		require.LessOrEqual(rt, len(task.Metadata["attempt_1"]), maxAttemptLine)

@@ -116,7 +116,7 @@ type Queue interface {
 	// of the task, even if another worker has it now.
 	Release(ctx context.Context, ds []*Delivery) error
 	// DeadLetter moves tasks to the dead letter queue, as they are in the delivery. The
-	// runtime writes the failure into the task beforehand (see [Bury]).
+	// runtime writes the failure into the task beforehand (see [RecordDeath]).
 	DeadLetter(ctx context.Context, ds []*Delivery) error
 
 	// Stats counts the queue's tasks, in time that does not grow with their number.

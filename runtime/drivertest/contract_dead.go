@@ -39,8 +39,8 @@ const testWorks = "a queue for tasks cannot be another queue's dead letter queue
 // fail treats a delivery as a pool does after its last failure.
 func (w *env) fail(q driver.Queue, d *driver.Delivery) {
 	w.Helper()
-	driver.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
-	driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+	driver.RecordAttempt(d.Task, d.Attempt(), "worker-1", w.now(), 1234*time.Microsecond, errBoom)
+	driver.RecordDeath(d.Task, q.Config().Name, w.now(), errBoom)
 	w.ok(q.DeadLetter(w.ctx, one(d)), "dead letter")
 }
 
@@ -77,7 +77,7 @@ func deadAttempts(w *env) {
 	w.put(q, 1, func(t *runtime.Task) { t.Metadata = map[string]string{"tenant": "t1"} })
 	for range 2 {
 		d := w.takeOne(q, long)
-		driver.NoteAttempt(d.Task, d.Attempt(), "worker-1", w.now(), time.Millisecond, errBoom)
+		driver.RecordAttempt(d.Task, d.Attempt(), "worker-1", w.now(), time.Millisecond, errBoom)
 		d.Task.RetryCount++
 		w.ok(q.Release(w.ctx, one(d)), "release")
 	}

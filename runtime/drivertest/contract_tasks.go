@@ -319,7 +319,7 @@ func taskReleased(w *env) {
 	d := w.takeOne(q, long)
 	d.Task.RetryCount = 2
 	delete(d.Task.Metadata, "gone")
-	driver.NoteAttempt(d.Task, 1, "worker-1", w.now(), time.Second, errBoom)
+	driver.RecordAttempt(d.Task, 1, "worker-1", w.now(), time.Second, errBoom)
 	want.RetryCount, want.Metadata = 2, maps.Clone(d.Task.Metadata)
 	w.ok(q.Release(w.ctx, one(d)), "release")
 	got := w.takeOne(q, long).Task

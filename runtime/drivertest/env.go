@@ -411,7 +411,7 @@ func (w *env) bury(q driver.Queue, ds ...*driver.Delivery) {
 
 func (w *env) deadLetter(q driver.Queue, ds []*driver.Delivery) error {
 	for _, d := range ds {
-		driver.Bury(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
+		driver.RecordDeath(d.Task, q.Config().Name, w.now(), errors.New("it failed"))
 	}
 	return q.DeadLetter(w.ctx, ds)
 }

@@ -327,7 +327,7 @@ func cutDeadLetter(w *env) {
 		want = append(want, ids(ts)...)
 		ds := w.leaseRepeatedly(q, cutBatch, long)
 		for _, d := range ds {
-			driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+			driver.RecordDeath(d.Task, q.Config().Name, w.now(), errBoom)
 		}
 		w.disturb(net, round)
 		maps.Copy(doubt, w.settleRepeatedly(q, ds, q.DeadLetter))
@@ -354,7 +354,7 @@ func cutRedrive(w *env) {
 		want = append(want, ids(ts)...)
 		ds := w.leaseRepeatedly(q, cutBatch, long)
 		for _, d := range ds {
-			driver.Bury(d.Task, q.Config().Name, w.now(), errBoom)
+			driver.RecordDeath(d.Task, q.Config().Name, w.now(), errBoom)
 		}
 		w.settleRepeatedly(q, ds, q.DeadLetter)
 		w.disturb(net, round)

@@ -111,7 +111,7 @@ func shuffle(ctx context.Context, q driver.Queue, lease time.Duration) error {
 	}
 	half := rand.IntN(len(ds) + 1)
 	for _, d := range ds[half:] {
-		driver.Bury(d.Task, q.Config().Name, d.LeaseUntil.Add(-lease), errBoom)
+		driver.RecordDeath(d.Task, q.Config().Name, d.LeaseUntil.Add(-lease), errBoom)
 	}
 	return errors.Join(q.Release(ctx, ds[:half]), q.DeadLetter(ctx, ds[half:]))
 }

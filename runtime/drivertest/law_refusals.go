@@ -75,13 +75,13 @@ func poisonFullSize(w *env) {
 		d := w.takeOne(q, long)
 		whole(d, fmt.Sprintf("in attempt %d", attempt))
 		w.check(d.Task.RetryCount == attempt-1, "attempt %d has the retry count %d", attempt, d.Task.RetryCount)
-		driver.NoteAttempt(d.Task, attempt, "worker", w.now(), time.Second, cause)
+		driver.RecordAttempt(d.Task, attempt, "worker", w.now(), time.Second, cause)
 		d.Task.RetryCount++
 		w.ok(q.Release(w.ctx, one(d)), "retry a task of the full size")
 	}
 	d := w.takeOne(q, long)
-	driver.NoteAttempt(d.Task, 4, "worker", w.now(), time.Second, cause)
-	driver.Bury(d.Task, "q", w.now(), cause)
+	driver.RecordAttempt(d.Task, 4, "worker", w.now(), time.Second, cause)
+	driver.RecordDeath(d.Task, "q", w.now(), cause)
 	w.ok(q.DeadLetter(w.ctx, one(d)), "bury a task of the full size")
 	d = w.takeOne(w.dead(q), long)
 	whole(d, "dead")

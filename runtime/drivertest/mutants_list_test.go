@@ -266,7 +266,7 @@ var mutants = []struct {
 			return nil, err
 		}
 		for _, t := range page {
-			driver.Unbury(t, q.Config().DLQ)
+			driver.ClearDeath(t, q.Config().DLQ)
 			t.Queue = q.Config().Name
 			if _, err := q.Enqueue(ctx, []*runtime.Task{t}); err != nil {
 				return nil, err

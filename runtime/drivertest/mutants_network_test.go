@@ -102,7 +102,7 @@ var networkMutants = []struct {
 			}
 			ts := make([]*runtime.Task, len(a.Ds))
 			for i, d := range a.Ds {
-				driver.Unbury(d.Task, q.cfg.DLQ)
+				driver.ClearDeath(d.Task, q.cfg.DLQ)
 				ts[i] = d.Task
 			}
 			_, err = q.call(ctx, remoteRequest{Call: "enqueue", Tasks: ts})

@@ -76,7 +76,7 @@ var fileMutants = []struct {
 			if i == len(page)/2 { // so that it can be killed half way, however slow the machine is
 				<-ctx.Done()
 			}
-			driver.Unbury(t, q.Config().DLQ)
+			driver.ClearDeath(t, q.Config().DLQ)
 			if _, err := q.Enqueue(ctx, []*runtime.Task{t}); err != nil {
 				return nil, err
 			}

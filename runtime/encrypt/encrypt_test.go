@@ -158,8 +158,8 @@ func TestRedrivenTaskStillDecrypts(t *testing.T) {
 	ring := newRing(t, "k", map[string][]byte{"k": newKey(t)})
 	sent := through(t, secretTask(), ring.Enqueue)
 	sent.RetryCount = 2
-	driver.Bury(sent, "q", time.Now(), errors.New("x"))
-	driver.Unbury(sent, "q-dlq")
+	driver.RecordDeath(sent, "q", time.Now(), errors.New("x"))
+	driver.ClearDeath(sent, "q-dlq")
 	again := through(t, sent, ring.Enqueue)
 	assert.Equal(t, "aes-gcm", again.Encoding, "it is not encrypted twice")
 	got, err := ring.Decrypt(again)

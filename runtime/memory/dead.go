@@ -160,7 +160,7 @@ func (q *queue) redriveItem(it *item, payload []byte) error {
 		}
 	}
 	q.dead.drop(it)
-	driver.Unbury(&task, q.dead.name)
+	driver.ClearDeath(&task, q.dead.name)
 	q.makeDue(q.add(task), q.now)
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 func bury(t *testing.T, q *queue) {
 	t.Helper()
 	ds := dequeue(t, q, 1)
-	driver.Bury(ds[0].Task, q.name, time.Now(), errors.New("boom"))
+	driver.RecordDeath(ds[0].Task, q.name, time.Now(), errors.New("boom"))
 	require.NoError(t, q.DeadLetter(t.Context(), ds))
 }
 
@@ -37,8 +37,8 @@ func TestQueuesThatShareADeadLetterQueueSeeTheirOwnDead(t *testing.T) {
 		require.Empty(t, next)
 		require.Equal(t, []string{"same", q.name}, []string{tasks[0].ID, tasks[1].ID})
 	}
-	graves := openOn(t, p, driver.QueueConfig{Name: "graves"})
-	stats, err := graves.Stats(t.Context())
+	deadQueue := openOn(t, p, driver.QueueConfig{Name: "graves"})
+	stats, err := deadQueue.Stats(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, stats.Ready)
 
@@ -48,7 +48,7 @@ func TestQueuesThatShareADeadLetterQueueSeeTheirOwnDead(t *testing.T) {
 	discarded, err := other.Discard(t.Context(), []string{"same", "one"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"same"}, discarded)
-	require.Equal(t, []string{"one", "other"}, idsOf(dequeue(t, graves, 10)))
+	require.Equal(t, []string{"one", "other"}, idsOf(dequeue(t, deadQueue, 10)))
 }
 
 func TestTheDeadOfOneIDAreAllKept(t *testing.T) {

@@ -79,7 +79,7 @@ func (x *machine) release(t *rapid.T, q *queue, m *model, held []*holding) {
 func (x *machine) deadLetter(t *rapid.T) {
 	x.settle(t, x.held, func(ds []*driver.Delivery) error {
 		for _, d := range ds {
-			driver.Bury(d.Task, "jobs", x.clock.now, errors.New("boom"))
+			driver.RecordDeath(d.Task, "jobs", x.clock.now, errors.New("boom"))
 		}
 		return x.q.DeadLetter(context.Background(), ds)
 	}, func(h *holding) {

@@ -276,7 +276,7 @@ func (x *machine) redrive(t *rapid.T) {
 		x.dm.remove(mt)
 		tk := mt.task
 		tk.Metadata = maps.Clone(tk.Metadata)
-		driver.Unbury(&tk, "jobs-dlq")
+		driver.ClearDeath(&tk, "jobs-dlq")
 		x.m.add(tk, x.clock.now, x.clock.now)
 		want = append(want, tk.ID)
 	}

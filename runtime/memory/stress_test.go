@@ -60,7 +60,7 @@ func (c *crowd) work(q *queue) {
 			d.Delay = time.Duration(rand.N(2)) * time.Millisecond
 			assert.NoError(c.t, q.Release(context.Background(), one))
 		case n == 2 && q == c.q:
-			driver.Bury(d.Task, q.name, time.Now(), errors.New("boom"))
+			driver.RecordDeath(d.Task, q.name, time.Now(), errors.New("boom"))
 			assert.NoError(c.t, q.DeadLetter(context.Background(), one))
 		default:
 			assert.NoError(c.t, q.Complete(context.Background(), one))

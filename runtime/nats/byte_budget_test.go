@@ -47,7 +47,7 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 	}
 	for _, d := range ds {
 		assert.Zero(t, d.Crashes)
-		driver.Bury(d.Task, "q", time.Now(), assert.AnError)
+		driver.RecordDeath(d.Task, "q", time.Now(), assert.AnError)
 	}
 	require.NoError(t, slow.DeadLetter(ctx, ds))
 	moved, err := slow.Redrive(ctx, nil)

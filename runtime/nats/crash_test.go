@@ -309,7 +309,7 @@ func halfBuried(t *testing.T, q *queue) *lease {
 	task, err := driver.DecodeEnvelope(l.data)
 	require.NoError(t, err)
 	require.Equal(t, "a", task.ID)
-	driver.Bury(task, q.cfg.Name, time.Now(), assert.AnError)
+	driver.RecordDeath(task, q.cfg.Name, time.Now(), assert.AnError)
 	deadSubject := publish(q.deadSubject(l), driver.AppendEnvelope(nil, task), guard{}, nats.Header{headerMsgID: {q.originID(l.seq, l.stored)}})
 	require.NoError(t, q.requester.roundTrip(within(t), []*request{deadSubject}, nil))
 	_, err = deadSubject.ack()
@@ -363,7 +363,7 @@ func TestATaskWhoseBurialWasInterruptedCanBeRedrivenAndBuriedAgain(t *testing.T)
 			require.NoError(t, err)
 			got := take(t, other, 1, time.Minute)
 			assert.Equal(t, "a", got[0].Task.ID)
-			driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+			driver.RecordDeath(got[0].Task, "q", time.Now(), assert.AnError)
 			require.NoError(t, other.DeadLetter(within(t), got))
 			counts(t, other, driver.Stats{Scheduled: 1, Dead: 1})
 		}
@@ -376,7 +376,7 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		dying, other, kill := twins(t, cfg)
 		put(t, dying, newTask(dying, "a"))
 		first := take(t, dying, 1, time.Minute)
-		driver.Bury(first[0].Task, "q", time.Now(), assert.AnError)
+		driver.RecordDeath(first[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, dying.DeadLetter(within(t), first))
 		var dead []*stored
 		require.NoError(t, dying.eachDead(within(t), nil, func(page []*stored) error { dead = page; return nil }))
@@ -394,7 +394,7 @@ func TestATaskThatDiedAgainAfterARedriveThatWasInterruptedIsRedrivenOnce(t *test
 		l := heldBy(other, got)[0]
 		require.Equal(t, other.deadQueue().originID(dead[0].seq, dead[0].at), l.headers.Get(headerRedriven))
 		l.headers.Set(headerRedriven, other.deadQueue().originID(seq, time.Time{})) // as earlier builds write it
-		driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+		driver.RecordDeath(got[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, other.DeadLetter(within(t), got))
 		counts(t, other, driver.Stats{Dead: 2})
 		moved, err := other.Redrive(within(t), nil)
@@ -411,7 +411,7 @@ func TestARedriveThatComesTooLateIsNoDuplicate(t *testing.T) {
 	var page []*stored
 	for range 2 {
 		got := take(t, other, 1, time.Minute)
-		driver.Bury(got[0].Task, "q", time.Now(), assert.AnError)
+		driver.RecordDeath(got[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, other.DeadLetter(within(t), got))
 		if page == nil {
 			require.NoError(t, slow.eachDead(within(t), nil, func(found []*stored) error { page = found; return nil }))

@@ -78,7 +78,7 @@ func (q *queue) buryUndecodable(ctx context.Context, ls []*lease, causes []error
 // undecodableTask is a valid task in place of a message that is none.
 func undecodableTask(tail, queue string, data []byte, at time.Time, cause error) *driver.Task {
 	task := driver.Undecodable("undecodable."+tail, queue, data, at)
-	driver.Bury(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", driver.ErrInvalidTask, cause))
+	driver.RecordDeath(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }
 
@@ -216,7 +216,7 @@ func (s *queueState) buryOversized(ctx context.Context, l *lease) bool {
 	if err != nil {
 		task = undecodableTask(l.tail, s.name, l.data, l.stored, err)
 	}
-	driver.Bury(task, s.name, time.Now(), cause)
+	driver.RecordDeath(task, s.name, time.Now(), cause)
 	l.raw, l.until = true, time.Now().Add(answerWait)
 	r := s.deadLetterRequest(l, task)
 	if err = s.requester.roundTrip(ctx, []*request{r}, nil); err == nil {

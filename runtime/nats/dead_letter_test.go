@@ -155,12 +155,12 @@ func nearTheLimit(t *testing.T, p *Provider, cfg driver.QueueConfig, left int) {
 	for attempt := 1; attempt <= 3; attempt++ {
 		d := take(t, q, 1, 10*time.Second)[0]
 		d.Task.RetryCount++
-		driver.NoteAttempt(d.Task, attempt, "worker", time.Now(), time.Second, fmt.Errorf("no: %s", strings.Repeat("z", 400)))
+		driver.RecordAttempt(d.Task, attempt, "worker", time.Now(), time.Second, fmt.Errorf("no: %s", strings.Repeat("z", 400)))
 		d.Delay = time.Duration(attempt%2) * time.Millisecond
 		require.NoError(t, q.Release(within(t), []*driver.Delivery{d}), "%d left", left)
 	}
 	d := take(t, q, 1, 10*time.Second)[0]
-	driver.Bury(d.Task, "q", time.Now(), assert.AnError)
+	driver.RecordDeath(d.Task, "q", time.Now(), assert.AnError)
 	require.NoError(t, q.DeadLetter(within(t), []*driver.Delivery{d}))
 	counts(t, q, driver.Stats{Dead: 1})
 	all, _, err := q.Browse(within(t), driver.Dead, "", 10)

@@ -48,7 +48,7 @@ func TestAStreamThatIsGoneIsMadeAgain(t *testing.T) {
 		enqueue("dies")
 		d := take(t, q, 1, time.Minute)
 		require.NoError(t, q.p.js.DeleteStream(within(t), q.deadQueue().names.stream))
-		driver.Bury(d[0].Task, "q", time.Now(), assert.AnError)
+		driver.RecordDeath(d[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), d))
 		counts(t, q, driver.Stats{Dead: 1})
 	}

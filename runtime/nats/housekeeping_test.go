@@ -168,7 +168,7 @@ func TestDeadLettersOfAStreamThatIsMadeAnewAreNotTakenForThoseBefore(t *testing.
 	dies := func(q *queue) {
 		put(t, q, newTask(q, "a"))
 		ds := take(t, q, 1, time.Minute)
-		driver.Bury(ds[0].Task, "q", time.Now(), assert.AnError)
+		driver.RecordDeath(ds[0].Task, "q", time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
 	dies(q)

@@ -126,7 +126,7 @@ func TestDeadLettersOfAQueueThatIsOpenedLaterAreNoStrays(t *testing.T) {
 	for _, q := range []*queue{a, b} {
 		put(t, q, newTask(q, "x"))
 		ds := take(t, q, 1, time.Minute)
-		driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
+		driver.RecordDeath(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
 	publishRaw(t, deadQueue, "hello", "no envelope")

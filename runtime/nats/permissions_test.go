@@ -44,7 +44,7 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 		require.NoError(t, q.Extend(within(t), ds, time.Minute))
 		require.NoError(t, q.Release(within(t), ds))
 		ds = take(t, q, 1, time.Minute)
-		driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
+		driver.RecordDeath(ds[0].Task, q.cfg.Name, time.Now(), assert.AnError)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 		ds = take(t, q, 1, time.Minute)
 		require.NoError(t, q.Complete(within(t), ds))

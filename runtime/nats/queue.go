@@ -40,7 +40,7 @@ const (
 	// lateness: the server checks its schedules at most every 250 ms.
 	lateness = 300 * time.Millisecond
 	// headroom of a message is kept free for headers, and for the history of failures
-	// that a task accumulates (see driver.NoteAttempt).
+	// that a task accumulates (see driver.RecordAttempt).
 	headroom = 32 << 10
 	// roomForRest is the usual size of an envelope without its payload.
 	roomForRest = 384

@@ -175,7 +175,7 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 		if payload, ok := payloads[i]; ok {
 			task.Payload = payload
 		}
-		driver.Unbury(task, deadQueue.name)
+		driver.ClearDeath(task, deadQueue.name)
 		task.Queue = q.name
 		task.Priority = min(task.Priority, q.cfg.Levels-1)
 		es[i] = &entry{index: i, task: task, group: none, key: none, id: token(task.ID), redriven: deadQueue.originID(m.seq, m.at), origin: q.originSeq(m), died: m.at}

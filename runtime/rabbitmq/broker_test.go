@@ -236,14 +236,14 @@ func TestPoliciesOfTheHouseLoseNoTask(t *testing.T) {
 			case "drop-head":
 				dead = 5
 			}
-			grave, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
+			deadQueue, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 			require.NoError(t, err)
-			for _, d := range takeN(t, grave.(*queue), dead) {
+			for _, d := range takeN(t, deadQueue.(*queue), dead) {
 				assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], name)
 				assert.Contains(t, d.Task.Metadata[driver.MetaFailureReason], "policy")
 				assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
 				assert.Equal(t, `{"n":1}`, string(d.Task.Payload))
-				require.NoError(t, grave.Complete(within(t), []*driver.Delivery{d}))
+				require.NoError(t, deadQueue.Complete(within(t), []*driver.Delivery{d}))
 			}
 			for _, d := range takeN(t, q, 10-dead) {
 				assert.Equal(t, 1, d.Task.Priority)
@@ -375,7 +375,7 @@ func TestAUserWithThePermissionsOfTheReadmeWorksAndALesserOneIsTold(t *testing.T
 			d := takeN(t, q, 1)
 			require.NoError(t, q.Release(within(t), d))
 			d = takeN(t, q, 1)
-			driver.Bury(d[0].Task, q.cfg.Name, time.Now(), errors.New("it failed"))
+			driver.RecordDeath(d[0].Task, q.cfg.Name, time.Now(), errors.New("it failed"))
 			require.NoError(t, q.DeadLetter(within(t), d))
 			ids, err := q.Redrive(within(t), nil)
 			require.NoError(t, err)

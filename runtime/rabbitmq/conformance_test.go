@@ -181,7 +181,7 @@ func (pl *place) wipe(tb testing.TB, url, prefix string) {
 			queues = append(queues, n.line(cfg.Name, i))
 		}
 		queues = append(queues, n.gate(cfg.Name), n.line(cfg.DLQ, 0))
-		exchanges = append(exchanges, n.plan(cfg.Name), n.plan(cfg.DLQ), n.grave(cfg.DLQ), n.backstop(cfg.Name))
+		exchanges = append(exchanges, n.plan(cfg.Name), n.plan(cfg.DLQ), n.deadExchange(cfg.DLQ), n.backstop(cfg.Name))
 	}
 	queues, exchanges = append(queues, n.presenceQueue()), append(exchanges, n.presence())
 	leavesLadder := pl.leavesLadder.Load() && !tb.Failed()

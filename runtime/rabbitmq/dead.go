@@ -138,7 +138,7 @@ func (q *queue) redriven(x *deadTask) *letter {
 		}
 		return l
 	}
-	driver.Unbury(x.task, q.cfg.DLQ)
+	driver.ClearDeath(x.task, q.cfg.DLQ)
 	x.task.Queue = q.cfg.Name
 	return &letter{to: q.st.lines[q.st.lineOf(x.task)], id: x.task.ID, body: driver.AppendEnvelope(nil, x.task)}
 }

@@ -18,7 +18,7 @@ func buryAll(t testing.TB, q *queue, n int) {
 	for n > 0 {
 		ds := takeN(t, q, min(n, 1000))
 		for _, d := range ds {
-			driver.Bury(d.Task, q.cfg.Name, time.Now(), errors.New("it failed"))
+			driver.RecordDeath(d.Task, q.cfg.Name, time.Now(), errors.New("it failed"))
 		}
 		require.NoError(t, q.DeadLetter(within(t), ds))
 		n -= len(ds)

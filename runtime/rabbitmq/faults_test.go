@@ -172,7 +172,7 @@ func TestConnectionsCutAtAnyByteLoseNothing(t *testing.T) {
 				err = q.Release(within(t), ds)
 			case 1:
 				for _, d := range ds {
-					driver.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+					driver.RecordDeath(d.Task, "q", time.Now(), errors.New("it failed"))
 				}
 				err = q.DeadLetter(within(t), ds)
 			default:

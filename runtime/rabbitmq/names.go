@@ -46,9 +46,9 @@ func (n names) line(queue string, i int) string {
 	return n.of(queue) + ":" + strconv.Itoa(i)
 }
 
-func (n names) plan(queue string) string  { return n.of(queue) }
-func (n names) grave(queue string) string { return n.of(queue) + ":dead" }
-func (n names) gate(queue string) string  { return n.of(queue) + ":gate" }
+func (n names) plan(queue string) string         { return n.of(queue) }
+func (n names) deadExchange(queue string) string { return n.of(queue) + ":dead" }
+func (n names) gate(queue string) string         { return n.of(queue) + ":gate" }
 
 // backstop is the exchange that routes messages to the dead letter queue that the broker
 // removes from a queue by itself, for example by a policy.

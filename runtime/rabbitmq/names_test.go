@@ -99,7 +99,7 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 				add(n.ownWait(name, k), queue)
 			}
 			add(n.gate(name), queue)
-			add(n.grave(name), queue)
+			add(n.deadExchange(name), queue)
 			add(n.plan(name), queue)
 			add(n.backstop(name), queue)
 			for _, part := range []string{n.line(name, 0), n.line(name, 1), n.gate(name), n.ownWait(name, 2)} {

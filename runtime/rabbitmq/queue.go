@@ -221,7 +221,7 @@ func (q *queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
 	}
 	q.st.mu.Unlock()
 	ds := make([]*driver.Delivery, 0, len(got))
-	var strays []*driver.Delivery
+	var misdelivered []*driver.Delivery
 	now := time.Now()
 	for i, l := range got {
 		d := &room[i]
@@ -230,7 +230,7 @@ func (q *queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
 			if q.st.isDLQ {
 				d.Task = q.letterOf(l)
 			} else if d.Task, err = decode(l.body, headersOf(l.from)); err != nil {
-				q.salvage(ctx, l, err)
+				q.buryUndecodable(ctx, l, err)
 				continue
 			}
 		}
@@ -238,11 +238,11 @@ func (q *queue) deliver(ctx context.Context, got []*lease) []*driver.Delivery {
 			d.Crashes = 0
 		}
 		if q.st.elsewhere(l, d.Task, now) {
-			strays = append(strays, d)
+			misdelivered = append(misdelivered, d)
 			continue
 		}
 		ds = append(ds, d)
 	}
-	q.sendOn(strays, now)
+	q.sendOn(misdelivered, now)
 	return ds
 }

@@ -102,22 +102,22 @@ func TestATaskAsLargeAsTheBrokerTakesIsRetriedAndBuriedAndRedriven(t *testing.T)
 			put(t, q, full)
 			d := takeN(t, q, 1)[0]
 			d.Task.RetryCount = 1
-			driver.NoteAttempt(d.Task, 1, "w", time.Now(), time.Second, fmt.Errorf("no answer"))
+			driver.RecordAttempt(d.Task, 1, "w", time.Now(), time.Second, fmt.Errorf("no answer"))
 			require.NoError(t, q.Release(within(t), []*driver.Delivery{d}))
 			d = takeN(t, q, 1)[0]
 			assert.Equal(t, 1, d.Task.RetryCount, "what its worker wrote stays")
 			assert.Equal(t, full.Payload, d.Task.Payload)
 			assert.Contains(t, d.Task.Metadata[driver.MetaAttemptPrefix+"1"], "no answer")
-			driver.NoteAttempt(d.Task, 2, "w", time.Now(), time.Second, fmt.Errorf("still none"))
-			driver.Bury(d.Task, "q", time.Now(), fmt.Errorf("still none"))
+			driver.RecordAttempt(d.Task, 2, "w", time.Now(), time.Second, fmt.Errorf("still none"))
+			driver.RecordDeath(d.Task, "q", time.Now(), fmt.Errorf("still none"))
 			require.NoError(t, q.DeadLetter(within(t), []*driver.Delivery{d}))
-			grave, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
+			deadQueue, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
 			require.NoError(t, err)
-			x := takeN(t, grave.(*queue), 1)[0]
+			x := takeN(t, deadQueue.(*queue), 1)[0]
 			assert.Equal(t, full.Payload, x.Task.Payload)
 			assert.Equal(t, "still none", x.Task.Metadata[driver.MetaFailureReason])
 			assert.Equal(t, "q", x.Task.Metadata[driver.MetaOriginalQueue])
-			require.NoError(t, grave.Release(within(t), []*driver.Delivery{x}))
+			require.NoError(t, deadQueue.Release(within(t), []*driver.Delivery{x}))
 			ids, err := q.Redrive(within(t), []string{"full"})
 			require.NoError(t, err)
 			assert.Equal(t, []string{"full"}, ids)
@@ -167,7 +167,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	addr := limited(t)
 	q := open(t, addr, driver.QueueConfig{})
 	url := roomOf(addr).server.URL
-	line, grave := prefixOf(addr).line("q", 0), prefixOf(addr).line("q-dlq", 0)
+	line, deadQueue := prefixOf(addr).line("q", 0), prefixOf(addr).line("q-dlq", 0)
 	body := append(bytes.Repeat([]byte{0xff, 0}, limit/2-1), 'x', 'y')
 	was := amqp.Publishing{
 		MessageId: "m1", ContentType: "application/x-other", ContentEncoding: "zip", CorrelationId: "c", ReplyTo: "r", Type: "t", AppId: "a",
@@ -190,7 +190,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 		defer conn.Close() // gives it back
 		ch, err := conn.Channel()
 		require.NoError(t, err)
-		d, ok, err := ch.Get(grave, false)
+		d, ok, err := ch.Get(deadQueue, false)
 		require.NoError(t, err)
 		require.True(t, ok)
 		return d
@@ -303,8 +303,8 @@ func TestABurialThatFailsIsLoggedAndTriedAgainAndStopsNobody(t *testing.T) {
 	roomOf(addr).queues["q"] = q.Config()
 	ch, err := dialShared(t).Channel()
 	require.NoError(t, err)
-	grave := prefixOf(addr).line("q-dlq", 0)
-	_, err = ch.QueueDelete(grave, false, false, false)
+	deadQueue := prefixOf(addr).line("q-dlq", 0)
+	_, err = ch.QueueDelete(deadQueue, false, false, false)
 	require.NoError(t, err)
 	raw(t, shared(t).URL, q.st.lines[0], amqp.Publishing{MessageId: "bad", Body: []byte("no envelope")})
 	put(t, q, tasks(5)...)

@@ -34,12 +34,12 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConf
 	if err := p.declarePlan(ctx, s, cfg.Name, plan(cfg)); err != nil {
 		return false, err
 	}
-	if isDLQ, err = s.exists(ctx, p.names.grave(cfg.Name)); err != nil {
+	if isDLQ, err = s.exists(ctx, p.names.deadExchange(cfg.Name)); err != nil {
 		return false, err
 	}
 	if isDLQ {
 		if err := cfg.AsDead(); err != nil {
-			return false, fmt.Errorf("%w; where no queue has it as its own any more, delete the exchange %q", err, p.names.grave(cfg.Name))
+			return false, fmt.Errorf("%w; where no queue has it as its own any more, delete the exchange %q", err, p.names.deadExchange(cfg.Name))
 		}
 	} else {
 		if err := p.declareDLQ(ctx, s, cfg); err != nil {
@@ -101,7 +101,7 @@ func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg driver.QueueC
 	if err := p.declarePlan(ctx, s, dlq, plan(driver.QueueConfig{Type: driver.Standard})); err != nil {
 		return err
 	}
-	isDLQ, err := s.exists(ctx, p.names.grave(dlq))
+	isDLQ, err := s.exists(ctx, p.names.deadExchange(dlq))
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (p *Provider) declareDLQ(ctx context.Context, s *session, cfg driver.QueueC
 	}
 	if !isDLQ {
 		err := s.ask(ctx, func(ch *amqp.Channel) error {
-			return ch.ExchangeDeclare(p.names.grave(dlq), amqp.ExchangeDirect, true, false, false, false, nil)
+			return ch.ExchangeDeclare(p.names.deadExchange(dlq), amqp.ExchangeDirect, true, false, false, false, nil)
 		})
 		if err != nil {
 			return err

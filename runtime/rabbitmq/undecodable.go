@@ -213,13 +213,13 @@ func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
 	task, err := decode(body, h)
 	if err == nil {
 		if reason != "" {
-			driver.Bury(task, queue, at, errors.New(reason))
+			driver.RecordDeath(task, queue, at, errors.New(reason))
 		}
 		return dead{task, false}
 	}
 	cause := fmt.Errorf("%w: the message cannot be decoded: %s", driver.ErrInvalidTask, cmp.Or(reason, err.Error()))
 	task = driver.Undecodable(cmp.Or(id, "unknown"), cmp.Or(queue, dlq), body, at)
-	driver.Bury(task, cmp.Or(queue, dlq), at, cause)
+	driver.RecordDeath(task, cmp.Or(queue, dlq), at, cause)
 	return dead{task, true}
 }
 
@@ -276,9 +276,9 @@ const (
 // burials is how many messages a queue buries at a time.
 const burials = 2
 
-// salvage buries an undecodable message unchanged, in the background. It keeps trying
+// buryUndecodable buries an undecodable message unchanged, in the background. It keeps trying
 // until it succeeds or the message cannot be kept longer.
-func (q *queue) salvage(ctx context.Context, l *lease, cause error) {
+func (q *queue) buryUndecodable(ctx context.Context, l *lease, cause error) {
 	st := q.st
 	if st.take([]*driver.Delivery{{Receipt: l.receipt}})[0] == nil {
 		return // lost meanwhile

@@ -236,7 +236,7 @@ func (q *queue) revive(ctx context.Context, found []deadTask) ([]int64, error) {
 		if task == nil {
 			task = q.read(dead)
 		}
-		driver.Unbury(task, q.cfg.DLQ)
+		driver.ClearDeath(task, q.cfg.DLQ)
 		task.Queue, task.ID, task.ScheduledFor = q.cfg.Name, idOf(dead.name), now
 		c.add(dead.name, task.ID, sumOf(dead.envelope), driver.AppendEnvelope(nil, task), ks.levelOrGroup(task))
 	}

@@ -359,6 +359,6 @@ func undecodableTask(id, queue, envelope string, cause error) *driver.Task {
 	id, _, _ = strings.Cut(id, originEnd)
 	now := time.Now()
 	task := driver.Undecodable(id, queue, []byte(envelope), now)
-	driver.Bury(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", driver.ErrInvalidTask, cause))
+	driver.RecordDeath(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

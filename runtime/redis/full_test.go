@@ -78,7 +78,7 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			more[0].Delay = time.Millisecond
 			require.NoError(t, again.Release(ctx, more[:1]))
 			require.NoError(t, again.Release(ctx, more[1:2]))
-			driver.Bury(more[2].Task, cfg.Name, time.Now(), errors.New("it failed"))
+			driver.RecordDeath(more[2].Task, cfg.Name, time.Now(), errors.New("it failed"))
 			require.NoError(t, again.DeadLetter(ctx, more[2:]))
 			require.NoError(t, again.Complete(ctx, held[:1]))
 			_, err = q.Redrive(ctx, nil)
@@ -228,7 +228,7 @@ func TestNoReplyOrRequestHoldsMoreThanItsBytes(t *testing.T) {
 			require.Len(t, listed, n)
 			held = take(t, q, n)
 			for _, d := range held {
-				driver.Bury(d.Task, cfg.Name, time.Now(), errors.New("it failed"))
+				driver.RecordDeath(d.Task, cfg.Name, time.Now(), errors.New("it failed"))
 			}
 			require.NoError(t, q.DeadLetter(within(t), held))
 			dlq := openQueue(t, p, driver.QueueConfig{Name: q.cfg.DLQ})

@@ -99,7 +99,7 @@ func workout(t *testing.T, p *Provider, cfg driver.QueueConfig) {
 	bury := func(n int) {
 		for range n {
 			ds := take(t, q, 1)
-			driver.Bury(ds[0].Task, cfg.Name, time.Now(), errors.New("it failed"))
+			driver.RecordDeath(ds[0].Task, cfg.Name, time.Now(), errors.New("it failed"))
 			require.NoError(t, q.DeadLetter(ctx, ds))
 		}
 	}

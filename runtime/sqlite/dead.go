@@ -207,7 +207,7 @@ func (t *tx) redrive(s *state, j job, task *driver.Task) bool {
 	if t.takeOut(dlq, j) == "" {
 		return false
 	}
-	driver.Unbury(task, dlq.name)
+	driver.ClearDeath(task, dlq.name)
 	task.Queue, task.ID = s.name, j.id
 	t.detach(j)
 	t.exec(sqlJobDrop, j.seq)

@@ -56,7 +56,7 @@ func TestAFullFileIsWorkedOff(t *testing.T) {
 			require.Len(t, held, 300)
 			require.NoError(t, q.Extend(within(t), held, time.Hour))
 			for _, d := range held[:20] {
-				driver.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+				driver.RecordDeath(d.Task, "q", time.Now(), errors.New("it failed"))
 			}
 			require.NoError(t, q.DeadLetter(within(t), held[:20]))
 			require.NoError(t, q.Release(within(t), held[20:40]))
@@ -124,7 +124,7 @@ func TestATransactionHoldsNoMoreThanItsBytes(t *testing.T) {
 			}
 			require.Equal(t, want, idsOf(held), "in the order they came")
 			for _, d := range held {
-				driver.Bury(d.Task, "q", time.Now(), errors.New("it failed"))
+				driver.RecordDeath(d.Task, "q", time.Now(), errors.New("it failed"))
 			}
 			require.GreaterOrEqual(t, transactions(func() { require.NoError(t, q.DeadLetter(within(t), held)) }), int64(6))
 			page, next, err := q.Browse(within(t), driver.Dead, "", n)

@@ -40,7 +40,7 @@ func TestNoStatementIsPreparedAgain(t *testing.T) {
 				require.NoError(t, q.Extend(within(t), held, time.Minute))
 				require.NoError(t, q.Complete(within(t), held[:1]))
 				require.NoError(t, q.Release(within(t), held[1:2]))
-				driver.Bury(held[2].Task, "q", time.Now(), errors.New("it failed"))
+				driver.RecordDeath(held[2].Task, "q", time.Now(), errors.New("it failed"))
 				require.NoError(t, q.DeadLetter(within(t), held[2:]))
 			}
 			var prepared atomic.Int64

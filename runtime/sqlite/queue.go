@@ -227,6 +227,6 @@ func (q *queue) buryUndecodable(ctx context.Context, g claimed, cause error) (ta
 // undecodableTask is a valid task that represents an undecodable row.
 func undecodableTask(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
 	task := driver.Undecodable(j.id, queue, envelope, now)
-	driver.Bury(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))
+	driver.RecordDeath(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))
 	return task
 }

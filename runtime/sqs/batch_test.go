@@ -182,7 +182,7 @@ func TestAStoredPayloadComesBackThroughReleaseDeathAndRedrive(t *testing.T) {
 	d := take(t, q, 1)
 	require.NoError(t, q.Release(within(t), d))
 	d = take(t, q, 1)
-	driver.Bury(d[0].Task, "q", b.clock.Now(), driver.ErrTimeout)
+	driver.RecordDeath(d[0].Task, "q", b.clock.Now(), driver.ErrTimeout)
 	require.NoError(t, q.DeadLetter(within(t), d))
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)

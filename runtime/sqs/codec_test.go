@@ -103,7 +103,7 @@ func TestACodecReadsWhatOthersSend(t *testing.T) {
 			require.Equal(t, c.payload, string(ds[0].Task.Payload))
 			require.Equal(t, 1, ds[0].Task.RetryCount)
 			require.Equal(t, "here", ds[0].Task.Metadata["seen"])
-			driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
+			driver.RecordDeath(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
 			require.NoError(t, q.DeadLetter(within(t), ds))
 			if !isEnvelope {
 				requireKept(t, in, receiveOne(t, b, q.state.dlq))
@@ -354,7 +354,7 @@ func TestATaskOfTheLargestSizeDiesAsItWasSent(t *testing.T) {
 	text := `"` + strings.Repeat("x", maxBatchSize-100) + `"`
 	sendRaw(t, b, &awssqs.SendMessageInput{QueueUrl: &q.state.sources[0].url, MessageBody: &text})
 	ds := take(t, q, 1)
-	driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
+	driver.RecordDeath(ds[0].Task, "q", b.clock.Now(), errors.New("broken"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	m := receiveOne(t, b, q.state.dlq)
 	require.Equal(t, text, *m.Body)

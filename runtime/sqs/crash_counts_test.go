@@ -43,7 +43,7 @@ func TestATaskOfAGroupThatKillsItsProcessesIsFoundAndNobodyBehindIt(t *testing.T
 	ds := dequeue(t, q)
 	require.Equal(t, suspicion+deliveries, ds[0].Crashes, "now a pool buries it")
 	require.Len(t, tags(t, q), 1)
-	driver.Bury(ds[0].Task, "q", b.clock.Now(), driver.ErrMaxDeliveries)
+	driver.RecordDeath(ds[0].Task, "q", b.clock.Now(), driver.ErrMaxDeliveries)
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	d := dequeue(t, q)[0]
 	require.Equal(t, "behind", d.Task.ID)

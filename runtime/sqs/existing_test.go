@@ -63,7 +63,7 @@ func live(t *testing.T, q *Queue) {
 	ds = take(t, q, 1)
 	require.Equal(t, 1, ds[0].Task.RetryCount)
 	require.NoError(t, q.Extend(within(t), ds, time.Minute))
-	driver.Bury(ds[0].Task, q.cfg.Name, time.Now(), errors.New("broken"))
+	driver.RecordDeath(ds[0].Task, q.cfg.Name, time.Now(), errors.New("broken"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	becomes(t, q, driver.Stats{Dead: 1})
 	moved, err := q.Redrive(within(t), []string{"a"})

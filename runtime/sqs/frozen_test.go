@@ -211,7 +211,7 @@ func TestARedriveEndsThoughWhatItHeldIsNotMadeVisible(t *testing.T) {
 	q, other := openQueue(t, b.p, driver.QueueConfig{DLQ: "dead"}), openQueue(t, b.p, driver.QueueConfig{Name: "other", DLQ: "dead"})
 	put(t, other, "a")
 	ds := take(t, other, 1)
-	driver.Bury(ds[0].Task, "other", b.clock.Now(), errors.New("it failed"))
+	driver.RecordDeath(ds[0].Task, "other", b.clock.Now(), errors.New("it failed"))
 	require.NoError(t, other.DeadLetter(within(t), ds))
 	b.p.api.answerWait = time.Hour
 	arrived, answer := b.unanswered(t, "ChangeMessageVisibilityBatch")

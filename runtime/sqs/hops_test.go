@@ -123,7 +123,7 @@ func TestWhatSQSItselfMovedBackUsesUpItsRetriesByVisibility(t *testing.T) {
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	put(t, q, "a")
 	ds := take(t, q, 1)
-	driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
+	driver.RecordDeath(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	_, err := q.StartRedrive(within(t), 100)
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestWhoLooksThroughTheDeadChargesNobody(t *testing.T) {
 		q := openQueue(t, b.p, cfg)
 		put(t, q, "a")
 		ds := take(t, q, 1)
-		driver.Bury(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
+		driver.RecordDeath(ds[0].Task, "q", b.clock.Now(), errors.New("it failed"))
 		require.NoError(t, q.DeadLetter(within(t), ds))
 		for range 2 * driver.DefaultMaxDeliveries {
 			_, err := q.Redrive(within(t), []string{"another"})

@@ -148,7 +148,7 @@ func (l *source) read(m types.Message, at time.Time, lease time.Duration) (*mess
 		return msg, fmt.Errorf("%w: the message's body is not a task: %w", driver.ErrInvalidTask, err)
 	}
 	if msg.origin != "" && !l.state.isDLQ {
-		driver.Unbury(msg.task, l.state.deadName) // SQS itself moved it back
+		driver.ClearDeath(msg.task, l.state.deadName) // SQS itself moved it back
 	}
 	switch {
 	case l.state.isDLQ, l == l.state.later, msg.task.ScheduledFor.After(at):

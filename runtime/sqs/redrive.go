@@ -86,7 +86,7 @@ func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *q
 			if m.undecodable || m.restoreBody() {
 				return e.originalMessage(m)
 			}
-			driver.Unbury(m.task, e.deadName)
+			driver.ClearDeath(m.task, e.deadName)
 			m.task.Queue = e.name
 			o := m.outgoing(e.sourceFor(m.task).sqsQueue)
 			o.group, o.dedup = token(m.task.GroupKey), token(m.id)

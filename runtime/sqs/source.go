@@ -218,7 +218,7 @@ func (l *source) classify(raw []types.Message, at, since time.Time, lease time.D
 // reason was not written, and the time is unknown.
 func (e *queueState) explainDeath(m *message) {
 	if m.origin == "" && m.task.Metadata[driver.MetaFailureReason] == "" {
-		driver.Bury(m.task, m.task.Queue, e.p.clock.Now(), driver.ErrMaxDeliveries)
+		driver.RecordDeath(m.task, m.task.Queue, e.p.clock.Now(), driver.ErrMaxDeliveries)
 		delete(m.task.Metadata, driver.MetaFailedAt)
 	}
 }

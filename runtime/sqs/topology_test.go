@@ -298,7 +298,7 @@ func startsRedrive(t *testing.T, p *Provider, pass func()) {
 	ds := take(t, q, 5)
 	for _, d := range ds {
 		d.Task.RetryCount = 3
-		driver.Bury(d.Task, "q", p.clock.Now(), driver.ErrTimeout)
+		driver.RecordDeath(d.Task, "q", p.clock.Now(), driver.ErrTimeout)
 	}
 	require.NoError(t, q.DeadLetter(within(t), ds))
 	handle, err := q.StartRedrive(within(t), 0)
@@ -332,7 +332,7 @@ func TestRedriveTakesItsOwnDeadAlone(t *testing.T) {
 		put(t, q, "of-"+q.cfg.Name, "also-"+q.cfg.Name)
 		ds := take(t, q, 2)
 		for _, d := range ds {
-			driver.Bury(d.Task, q.cfg.Name, b.clock.Now(), driver.ErrTimeout)
+			driver.RecordDeath(d.Task, q.cfg.Name, b.clock.Now(), driver.ErrTimeout)
 		}
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}

@@ -94,7 +94,7 @@ func (m *message) setDeathRecord(r types.Message, b deathRecord) {
 		queue = m.source.state.name
 	}
 	m.task = driver.Undecodable(b.ID, queue, []byte(m.raw), b.At)
-	driver.Bury(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
+	driver.RecordDeath(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
 }
 
 // restoreBody restores a message that earlier versions turned into a task of type

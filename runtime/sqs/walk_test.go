@@ -18,7 +18,7 @@ func kill(t *testing.T, b *bench, q *Queue, ids ...string) {
 	put(t, q, ids...)
 	for range ids {
 		ds := take(t, q, 1)
-		driver.Bury(ds[0].Task, q.cfg.Name, b.clock.Now(), driver.ErrTimeout)
+		driver.RecordDeath(ds[0].Task, q.cfg.Name, b.clock.Now(), driver.ErrTimeout)
 		require.NoError(t, q.DeadLetter(within(t), ds))
 	}
 }

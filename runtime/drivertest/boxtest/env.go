@@ -137,8 +137,8 @@ func (d *env) bury(q driver.Queue, t *runtime.Task, at time.Time, why error) {
 	ds, err := q.Dequeue(d.ctx, 1, lease)
 	d.ok(err, "dequeue")
 	for _, x := range ds {
-		driver.NoteAttempt(x.Task, 1, "w 1", at, 1234567*time.Nanosecond, why)
-		driver.Bury(x.Task, q.Config().Name, at, why)
+		driver.RecordAttempt(x.Task, 1, "w 1", at, 1234567*time.Nanosecond, why)
+		driver.RecordDeath(x.Task, q.Config().Name, at, why)
 	}
 	d.ok(q.DeadLetter(d.ctx, ds), "dead letter")
 }

@@ -28,8 +28,8 @@ func (d *env) dieAgain(id string, cause error) error {
 // fail does with deliveries what a pool does after their last failure.
 func (d *env) fail(ds []*driver.Delivery, cause error) error {
 	for _, x := range ds {
-		driver.NoteAttempt(x.Task, 1, "w 2", time.Now(), time.Millisecond, cause)
-		driver.Bury(x.Task, name, time.Now(), cause)
+		driver.RecordAttempt(x.Task, 1, "w 2", time.Now(), time.Millisecond, cause)
+		driver.RecordDeath(x.Task, name, time.Now(), cause)
 	}
 	return d.q.DeadLetter(d.ctx, ds)
 }

@@ -141,11 +141,11 @@ func showing(d *env) {
 	ds, err := d.q.Dequeue(d.ctx, 1, lease)
 	d.ok(err, "dequeue")
 	dead := ds[0].Task
-	driver.NoteAttempt(dead, 1, "w 1", died, 1234567*time.Nanosecond, errors.New("no: answer"))
-	driver.NoteAttempt(dead, 2, "", died.Add(time.Minute), time.Second, errors.New("no on: answer"))
+	driver.RecordAttempt(dead, 1, "w 1", died, 1234567*time.Nanosecond, errors.New("no: answer"))
+	driver.RecordAttempt(dead, 2, "", died.Add(time.Minute), time.Second, errors.New("no on: answer"))
 	dead.RetryCount = 1
 	dead.Metadata["stack_2"] = "main.go:1"
-	driver.Bury(dead, name, died.Add(time.Minute), errors.New("no on: answer"))
+	driver.RecordDeath(dead, name, died.Add(time.Minute), errors.New("no on: answer"))
 	d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
 
 	l, err := d.box.Show(d.ctx, "m")
@@ -187,8 +187,8 @@ func returning(d *env) {
 		}
 		ds, err := d.q.Dequeue(d.ctx, 1, lease)
 		d.ok(err, "dequeue")
-		driver.NoteAttempt(ds[0].Task, 1, "w", died, time.Second, fmt.Errorf("cause %c", 'a'+i))
-		driver.Bury(ds[0].Task, name, died, fmt.Errorf("cause %c", 'a'+i))
+		driver.RecordAttempt(ds[0].Task, 1, "w", died, time.Second, fmt.Errorf("cause %c", 'a'+i))
+		driver.RecordDeath(ds[0].Task, name, died, fmt.Errorf("cause %c", 'a'+i))
 		d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
 		l, err := d.box.Show(d.ctx, "m")
 		d.ok(err, "show")
@@ -250,10 +250,10 @@ func finding(d *env) {
 	all, err := other.(driver.Finder).Find(d.ctx, "m08")
 	d.ok(err, "find")
 	d.check(len(all) == 0, "the dead of another queue are its own: %v", all)
-	graves, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: d.q.Config().DLQ})
+	dlq, err := d.p.Open(d.ctx, runtime.QueueConfig{Name: d.q.Config().DLQ})
 	d.ok(err, "open the dead letter queue")
-	defer func() { d.ok(graves.Close(), "close it") }()
-	all, err = graves.(driver.Finder).Find(d.ctx, "m08")
+	defer func() { d.ok(dlq.Close(), "close it") }()
+	all, err = dlq.(driver.Finder).Find(d.ctx, "m08")
 	d.ok(err, "find")
 	d.check(len(all) == 1 && all[0].State == driver.Ready, "on the dead letter queue it is ready: %v", all)
 }

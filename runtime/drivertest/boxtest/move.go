@@ -140,7 +140,7 @@ func dying(d *env) {
 					d.ok(d.q.Complete(d.ctx, ds), "complete")
 					continue
 				}
-				driver.Bury(x.Task, name, time.Now(), errors.New("x"))
+				driver.RecordDeath(x.Task, name, time.Now(), errors.New("x"))
 				d.ok(d.q.DeadLetter(d.ctx, ds), "dead letter")
 			}
 		}

@@ -74,8 +74,8 @@ func dead(id string) *runtime.Task {
 		Metadata: map[string]string{"tenant": "acme"},
 	}
 	cause := errors.New("no answer")
-	driver.NoteAttempt(t, 4, "w", died, time.Second, cause)
-	driver.Bury(t, "q", died, cause)
+	driver.RecordAttempt(t, 4, "w", died, time.Second, cause)
+	driver.RecordDeath(t, "q", died, cause)
 	return t
 }
 

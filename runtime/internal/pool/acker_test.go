@@ -202,7 +202,7 @@ func TestTaskThatDiesOnADeadLetterQueueStaysThere(t *testing.T) {
 		}
 		b.handle(func(context.Context, *driver.Task) error { return errors.New("x") })
 		dead := &driver.Task{ID: "a", Type: "job", Queue: "home"}
-		driver.Bury(dead, "home", time.Now(), errors.New("first"))
+		driver.RecordDeath(dead, "home", time.Now(), errors.New("first"))
 		b.q().ready = append(b.q().ready, &fakeTask{task: dead})
 		p := b.pool(Config{})
 		b.start(p)

@@ -182,12 +182,12 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 			w.run.store(w.ctx, it, c.policy, nil, string(Cancelled))
 		}
 	case Retried:
-		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
+		driver.RecordAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
 		at := clock.Now()
-		driver.NoteAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
-		driver.Bury(t, origin(it.consumer().name, t), at, err)
+		driver.RecordAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
+		driver.RecordDeath(t, origin(it.consumer().name, t), at, err)
 		// If the type is unknown, so is whether a caller awaits the task.
 		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
 			w.run.store(w.ctx, it, c.policy, nil, t.Metadata[driver.MetaFailureReason])

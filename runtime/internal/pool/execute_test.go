@@ -171,7 +171,7 @@ func TestRedrivenTaskRunsHoweverOldItIs(t *testing.T) {
 		b := newPoolBench(t, driver.QueueConfig{Name: "q", Retention: time.Hour})
 		b.handle(func(context.Context, *driver.Task) error { return nil })
 		old := &driver.Task{ID: "a", CreatedAt: time.Now().Add(-48 * time.Hour)}
-		driver.Unbury(old, "q-dlq")
+		driver.ClearDeath(old, "q-dlq")
 		b.putTask(old)
 		b.drain(Config{})
 		assert.Equal(t, []string{"a"}, b.q().completed())

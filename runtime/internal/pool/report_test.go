@@ -56,7 +56,7 @@ func TestPoolTellsOfWhatItsQueueBuriesByItself(t *testing.T) {
 			b.handle(noop)
 			b.put("a")
 			stand := &driver.Task{ID: "b", Type: driver.UndecodableType}
-			driver.Bury(stand, "q", time.Now(), errors.New("its row cannot be decoded"))
+			driver.RecordDeath(stand, "q", time.Now(), errors.New("its row cannot be decoded"))
 			b.q().broken = []*driver.Task{stand}
 			p := b.pool(Config{})
 			if drained {

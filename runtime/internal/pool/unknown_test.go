@@ -58,7 +58,7 @@ func TestATaskOfAnUnknownTypeDiesOnceThePatienceIsOver(t *testing.T) {
 				assert.Contains(t, dead.Metadata[driver.MetaFailureReason], `unknown task type "nobody's": no handler is registered for it, and no worker that has one took it within 5m0s`)
 				assert.Equal(t, "0", dead.Metadata[driver.MetaAttempts])
 
-				driver.Unbury(dead, "q-dlq")
+				driver.ClearDeath(dead, "q-dlq")
 				b.putTask(dead)
 				pass(4 * time.Minute)
 				assert.Len(t, b.q().buried(), 1, "a redriven task begins anew")

@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A world is a provider with its stores.
-type world struct {
+// An env is a provider with its stores.
+type env struct {
 	provider runtime.Provider
 	jobs     schedule.Store
 	results  driver.ResultStore
@@ -56,20 +56,20 @@ type world struct {
 	lies func() string
 }
 
-var worlds = map[string]func(t *testing.T) world{
-	"memory": func(t *testing.T) world {
+var envs = map[string]func(t *testing.T) env{
+	"memory": func(t *testing.T) env {
 		p := memory.New()
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		return world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), memory.NewHistory(), nil}
+		return env{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), memory.NewHistory(), nil}
 	},
-	"sqlite": func(t *testing.T) world {
+	"sqlite": func(t *testing.T) env {
 		dir := t.TempDir()
 		p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
-		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return files(t, dir) }}
+		return env{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return files(t, dir) }}
 	},
-	"redis": func(t *testing.T) world {
+	"redis": func(t *testing.T) env {
 		server, err := testserver.Redis()
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, server.Stop()) })
@@ -80,13 +80,13 @@ var worlds = map[string]func(t *testing.T) world{
 		require.NoError(t, err)
 		admin := goredis.NewClient(opts)
 		t.Cleanup(func() { require.NoError(t, errors.Join(p.Close(), admin.Close())) })
-		return world{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return keys(t, admin, prefix) }}
+		return env{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return keys(t, admin, prefix) }}
 	},
 }
 
 // inMemory is a broker whose stores are in memory, apart from its fleet if it has one.
-func inMemory(p runtime.Provider) world {
-	w := world{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), memory.NewHistory(), nil}
+func inMemory(p runtime.Provider) env {
+	w := env{p, memory.NewJobs(), memory.NewResults(), memory.NewLetters(), memory.NewFleet(), memory.NewHistory(), nil}
 	if keeps, ok := p.(interface{ Fleet() fleet.Store }); ok {
 		w.workers = keeps.Fleet()
 	}
