@@ -24,7 +24,7 @@ type operation struct {
 var (
 	send       = operation{"send", "send", trace.SpanKindProducer, "One enqueue, as far as it concerns one queue."}
 	process    = operation{"process", "process", trace.SpanKindConsumer, "One run of a handler, with its middleware."}
-	ack        = operation{"ack", "settle", trace.SpanKindClient, "One call that completed tasks."}
+	ack        = operation{"ack", "settle", trace.SpanKindClient, "One call that completed tasks, or took cancelled ones off their queue."}
 	release    = operation{"release", "settle", trace.SpanKindClient, "One call that put tasks back: to be retried, snoozed, or not finished when the pool stopped."}
 	deadLetter = operation{"dead_letter", "settle", trace.SpanKindClient, "One call that moved tasks to the dead letter queue."}
 )
@@ -98,7 +98,7 @@ var attributes = []entry{
 	{keyTaskType, onSend | onProcess, "The type of the task; on a send span only if all its tasks are of one type."},
 	{keyAttempt, onProcess, "The number of the run, from 1. A run that ended with its worker does not count."},
 	{keyCrashes, onProcess, "How many earlier deliveries ended with their worker, if any did."},
-	{keyOutcome, onProcess, "`completed`, `retried`, `dead`, `snoozed`, `released`, or `abandoned` if the lease was lost."},
+	{keyOutcome, onProcess, "`completed`, `retried`, `dead`, `snoozed`, `released`, `cancelled`, or `abandoned` if the lease was lost."},
 	{keyLink, onLink, "What the link leads to: `producer` (the send span), `previous_attempt` or `attempt` (process spans)."},
 	{keyExceptionType, onEvent, "The value of `error.type`."},
 	{keyExceptionText, onEvent, "The text of the error, at most 4 KiB."},

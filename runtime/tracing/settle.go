@@ -29,7 +29,7 @@ func (l *listener) settled(s *observe.Settlement) {
 		it := &s.Items[i]
 		p := &parts[1]
 		switch it.Outcome {
-		case driver.Completed:
+		case driver.Completed, driver.Cancelled:
 			p = &parts[0]
 		case driver.Died:
 			p = &parts[2]

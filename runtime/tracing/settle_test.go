@@ -69,12 +69,13 @@ func TestACallThatSettlesManyTasksIsOneSpanOfBoundedSize(t *testing.T) {
 func TestEachOperationOfASettlementIsASpan(t *testing.T) {
 	s := newSettler(t)
 	items := append(s.ran(1, driver.Completed), s.ran(2, driver.Died)...)
+	items = append(items, s.ran(1, driver.Cancelled)...) // its queue is told that it is done
 	items = append(items, s.ran(1, driver.Retried)...)
 	items = append(items, s.ran(1, driver.Snoozed)...)
 	items = append(items, s.ran(1, driver.Released)...)
 	items = append(items, observe.Settled{Task: sendTask("unrun", "welcome", "mail"), Outcome: driver.Released})
 	s.settle(items...)
-	assert.Len(t, s.span("ack mail").Links, 1)
+	assert.Len(t, s.span("ack mail").Links, 2)
 	assert.Len(t, s.span("dead_letter mail").Links, 2)
 	release := s.span("release mail")
 	assert.Len(t, release.Links, 3)
