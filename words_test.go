@@ -61,6 +61,7 @@ var retired = map[string]map[string]string{
 		"placed": "checkFolder", "placeOf": "identify", "chunk": "maxTxTasks", "bulk": "maxTxBytes",
 	},
 	"runtime/memory": {
+		"newStore": "newQueueState", "storeFor": "queueStateFor",
 		"strays": "outOfOrder", "stray": "timedItem", "calendar": "timeQueue", "clockwise": "timeHeap", "ring": "groupTurns", "summon": "wakeWaiters",
 		"bringBack": "makeReadyInPlace", "enrol": "addToGroup", "expel": "removeFromGroup", "shut": "closeHandle", "handed": "deliveredTask",
 		"deadOnes": "findDead", "twin": "nextSameID", "around": "redriveHook", "keptLetter": "storedLetter", "revive": "redriveItem",

@@ -104,7 +104,7 @@ func (c *coalescer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 	for _, t := range tasks {
 		call.bytes += len(t.Payload)
 	}
-	b := c.join(call)
+	b := c.joinLocked(call)
 	c.mu.Unlock()
 	select {
 	case <-b.done:
@@ -116,9 +116,9 @@ func (c *coalescer) enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 
 // join adds a call to the batch that goes out next, and sends the batch when it is full.
 // The caller holds c.mu.
-func (c *coalescer) join(call *waitingCall) *sharedBatch {
+func (c *coalescer) joinLocked(call *waitingCall) *sharedBatch {
 	if c.pending != nil && (c.pending.tasks+len(call.tasks) > c.limit || c.pending.bytes+call.bytes > maxCoalescedBytes) {
-		c.send()
+		c.sendLocked()
 	}
 	b := c.pending
 	if b == nil {
@@ -134,7 +134,7 @@ func (c *coalescer) join(call *waitingCall) *sharedBatch {
 	b.tasks += len(call.tasks)
 	b.bytes += call.bytes
 	if b.tasks == c.limit || b.bytes >= maxCoalescedBytes || c.rejoinTimer != nil && len(b.calls) >= c.expected {
-		c.send()
+		c.sendLocked()
 	}
 	return b
 }
@@ -144,16 +144,16 @@ func (c *coalescer) onTimer(b *sharedBatch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending == b {
-		c.send()
+		c.sendLocked()
 	}
 }
 
 // send starts the round trip of the pending batch. The caller holds c.mu.
-func (c *coalescer) send() {
+func (c *coalescer) sendLocked() {
 	b := c.pending
 	c.pending = nil
 	b.timer.Stop()
-	c.endRejoin()
+	c.endRejoinLocked()
 	// No caller's context may end the call of the others: the call ends when the last
 	// caller has left.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -194,16 +194,16 @@ func (c *coalescer) roundTripDone(b *sharedBatch, began time.Time) {
 		calls += len(c.pending.calls)
 	}
 	if calls > 1 && c.lastRoundTrip >= longRoundTrip {
-		c.awaitRejoin(calls)
+		c.awaitRejoinLocked(calls)
 	} else if c.pending != nil {
-		c.send()
+		c.sendLocked()
 	}
 }
 
-// awaitRejoin makes the next round trip wait for the given number of calls. The caller
+// awaitRejoinLocked makes the next round trip wait for the given number of calls. The caller
 // holds c.mu.
-func (c *coalescer) awaitRejoin(calls int) {
-	c.endRejoin()
+func (c *coalescer) awaitRejoinLocked(calls int) {
+	c.endRejoinLocked()
 	c.expected = calls
 	var t driver.Timer
 	t = c.clock.AfterFunc(min(c.lastRoundTrip/4, maxRejoinWait), func() {
@@ -214,14 +214,14 @@ func (c *coalescer) awaitRejoin(calls int) {
 		}
 		c.rejoinTimer = nil
 		if c.pending != nil && c.inFlight == 0 {
-			c.send()
+			c.sendLocked()
 		}
 	})
 	c.rejoinTimer = t
 }
 
-// endRejoin ends the wait for calls. The caller holds c.mu.
-func (c *coalescer) endRejoin() {
+// endRejoinLocked ends the wait for calls. The caller holds c.mu.
+func (c *coalescer) endRejoinLocked() {
 	if c.rejoinTimer != nil {
 		c.rejoinTimer.Stop()
 		c.rejoinTimer = nil
@@ -293,7 +293,7 @@ func (c *coalescer) close() error {
 		close(b.done)
 	}
 	c.closed = true
-	c.endRejoin()
+	c.endRejoinLocked()
 	c.mu.Unlock()
 	err := c.queue.Close()
 	c.mu.Lock()

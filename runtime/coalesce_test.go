@@ -298,7 +298,7 @@ func TestCloseEndsGatheredEnqueues(t *testing.T) {
 	}
 }
 
-func TestGathererRefusesAfterClose(t *testing.T) {
+func TestCoalescerRefusesAfterClose(t *testing.T) {
 	q := newBroker(2)
 	c := newCoalescer(q, 0, driver.SystemClock)
 	require.NoError(t, c.close())

@@ -120,5 +120,5 @@ func enqueueOn(ctx context.Context, q driver.Queue, tasks []*Task) ([]Enqueued, 
 	case be != nil && len(be.Items) == len(tasks):
 		return make([]Enqueued, len(tasks)), err
 	}
-	return nil, fmt.Errorf("taskgen: queue %q gave %d answers to %d tasks, which may have been enqueued", q.Config().Name, len(answers), len(tasks))
+	return nil, fmt.Errorf("%w: queue %q gave %d answers to %d tasks, which may have been enqueued", driver.ErrUnavailable, q.Config().Name, len(answers), len(tasks))
 }

@@ -145,7 +145,7 @@ func waitsOnRabbitMQ(s *testserver.Server) func(context.Context, string) ([]stri
 }
 
 // remainsOfRabbitMQ looks at all queues and exchanges: those of the queues, of the ladder
-// and of the census stay, and no process has one of its own.
+// and of the presence stay, and no process has one of its own.
 func remainsOfRabbitMQ(s *testserver.Server) func(context.Context, string) ([]string, error) {
 	return func(ctx context.Context, prefix string) (left []string, err error) {
 		of := `^` + regexp.QuoteMeta(prefix) + `\.(` + declared() + `(-dlq)?`

@@ -15,7 +15,7 @@ import (
 
 var died = time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 2*3600))
 
-func TestNoteAttemptKeepsALineOfEachRun(t *testing.T) {
+func TestRecordAttemptKeepsALineOfEachRun(t *testing.T) {
 	task := &Task{}
 	RecordAttempt(task, 1, "", died, 1234567*time.Nanosecond, errors.New("no\n\tanswer "))
 	RecordAttempt(task, 2, "mail: er\t1", died, 0, errors.New("no"))
@@ -25,7 +25,7 @@ func TestNoteAttemptKeepsALineOfEachRun(t *testing.T) {
 	}, task.Metadata)
 }
 
-func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
+func TestRecordAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 	cause := func() (err error) {
 		defer func() { err = Recovered(recover()) }()
 		panic("at the disco\nand elsewhere")
@@ -40,7 +40,7 @@ func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 	assert.NotContains(t, task.Metadata, "stack_2")
 	for _, n := range []string{"3", "4", "5"} {
 		stack := task.Metadata[MetaStackPrefix+n]
-		assert.True(t, strings.HasPrefix(stack, "github.com/taskgen/taskgen/runtime/driver.TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart.func1"), "begins where the panic was: %s", stack)
+		assert.True(t, strings.HasPrefix(stack, "github.com/taskgen/taskgen/runtime/driver.TestRecordAttemptKeepsTheStacksOfTheNewestPanicsApart.func1"), "begins where the panic was: %s", stack)
 		assert.LessOrEqual(t, len(stack), maxStack)
 	}
 	RecordAttempt(task, 6, "w", died, 0, errors.New("no"))
@@ -50,7 +50,7 @@ func TestNoteAttemptKeepsTheStacksOfTheNewestPanicsApart(t *testing.T) {
 	assert.NotContains(t, task.Metadata, "stack_5")
 }
 
-func TestNoteAttemptKeepsTheNewestLines(t *testing.T) {
+func TestRecordAttemptKeepsTheNewestLines(t *testing.T) {
 	task := &Task{Metadata: map[string]string{"attempt_of_mine": "stays"}}
 	for n := 1; n <= 50; n++ {
 		RecordAttempt(task, n, "", died, 0, errors.New("no"))
@@ -62,7 +62,7 @@ func TestNoteAttemptKeepsTheNewestLines(t *testing.T) {
 	assert.Contains(t, task.Metadata, "attempt_of_mine")
 }
 
-func TestBuryWritesWhyWhenAndWhere(t *testing.T) {
+func TestRecordDeathWritesWhyWhenAndWhere(t *testing.T) {
 	task := &Task{RetryCount: 3}
 	RecordDeath(task, "q", died, errors.New("no\nanswer"))
 	assert.Equal(t, map[string]string{
@@ -70,7 +70,7 @@ func TestBuryWritesWhyWhenAndWhere(t *testing.T) {
 	}, task.Metadata)
 }
 
-func TestBuryCountsNoRunWhereThereWasNone(t *testing.T) {
+func TestRecordDeathCountsNoRunWhereThereWasNone(t *testing.T) {
 	for _, cause := range []error{ErrTaskExpired, ErrMaxDeliveries, ErrUnknownType} {
 		task := &Task{RetryCount: 3}
 		RecordDeath(task, "q", died, fmt.Errorf("%w: and so on", cause))
@@ -78,7 +78,7 @@ func TestBuryCountsNoRunWhereThereWasNone(t *testing.T) {
 	}
 }
 
-func TestUnburyMakesATaskFitToRun(t *testing.T) {
+func TestClearDeathMakesATaskFitToRun(t *testing.T) {
 	task := &Task{ID: "a", RetryCount: 3, ScheduledFor: died, Metadata: map[string]string{"mine": "1", "attempt_of_mine": "2", "attempt_0": "3"}}
 	RecordAttempt(task, 3, "", died, 0, errors.New("no"))
 	RecordAttempt(task, 4, "", died, 0, errors.New("no"))

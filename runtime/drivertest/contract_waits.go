@@ -21,7 +21,7 @@ func waitCases() []testCase {
 		{law: Contract, name: "a worker that stops waiting loses no task", real: true, run: waitGone},
 		{law: Contract, name: "Dequeue returns ErrNoTasks when its context ends", run: waitEnds},
 		{law: Contract, name: "Dequeue returns the ready tasks without waiting for more", run: waitLess},
-		{law: Contract, name: "Dequeue refuses a limit or a lease that is not positive", run: waitRefuses},
+		{law: Contract, name: "Dequeue and Extend refuse a limit or a lease that is not positive", run: waitRefuses},
 	}
 }
 
@@ -182,4 +182,9 @@ func waitRefuses(w *env) {
 		w.check(err != nil && !errors.Is(err, driver.ErrNoTasks), "Dequeue of %d tasks for %s returned %d tasks and %v", c.limit, c.lease, len(ds), err)
 	}
 	w.counts(q, "after refusals", 1, 0, 0, 0)
+	d := w.takeOne(q, long)
+	for _, lease := range []time.Duration{0, -time.Second} {
+		w.check(q.Extend(w.ctx, one(d), lease) != nil, "a lease was extended by %s", lease)
+	}
+	w.ok(q.Complete(w.ctx, one(d)), "complete, after extensions that were refused")
 }

@@ -160,7 +160,7 @@ func killMovers(w *env) {
 	}
 }
 
-// limitOf is how many deliveries may end without a word before a pool buries a task:
+// limitOf is how many deliveries may end without an outcome before a pool buries a task:
 // half of MaxDeliveries, rounded up, make it a suspect, and MaxDeliveries more bury it.
 func limitOf(maxDeliveries int) int { return (maxDeliveries+1)/2 + maxDeliveries }
 

@@ -24,7 +24,7 @@ func (q *queue) Cancel(ctx context.Context, ids []string) ([]string, error) {
 }
 
 // waiting returns the ready or scheduled task with the given ID, or nil.
-func (s *store) waiting(id string) *item {
+func (s *queueState) waiting(id string) *item {
 	it := s.ids.get(id)
 	for it != nil && it.state == leased {
 		it = it.nextSameID
@@ -59,7 +59,7 @@ func (q *queue) Reschedule(ctx context.Context, id string, at time.Time) error {
 
 // leaveGroup takes an item out of its group while it stays on the queue: it joins the end
 // when it is due.
-func (s *store) leaveGroup(it *item) {
+func (s *queueState) leaveGroup(it *item) {
 	it.state = scheduled
 	s.removeFromGroup(it)
 }

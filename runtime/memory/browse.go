@@ -16,8 +16,8 @@ import (
 // page begins after the position of the last task of the previous page, so that changes
 // in between make no task appear twice.
 func (q *queue) Browse(ctx context.Context, state driver.State, after string, limit int) ([]*driver.Task, string, error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("queue %q: Browse of %d tasks: the limit must be positive", q.name, limit)
+	if err := driver.CheckBrowse(q.name, limit); err != nil {
+		return nil, "", err
 	}
 	c, err := parseCursor(after)
 	if err != nil {
@@ -79,7 +79,7 @@ func (q *queue) Find(ctx context.Context, id string) ([]driver.Found, error) {
 }
 
 // withID returns the items with an ID, the oldest first.
-func (s *store) withID(id string) (all []*item) {
+func (s *queueState) withID(id string) (all []*item) {
 	for it := s.ids.get(id); it != nil; it = it.nextSameID {
 		all = append(all, it)
 	}

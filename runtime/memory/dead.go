@@ -12,9 +12,9 @@ import (
 // lockBoth is enter for operations that move tasks between a queue and its dead letter
 // queue: they hold both locks, so that a task is never seen on neither or on both. When
 // it returns nil the caller must call unlockBoth.
-func (q *queue) lockBoth(ctx context.Context, what string) error {
+func (q *queue) lockBoth(ctx context.Context, refuse func(string) error) error {
 	if q.dead == nil {
-		return fmt.Errorf("queue %q: %w: it is itself a dead letter queue: %s on the queue on which the tasks died", q.name, driver.ErrUnsupported, what)
+		return refuse(q.name)
 	}
 	if err := q.enter(ctx); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (q *queue) unlockBoth() {
 }
 
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
-	if err := q.lockBoth(ctx, "call DeadLetter"); err != nil {
+	if err := q.lockBoth(ctx, driver.NoDLQ); err != nil {
 		return err
 	}
 	defer q.unlockBoth()
@@ -43,7 +43,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 // addDead puts a task at the end of a dead letter queue.
-func (s *store) addDead(t driver.Task, origin string) {
+func (s *queueState) addDead(t driver.Task, origin string) {
 	it := s.add(t)
 	s.addToGroup(it, origin)
 	it.due = s.now
@@ -51,7 +51,7 @@ func (s *store) addDead(t driver.Task, origin string) {
 }
 
 // deadCount counts the dead tasks of a queue.
-func (s *store) deadCount(origin string) int {
+func (s *queueState) deadCount(origin string) int {
 	if g := s.groups[origin]; g != nil {
 		return g.n
 	}
@@ -64,7 +64,7 @@ func (s *store) deadCount(origin string) int {
 // order of their deaths if ids is nil. Tasks that are leased from the dead letter queue
 // stay dead too.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
-	if err := q.lockBoth(ctx, "call Redrive"); err != nil {
+	if err := q.lockBoth(ctx, driver.NoRedrive); err != nil {
 		return nil, err
 	}
 	found := q.findDead(ids)
@@ -88,7 +88,7 @@ func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 // redrive moves the dead tasks with the given IDs, or all if ids is nil, that are in
 // there.
 func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, error) {
-	if err := q.lockBoth(ctx, "call Redrive"); err != nil {
+	if err := q.lockBoth(ctx, driver.NoRedrive); err != nil {
 		return nil, err
 	}
 	defer q.unlockBoth()
@@ -123,7 +123,7 @@ func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 }
 
 func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	if err := q.lockBoth(ctx, "call RedriveDeaths"); err != nil {
+	if err := q.lockBoth(ctx, driver.NoRedrive); err != nil {
 		return nil, err
 	}
 	defer q.unlockBoth()
@@ -166,7 +166,7 @@ func (q *queue) redriveItem(it *item, payload []byte) error {
 }
 
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
-	if err := q.lockBoth(ctx, "call Discard"); err != nil {
+	if err := q.lockBoth(ctx, driver.NoDiscard); err != nil {
 		return nil, err
 	}
 	defer q.unlockBoth()
@@ -182,7 +182,7 @@ func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 }
 
 func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
-	if err := q.lockBoth(ctx, "call DiscardDeaths"); err != nil {
+	if err := q.lockBoth(ctx, driver.NoDiscard); err != nil {
 		return nil, err
 	}
 	defer q.unlockBoth()

@@ -74,7 +74,7 @@ func TestTheDeadOfOneIDAreAllKept(t *testing.T) {
 		}
 	}
 	require.NoError(t, q.Complete(t.Context(), dequeue(t, q, 1)))
-	requireEmpty(t, q.store)
+	requireEmpty(t, q.queueState)
 	requireEmpty(t, q.dead)
 }
 

@@ -21,8 +21,8 @@ type waiter struct {
 }
 
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
-	if limit < 1 || lease <= 0 {
-		return nil, fmt.Errorf("queue %q: Dequeue of at most %d tasks for %v: both must be positive", q.name, limit, lease)
+	if err := driver.CheckDequeue(q.name, limit, lease); err != nil {
+		return nil, err
 	}
 	if ctx.Err() != nil {
 		return nil, q.errNoTasks()
@@ -66,7 +66,7 @@ type deliveredTask struct {
 const deliveriesPerBlock = 64
 
 // handOut leases up to limit tasks, or returns nil.
-func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
+func (s *queueState) handOut(limit int, lease time.Duration) []*driver.Delivery {
 	n := min(limit, s.available())
 	if n == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (s *store) handOut(limit int, lease time.Duration) []*driver.Delivery {
 }
 
 // take leases the next task. There must be one.
-func (s *store) take(ends time.Duration) *item {
+func (s *queueState) take(ends time.Duration) *item {
 	it := s.next()
 	s.detach(it)
 	s.token++
@@ -115,7 +115,7 @@ func (s *store) take(ends time.Duration) *item {
 }
 
 // next is the next task to hand out.
-func (s *store) next() *item {
+func (s *queueState) next() *item {
 	if s.kind == driver.FIFO {
 		return s.groupTurns.head.head
 	}
@@ -127,7 +127,7 @@ func (s *store) next() *item {
 }
 
 // await appends a waiter to the list of waiters.
-func (s *store) await(q *queue, limit int) *waiter {
+func (s *queueState) await(q *queue, limit int) *waiter {
 	w := &waiter{queue: q, limit: min(limit, math.MaxInt32), woken: make(chan struct{}, 1)}
 	w.element = s.waiters.PushBack(w)
 	return w
@@ -137,13 +137,13 @@ func (s *store) await(q *queue, limit int) *waiter {
 // tasks. A woken waiter takes its share or calls removeWaiter, and every operation ends
 // with wakeWaiters, so that no wake-up is lost. No waiter is woken for whom nothing would
 // be left.
-func (s *store) wakeWaiters() {
+func (s *queueState) wakeWaiters() {
 	for s.waiters.Len() > 0 && s.available() > s.promised {
 		s.notify(s.waiters.Front().Value.(*waiter))
 	}
 }
 
-func (s *store) notify(w *waiter) {
+func (s *queueState) notify(w *waiter) {
 	s.waiters.Remove(w.element)
 	w.element = nil
 	s.promised += w.limit
@@ -151,7 +151,7 @@ func (s *store) notify(w *waiter) {
 }
 
 // removeWaiter ends a wait, whether it was woken or not.
-func (s *store) removeWaiter(w *waiter) {
+func (s *queueState) removeWaiter(w *waiter) {
 	if w.element != nil {
 		s.waiters.Remove(w.element)
 		return
@@ -160,7 +160,7 @@ func (s *store) removeWaiter(w *waiter) {
 }
 
 // wakeAllOf wakes all waiters of one handle of the queue, because it is closed.
-func (s *store) wakeAllOf(q *queue) {
+func (s *queueState) wakeAllOf(q *queue) {
 	for e := s.waiters.Front(); e != nil; {
 		w := e.Value.(*waiter)
 		e = e.Next()

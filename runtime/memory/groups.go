@@ -16,7 +16,7 @@ type group struct {
 }
 
 // addToGroup puts an item at the end of the group with the given key.
-func (s *store) addToGroup(it *item, key string) {
+func (s *queueState) addToGroup(it *item, key string) {
 	g := s.groups[key]
 	if g == nil {
 		g = &group{key: key}
@@ -34,7 +34,7 @@ func (s *store) addToGroup(it *item, key string) {
 }
 
 // removeFromGroup takes an item out of its group. A group ends with its last item.
-func (s *store) removeFromGroup(it *item) {
+func (s *queueState) removeFromGroup(it *item) {
 	g := it.group
 	if it.gprev != nil {
 		it.gprev.gnext = it.gnext
@@ -58,7 +58,7 @@ func (s *store) removeFromGroup(it *item) {
 
 // updateTurn puts a group whose first task is ready at the end of groupTurns, and removes
 // any other group from it.
-func (s *store) updateTurn(g *group) {
+func (s *queueState) updateTurn(g *group) {
 	switch able := g.head != nil && g.head.state == ready; {
 	case able && !g.inTurns:
 		s.groupTurns.push(g)

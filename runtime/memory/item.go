@@ -67,10 +67,10 @@ func (it *item) uncrash(token uint64) {
 
 // add stores a task with a slot and an entry for its ID. The task is not in line yet.
 // Only a dead letter queue takes an ID that it already has.
-func (s *store) add(t driver.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
+func (s *queueState) add(t driver.Task) *item { return s.addAt(s.ids.find(t.ID), t) }
 
 // addAt is add where the slot of the task's ID is known.
-func (s *store) addAt(p idSlot, t driver.Task) *item {
+func (s *queueState) addAt(p idSlot, t driver.Task) *item {
 	it := s.items.alloc()
 	s.seq++
 	it.task, it.seq = t, s.seq
@@ -80,7 +80,7 @@ func (s *store) addAt(p idSlot, t driver.Task) *item {
 
 // makeReady puts an item at the end of its line, and of its group on a FIFO queue: it is
 // due from now on.
-func (s *store) makeReady(it *item) {
+func (s *queueState) makeReady(it *item) {
 	s.seq++
 	it.seq, it.state = s.seq, ready
 	s.lines[s.level(it)].push(it.due, it)
@@ -92,7 +92,7 @@ func (s *store) makeReady(it *item) {
 }
 
 // makeReadyInPlace makes an item ready at its previous place.
-func (s *store) makeReadyInPlace(it *item) {
+func (s *queueState) makeReadyInPlace(it *item) {
 	it.state = ready
 	s.lines[s.level(it)].push(it.due, it)
 	s.ready++
@@ -103,7 +103,7 @@ func (s *store) makeReadyInPlace(it *item) {
 
 // promote makes a scheduled task ready. A task in a group keeps its place: on a FIFO
 // queue it has blocked the group since it was first handed out.
-func (s *store) promote(it *item) {
+func (s *queueState) promote(it *item) {
 	if it.group != nil {
 		s.makeReadyInPlace(it)
 		return
@@ -112,7 +112,7 @@ func (s *store) promote(it *item) {
 }
 
 // makeDue makes a task that is not in line due at the given time.
-func (s *store) makeDue(it *item, due time.Duration) {
+func (s *queueState) makeDue(it *item, due time.Duration) {
 	it.due = max(due, s.now)
 	if due <= s.now {
 		s.promote(it)
@@ -126,7 +126,7 @@ func (s *store) makeDue(it *item, due time.Duration) {
 }
 
 // detach takes an item out of its line or heap, not out of its group.
-func (s *store) detach(it *item) {
+func (s *queueState) detach(it *item) {
 	switch it.state {
 	case ready:
 		s.lines[s.level(it)].remove(it)
@@ -140,7 +140,7 @@ func (s *store) detach(it *item) {
 
 // drop removes a task, whatever its state, and frees its unique key unless a window holds
 // it.
-func (s *store) drop(it *item) {
+func (s *queueState) drop(it *item) {
 	s.detach(it)
 	it.state = gone
 	if it.group != nil {
@@ -153,7 +153,7 @@ func (s *store) drop(it *item) {
 
 // level is the line of an item. A dead letter queue has one line, whatever the priority
 // of its tasks.
-func (s *store) level(it *item) int {
+func (s *queueState) level(it *item) int {
 	if s.kind == driver.Priority {
 		return it.task.Priority
 	}
@@ -161,7 +161,7 @@ func (s *store) level(it *item) int {
 }
 
 // clock time of a distance from base.
-func (s *store) at(d time.Duration) time.Time { return s.base.Add(d) }
+func (s *queueState) at(d time.Duration) time.Time { return s.base.Add(d) }
 
 // restore writes what a worker may change in a delivery back into the task.
 func (it *item) restore(t *driver.Task) {

@@ -14,6 +14,9 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 }
 
 func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
+	if err := driver.CheckExtend(q.name, lease); err != nil {
+		return err
+	}
 	return q.each(ctx, ds, nil, func(it *item, d *driver.Delivery) {
 		ends := later(q.now, lease)
 		q.leased.remove(it)
@@ -73,7 +76,7 @@ func (q *queue) eachHeld(ds []*driver.Delivery, late func(*driver.Delivery), do 
 }
 
 // held returns the task of a delivery whose lease is valid, or nil.
-func (s *store) held(d *driver.Delivery) *item {
+func (s *queueState) held(d *driver.Delivery) *item {
 	slot, token, ok := parseReceipt(d.Receipt)
 	if !ok {
 		return nil

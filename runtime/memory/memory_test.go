@@ -56,8 +56,8 @@ func idsOf(ds []*driver.Delivery) (ids []string) {
 	return ids
 }
 
-// requireEmpty fails when anything at all is left in a store.
-func requireEmpty(t *testing.T, s *store) {
+// requireEmpty fails when anything at all is left in a queueState.
+func requireEmpty(t *testing.T, s *queueState) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func TestNothingIsLeftAfterADrain(t *testing.T) {
 				require.Zero(t, stats)
 				time.Sleep(2 * trimAfter)
 				synctest.Wait()
-				requireEmpty(t, q.store)
+				requireEmpty(t, q.queueState)
 			})
 		})
 	}

@@ -7,7 +7,7 @@
 // The path of a task through the package: enqueue.go admits it, item.go, slab.go and
 // ids.go store it, time_queue.go, out_of_order.go and groups.go keep it in order,
 // dequeue.go hands it out, leases.go settles it, dead.go dead-letters and redrives it.
-// store.go ties it together: one lock, one timer.
+// queue_state.go ties it together: one lock, one timer.
 package memory
 
 import (
@@ -45,7 +45,7 @@ type Provider struct {
 	base time.Time
 
 	mu     sync.Mutex
-	stores map[string]*store
+	stores map[string]*queueState
 	open   map[*queue]struct{}
 	closed bool
 }
@@ -55,7 +55,7 @@ func New(opts ...Option) *Provider {
 	o := configure(opts)
 	return &Provider{
 		clock: o.clock, base: o.clock.Now(),
-		stores: make(map[string]*store), open: make(map[*queue]struct{}),
+		stores: make(map[string]*queueState), open: make(map[*queue]struct{}),
 	}
 }
 
@@ -87,9 +87,9 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, fmt.Errorf("queue %q: %w", cfg.Name, driver.ErrClosed)
+		return nil, driver.QueueClosed(cfg.Name)
 	}
-	s, err := p.storeFor(cfg)
+	s, err := p.queueStateFor(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -99,14 +99,14 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 		}
 		cfg.DLQ = "" // a dead letter queue has no dead letter queue
 	}
-	q := &queue{store: s, provider: p, cfg: cfg}
+	q := &queue{queueState: s, provider: p, cfg: cfg}
 	p.open[q] = struct{}{}
 	return q, nil
 }
 
-// storeFor finds or makes the store of a queue.
-func (p *Provider) storeFor(cfg driver.QueueConfig) (*store, error) {
-	mismatch := func(format string, args ...any) (*store, error) {
+// queueStateFor finds or makes the queueState of a queue.
+func (p *Provider) queueStateFor(cfg driver.QueueConfig) (*queueState, error) {
+	mismatch := func(format string, args ...any) (*queueState, error) {
 		return nil, fmt.Errorf("queue %q: %w: "+format, append([]any{cfg.Name, driver.ErrQueueMismatch}, args...)...)
 	}
 	s, there := p.stores[cfg.Name]
@@ -126,10 +126,10 @@ func (p *Provider) storeFor(cfg driver.QueueConfig) (*store, error) {
 		return mismatch("its dead letter queue %q is an ordinary queue with one of its own", cfg.DLQ)
 	}
 	if !there {
-		dead = newStore(p, cfg.DLQ, driver.Standard, 1, nil)
+		dead = newQueueState(p, cfg.DLQ, driver.Standard, 1, nil)
 		p.stores[cfg.DLQ] = dead
 	}
-	s = newStore(p, cfg.Name, cfg.Type, cfg.Levels, dead)
+	s = newQueueState(p, cfg.Name, cfg.Type, cfg.Levels, dead)
 	p.stores[cfg.Name] = s
 	return s, nil
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A queue is one handle of a store.
+// A queue is one handle of a queueState.
 type queue struct {
-	*store
+	*queueState
 	provider    *Provider
 	cfg         driver.QueueConfig
 	redriveHook driver.Revival
-	closed      bool // guarded by store.mu
+	closed      bool // guarded by queueState.mu
 }
 
 var (
@@ -46,7 +46,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 	}
 }
 
-// enter takes the lock and advances the store to the present. When it returns nil the
+// enter takes the lock and advances the queueState to the present. When it returns nil the
 // caller must call leave.
 func (q *queue) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -61,7 +61,7 @@ func (q *queue) enter(ctx context.Context) error {
 	return nil
 }
 
-func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return driver.QueueClosed(q.name) }
 
 func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	if err := q.enter(ctx); err != nil {

@@ -13,15 +13,15 @@ import (
 // that is not starved: the precision of a timer and a goroutine switch, with a margin.
 const lateness = 25 * time.Millisecond
 
-// A store holds the tasks of one named queue. One lock guards it and is taken once per
+// A queueState holds the tasks of one named queue. One lock guards it and is taken once per
 // batch. When two locks are held, the queue's was taken before that of its dead letter
 // queue.
-type store struct {
+type queueState struct {
 	name  string
 	kind  driver.QueueType
 	clock driver.Clock
-	base  time.Time // see Provider
-	dead  *store    // the dead letter queue; nil if this is one
+	base  time.Time   // see Provider
+	dead  *queueState // the dead letter queue; nil if this is one
 
 	mu    sync.Mutex
 	items slab
@@ -65,8 +65,8 @@ func later(now, d time.Duration) time.Duration {
 	return never
 }
 
-func newStore(p *Provider, name string, kind driver.QueueType, levels int, dead *store) *store {
-	s := &store{
+func newQueueState(p *Provider, name string, kind driver.QueueType, levels int, dead *queueState) *queueState {
+	s := &queueState{
 		name: name, kind: kind, clock: p.clock, base: p.base, dead: dead,
 		lines: make([]timeQueue, levels), groups: make(map[string]*group), armed: never, trimAt: never,
 		// A receipt of one queue is not valid on another, because each counts from a
@@ -80,7 +80,7 @@ func newStore(p *Provider, name string, kind driver.QueueType, levels int, dead 
 // advance makes due tasks and tasks with expired leases ready, and frees unique keys
 // whose window is over. Every operation calls it first, so that the order of the lines
 // is the order of the due times.
-func (s *store) advance() {
+func (s *queueState) advance() {
 	s.time = s.clock.Now()
 	s.now = s.time.Sub(s.base)
 	for it := s.scheduled.pop(s.now); it != nil; it = s.scheduled.pop(s.now) {
@@ -99,7 +99,7 @@ func (s *store) advance() {
 
 // leave ends an operation: it wakes as many waiters as there is work for, sets the timer
 // for the others, and unlocks.
-func (s *store) leave() {
+func (s *queueState) leave() {
 	s.wakeWaiters()
 	if s.trimAt == never && s.wasteful() {
 		s.trimAt = s.now + trimAfter
@@ -109,9 +109,9 @@ func (s *store) leave() {
 }
 
 // arm sets the timer to when advance will have something to do. Due tasks matter only to
-// waiters: without any, the next operation advances the store. A timer that fires too
+// waiters: without any, the next operation advances the queueState. A timer that fires too
 // soon does no harm, so a set timer is moved only to an earlier time.
-func (s *store) arm() {
+func (s *queueState) arm() {
 	next := s.trimAt
 	if s.waiters.Len() > 0 {
 		next = min(next, s.scheduled.next(), s.leased.next(), s.keys.windows.next())
@@ -132,7 +132,7 @@ func (s *store) arm() {
 	}
 }
 
-func (s *store) tick() {
+func (s *queueState) tick() {
 	s.mu.Lock()
 	s.armed = never
 	s.advance()
@@ -140,7 +140,7 @@ func (s *store) tick() {
 }
 
 // stop ends the timer of a store that nobody will use again.
-func (s *store) stop() {
+func (s *queueState) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
@@ -150,7 +150,7 @@ func (s *store) stop() {
 }
 
 // available is how many tasks a Dequeue would get.
-func (s *store) available() int {
+func (s *queueState) available() int {
 	switch {
 	case s.paused:
 		return 0
@@ -161,7 +161,7 @@ func (s *store) available() int {
 	}
 }
 
-func (s *store) oldestAge() time.Duration {
+func (s *queueState) oldestAge() time.Duration {
 	oldest := s.now
 	for i := range s.lines {
 		oldest = min(oldest, s.lines[i].next())

@@ -14,13 +14,13 @@ const keep = 4096
 const trimAfter = time.Second
 
 // wasteful reports whether a trim may find something.
-func (s *store) wasteful() bool {
+func (s *queueState) wasteful() bool {
 	return s.items.spare > keep/chunkSize || s.ids.wasteful() ||
 		s.keys.peak.wasteful(len(s.keys.byKey)) || s.groupPeak.wasteful(len(s.groups))
 }
 
 // trim releases memory that was not used since the previous trim.
-func (s *store) trim() {
+func (s *queueState) trim() {
 	s.items.trim()
 	s.ids.trim()
 	s.keys.byKey = trimMap(s.keys.byKey, &s.keys.peak)

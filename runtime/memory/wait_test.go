@@ -29,7 +29,7 @@ func waitFor(ctx context.Context, q *queue, n, limit int) chan error {
 	return answers
 }
 
-func (s *store) waitersNow() int {
+func (s *queueState) waitersNow() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waiters.Len()
@@ -122,7 +122,7 @@ func TestNoWakeUpIsLostAmongManyProducersAndConsumers(t *testing.T) {
 	}
 	workers.Wait()
 	require.EqualValues(t, producers*each, done.Load())
-	requireEmpty(t, q.store)
+	requireEmpty(t, q.queueState)
 }
 
 func TestCloseEndsTheWaitsOfThisOpeningAlone(t *testing.T) {
@@ -181,7 +181,7 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 func TestADequeueOfNothingOrForNoTimeIsRefused(t *testing.T) {
 	q := open(t, driver.QueueConfig{Name: "jobs"})
 	_, err := q.Dequeue(t.Context(), 0, time.Minute)
-	require.ErrorContains(t, err, "must be positive")
+	require.ErrorContains(t, err, "both must be more than 0")
 	_, err = q.Dequeue(t.Context(), 1, 0)
-	require.ErrorContains(t, err, "must be positive")
+	require.ErrorContains(t, err, "both must be more than 0")
 }

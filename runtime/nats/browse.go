@@ -26,8 +26,8 @@ const noEnd = math.MaxUint64
 // written, and dead ones in the order they died, those that a worker of the dead
 // letter queue has leased among them.
 func (q *queue) Browse(ctx context.Context, state driver.State, cursor string, limit int) ([]*driver.Task, string, error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
+	if err := driver.CheckBrowse(q.cfg.Name, limit); err != nil {
+		return nil, "", err
 	}
 	if err := q.beginCall(); err != nil {
 		return nil, "", err

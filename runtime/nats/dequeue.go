@@ -20,8 +20,8 @@ import (
 // priority queue 1 per level that it checks; 1 more for each task if the lease is not
 // the queue's Visibility, and for each task that is retried.
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
-	if limit < 1 || lease <= 0 {
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
+	if err := driver.CheckDequeue(q.cfg.Name, limit, lease); err != nil {
+		return nil, err
 	}
 	if err := q.beginDequeue(); err != nil {
 		return nil, err

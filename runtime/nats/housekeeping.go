@@ -64,15 +64,15 @@ func (s *queueState) housekeepingDue(now time.Time) bool {
 		return false // another call does it
 	}
 	defer s.housekeeping.Unlock()
-	return s.housekeepDue(now) || s.misaddressedDue(now)
+	return s.housekeepDueLocked(now) || s.misaddressedDueLocked(now)
 }
 
-// housekeepDue and misaddressedDue are called with housekeeping locked.
-func (s *queueState) housekeepDue(now time.Time) bool {
+// housekeepDueLocked and misaddressedDueLocked are called with housekeeping locked.
+func (s *queueState) housekeepDueLocked(now time.Time) bool {
 	return s.requester.nc.Stats().Reconnects != s.connects || now.Sub(s.lastHousekeeping) >= housekeepEvery
 }
 
-func (s *queueState) misaddressedDue(now time.Time) bool {
+func (s *queueState) misaddressedDueLocked(now time.Time) bool {
 	return now.Sub(s.lastMisaddressedSearch) >= reappearedEvery
 }
 
@@ -83,7 +83,7 @@ func (s *queueState) housekeep(ctx context.Context) error {
 	}
 	defer s.housekeeping.Unlock()
 	now := time.Now()
-	if !s.housekeepDue(now) {
+	if !s.housekeepDueLocked(now) {
 		return nil
 	}
 	s.lastHousekeeping = now

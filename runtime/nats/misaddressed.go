@@ -31,7 +31,7 @@ func (q *queue) handleMisaddressed(ctx context.Context) error {
 	if !q.housekeeping.TryLock() {
 		return nil
 	}
-	due := q.misaddressedDue(time.Now())
+	due := q.misaddressedDueLocked(time.Now())
 	if due {
 		q.lastMisaddressedSearch = time.Now()
 	}

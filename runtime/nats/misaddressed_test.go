@@ -115,7 +115,7 @@ func TestAnAnswerOfAnotherDomainIsNone(t *testing.T) {
 	assert.False(t, (&requester{}).fromOtherDomain([]byte(`{"stream":"s","seq":1,"domain":"leaf"}`)))
 }
 
-func TestDeadLettersOfAQueueThatIsOpenedLaterAreNoStrays(t *testing.T) {
+func TestDeadLettersOfAQueueThatIsOpenedLaterAreNotMisaddressed(t *testing.T) {
 	t.Parallel()
 	p := openShared(t)
 	a := openQueue(t, p, driver.QueueConfig{Name: "a", DLQ: "graves"})

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -105,7 +104,7 @@ func (q *queue) end() {
 	q.cancelClosing()
 }
 
-func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return driver.QueueClosed(q.cfg.Name) }
 
 // open returns an error when the queue is closed.
 func (q *queue) open() error {

@@ -19,7 +19,7 @@ func isDuplicate(err error) bool { return errors.Is(err, driver.ErrDuplicate) }
 // With nil ids it leaves alone the tasks that die while it runs.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if err := q.beginCall(); err != nil {
 		return nil, err
@@ -266,7 +266,7 @@ func (q *queue) removePredecessors(ctx context.Context, es []*entry, failed map[
 // queue has leased stay.
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ() {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	if err := q.beginCall(); err != nil {
 		return nil, err

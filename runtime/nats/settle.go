@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -30,7 +29,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	}
 	defer q.p.calls.Done()
 	if q.isDLQ() {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
+		return driver.NoDLQ(q.cfg.Name)
 	}
 	return q.settle(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
 		tasks := make([]*driver.Task, len(ds))
@@ -69,8 +68,8 @@ func (q *queue) moveToDLQ(ctx context.Context, ls []*lease, tasks []*driver.Task
 
 // Extend implements [driver.Queue]. It takes 1 request per task, all at once.
 func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, length time.Duration) error {
-	if length <= 0 {
-		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", length)
+	if err := driver.CheckExtend(q.cfg.Name, length); err != nil {
+		return err
 	}
 	until := time.Now().Add(length)
 	return q.claim(ctx, ds, func(ctx context.Context, ls []*lease, ds []*driver.Delivery) []error {
@@ -341,8 +340,7 @@ func (q *queue) claim(ctx context.Context, ds []*driver.Delivery, step settleSte
 			failed.Add(at[k], idOf(mine[k]), err)
 		}
 	}
-	slices.SortFunc(failed.Items, func(a, b driver.ItemError) int { return a.Index - b.Index })
-	return failed.OrNil()
+	return failed.Sorted()
 }
 
 func isLost(err error) bool { return errors.Is(err, driver.ErrLeaseLost) }

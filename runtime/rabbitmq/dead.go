@@ -17,7 +17,7 @@ import (
 // workers of that queue meanwhile.
 func (q *queue) Redrive(ctx context.Context, ids []string) (redriven []string, err error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if ids != nil && len(ids) == 0 {
 		return nil, q.open()
@@ -36,7 +36,7 @@ func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 
 func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if len(deaths) == 0 {
 		return nil, q.open()
@@ -146,7 +146,7 @@ func (q *queue) redriven(x *deadTask) *letter {
 // Discard implements [driver.Discarder]. It reads the dead letter queue like Redrive.
 func (q *queue) Discard(ctx context.Context, ids []string) (discarded []string, err error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	if len(ids) == 0 {
 		return nil, q.open()
@@ -158,7 +158,7 @@ func (q *queue) Discard(ctx context.Context, ids []string) (discarded []string, 
 // DiscardDeaths implements [driver.Discarder] like Discard.
 func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.st.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	if len(deaths) == 0 {
 		return nil, q.open()

@@ -195,17 +195,17 @@ const againWait = time.Second
 func (g *delayRelay) pass(ctx context.Context, batch []*delayedMessage) error {
 	var (
 		letters []*letter
-		passers []*delayedMessage
+		delayed []*delayedMessage
 	)
 	now := time.Now()
 	g.mu.Lock()
 	for len(g.held) > 0 && !g.held[0].at.After(now) {
 		x := heap.Pop(&g.held).(*delayedMessage)
-		letters, passers = append(letters, g.letter(x, now)), append(passers, x)
+		letters, delayed = append(letters, g.letter(x, now)), append(delayed, x)
 	}
 	for _, x := range batch {
 		if l := g.letter(x, now); l != nil {
-			letters, passers = append(letters, l), append(passers, x)
+			letters, delayed = append(letters, l), append(delayed, x)
 		} else {
 			heap.Push(&g.held, x)
 		}
@@ -221,12 +221,12 @@ func (g *delayRelay) pass(ctx context.Context, batch []*delayedMessage) error {
 	defer g.mu.Unlock()
 	for i, l := range letters {
 		if l.err == nil {
-			gone = append(gone, passers[i].tag)
+			gone = append(gone, delayed[i].tag)
 			continue
 		}
 		failed = cmp.Or(failed, l.err)
-		passers[i].at = now.Add(againWait)
-		heap.Push(&g.held, passers[i])
+		delayed[i].at = now.Add(againWait)
+		heap.Push(&g.held, delayed[i])
 	}
 	if failed != nil && ctx.Err() == nil && !g.failing {
 		g.st.p.logger().LogAttrs(ctx, slog.LevelWarn, "rabbitmq: due tasks cannot be moved to their queue for now, will keep trying", slog.String("queue", g.st.name), slog.Any("error", failed))

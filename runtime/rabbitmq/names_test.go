@@ -81,8 +81,8 @@ func TestNamesOfDifferentQueuesAndPrefixesDiffer(t *testing.T) {
 		n := namesOf(prefix)
 		// A dot is added where there is none.
 		whole := strings.TrimSuffix(prefix, ".") + "."
-		add(n.presence(), "the census of "+whole)
-		add(n.presenceQueue(), "the roll of "+whole)
+		add(n.presence(), "the presence of "+whole)
+		add(n.presenceQueue(), "the presence queue of "+whole)
 		for k := range steps {
 			add(n.wait(k), "the ladder of "+whole)
 		}

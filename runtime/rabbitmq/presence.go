@@ -14,7 +14,7 @@ import (
 )
 
 // The broker knows how many messages of a queue wait, but not how many are delivered,
-// nor who waits for them: only the processes know. Stats therefore asks them, as does a
+// nor which processes wait for them. Only the processes themselves do. Stats therefore asks them, as does a
 // process that needs partitions of a fifo queue. Each connection of a provider has an
 // inbox bound to a fanout exchange, and answers questions there in the time of a
 // message. The broker knows the number of answers to expect: each connection is a

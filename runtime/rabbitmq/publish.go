@@ -28,7 +28,7 @@ const (
 
 // Headers of a message, beside the envelope in its body.
 const (
-	headerCrashes = "x-taskgen-crashes" // deliveries that ended without a word, before this copy was made
+	headerCrashes = "x-taskgen-crashes" // deliveries that ended without an outcome, before this copy was made
 	headerDue     = "x-taskgen-due"     // nanoseconds since 1970; on messages that are not due yet
 	// The broker's count of such deliveries of this copy.
 	headerDeliveries = "x-delivery-count"

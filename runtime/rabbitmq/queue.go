@@ -71,7 +71,7 @@ func (q *queue) Close() error {
 // open returns an error when the queue is closed.
 func (q *queue) open() error {
 	if q.ctx.Err() != nil {
-		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
+		return driver.QueueClosed(q.cfg.Name)
 	}
 	return nil
 }
@@ -184,8 +184,8 @@ func batchError(errs []error, id func(i int) string) error {
 // Dequeue implements [driver.Queue]. It waits until ctx ends, and requests at most limit
 // tasks from the broker. With a context that has ended it does not check for tasks.
 func (q *queue) Dequeue(ctx context.Context, limit int, d time.Duration) ([]*driver.Delivery, error) {
-	if limit < 1 || d <= 0 {
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both are more than 0", limit, q.cfg.Name, d)
+	if err := driver.CheckDequeue(q.cfg.Name, limit, d); err != nil {
+		return nil, err
 	}
 	if err := q.p.keeps(d); err != nil {
 		return nil, err

@@ -292,7 +292,7 @@ func (st *queueState) draw(l *lease) {
 	st.drawn = slices.Insert(st.drawn, i, l)
 }
 
-// crashes counts the deliveries of a message that ended without a word: the broker's
+// crashes counts the deliveries of a message that ended without an outcome: the broker's
 // count for this copy, and the count of the copies before.
 func crashes(h amqp.Table) int {
 	return number(h[headerCrashes]) + number(h[headerDeliveries])

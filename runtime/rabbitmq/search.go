@@ -78,7 +78,7 @@ type deadTask struct {
 	// death is the task's death; edited says that its payload was changed since.
 	death  driver.Death
 	edited bool
-	raw    bool // a stand-in for bytes that cannot be decoded
+	raw    bool // an undecodable task
 	from   *amqp.Delivery
 	body   []byte
 }

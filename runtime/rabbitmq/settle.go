@@ -211,7 +211,7 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 			task.ScheduledFor = due
 		}
 		letter := &letter{id: task.ID, crashes: l.crashes}
-		if l.raw != nil { // it is a stand-in for bytes, which go back unchanged
+		if l.raw != nil { // an undecodable task: its bytes go back unchanged
 			letter.from, letter.body, letter.headers = l.raw, l.body, marks(l.raw.Headers)
 		} else {
 			letter.body = driver.AppendEnvelope(nil, &task)
@@ -232,7 +232,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 		return err
 	}
 	if q.st.isDLQ {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue", driver.ErrUnsupported, q.cfg.Name)
+		return driver.NoDLQ(q.cfg.Name)
 	}
 	return q.settle(ctx, ds, func(_ *lease, d *driver.Delivery) *letter { return q.burial(d.Task) })
 }
@@ -248,8 +248,8 @@ func (q *queue) Extend(_ context.Context, ds []*driver.Delivery, d time.Duration
 	if err := q.open(); err != nil {
 		return err
 	}
-	if d <= 0 {
-		return fmt.Errorf("taskgen: extend leases of queue %q by %v: it is to be more than 0", q.cfg.Name, d)
+	if err := driver.CheckExtend(q.cfg.Name, d); err != nil {
+		return err
 	}
 	if err := q.p.keeps(d); err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 // once it is larger than 16 MB. While others take tasks off the queue a page may repeat
 // tasks of the previous one.
 func (q *queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
+	if err := driver.CheckBrowse(q.cfg.Name, limit); err != nil {
+		return nil, "", err
 	}
 	if err := q.begin(); err != nil {
 		return nil, "", err

@@ -87,7 +87,7 @@ func (ks *keyspace) page(ctx context.Context, last int64, skip int) (int64, []st
 // With nil ids it skips the tasks that die while it runs.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (q *queue) revive(ctx context.Context, found []deadTask) ([]int64, error) {
 // queue stay.
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	if err := q.begin(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 
 func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	var failed driver.BatchError
 	moved, err := q.eachDeath(ctx, deaths, func(found []deadTask, at []int) ([]int64, error) {
@@ -73,7 +73,7 @@ func (q *queue) edit(task *driver.Task, payload []byte) error {
 // queue has leased stay.
 func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	return q.eachDeath(ctx, deaths, func(found []deadTask, _ []int) ([]int64, error) {
 		ks := q.deadKeyspace

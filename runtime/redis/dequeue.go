@@ -27,8 +27,8 @@ const (
 // tasks take a second round trip. It returns about 512 KB of tasks at most, at least
 // one task, and less after a reply that took longer than the client waits.
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
-	if limit < 1 || lease <= 0 {
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
+	if err := driver.CheckDequeue(q.cfg.Name, limit, lease); err != nil {
+		return nil, err
 	}
 	if err := q.begin(); err != nil {
 		return nil, err

@@ -124,7 +124,7 @@ func (q *queue) Enqueue(ctx context.Context, tasks []*driver.Task) ([]driver.Enq
 			failed.Add(next, tasks[next].ID, err)
 		}
 	}
-	return answers, sorted(&failed)
+	return answers, failed.Sorted()
 }
 
 // send enqueues entries in one round trip, on a fifo queue in several. If a script

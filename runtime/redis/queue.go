@@ -247,7 +247,7 @@ func (q *queue) end() {
 	})
 }
 
-func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return driver.QueueClosed(q.cfg.Name) }
 
 // begin registers a call. It fails when the queue is closed.
 func (q *queue) begin() error {

@@ -103,7 +103,7 @@ func TestAResultIsAwaitedThroughALostConnection(t *testing.T) {
 	assert.Equal(t, "1", string(got.result))
 }
 
-// TestAwaitAsksOnlyWhenThereIsNews counts the looks of a wait that takes longer than
+// TestAwaitAsksOnlyWhenThereIsNews counts the reads of a wait that takes longer than
 // anybody would let pass between two polls.
 func TestAwaitAsksOnlyWhenThereIsNews(t *testing.T) {
 	s := own(t)
@@ -116,7 +116,7 @@ func TestAwaitAsksOnlyWhenThereIsNews(t *testing.T) {
 	require.NoError(t, got.err)
 	info, err := c.Info(within(t), "commandstats").Result()
 	require.NoError(t, err)
-	assert.Contains(t, info, "cmdstat_get:calls=3,", "one look at first, one when it is subscribed, one at the news")
+	assert.Contains(t, info, "cmdstat_get:calls=3,", "one read at first, one when it is subscribed, one at the news")
 }
 
 func TestResultsKeepWhatAResultStorePromises(t *testing.T) {

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +60,7 @@ func (q *queue) settleNow(ctx context.Context, ds []*driver.Delivery, size func(
 	if err := s.send(ctx); err != nil {
 		return err
 	}
-	return sorted(&s.failed)
+	return s.failed.Sorted()
 }
 
 // A settleBatch is a batch that is being settled.
@@ -106,7 +105,7 @@ func (s *settleBatch) send(ctx context.Context) error {
 		err := errs[i]
 		if err == nil {
 			if replies[i] == int64(-1) {
-				return s.q.errNoDLQ()
+				return driver.NoDLQ(s.q.cfg.Name)
 			}
 			codes, err = codesOf(replies[i], len(part.items))
 		}
@@ -198,8 +197,8 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 
 // Extend implements [driver.Queue].
 func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
-	if lease <= 0 {
-		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
+	if err := driver.CheckExtend(q.cfg.Name, lease); err != nil {
+		return err
 	}
 	until := time.Now().Add(lease)
 	build := func(ks *keyspace, part []settleItem) *call {
@@ -242,12 +241,12 @@ func buildRelease(ks *keyspace, part []settleItem) *call {
 // letter queue it returns an error wrapping ErrUnsupported.
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.isDLQ {
-		return q.errNoDLQ()
+		return driver.NoDLQ(q.cfg.Name)
 	}
 	for _, d := range ds {
 		// Another queue may have named this one since it was opened.
 		if ks, _ := q.keyspaceOf(d.Receipt); ks != nil && ks.dead {
-			return q.errNoDLQ()
+			return driver.NoDLQ(q.cfg.Name)
 		}
 	}
 	build := func(ks *keyspace, part []settleItem) *call {
@@ -259,14 +258,4 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 		return c
 	}
 	return q.settle(ctx, ds, envelopeSize, build, q.lost)
-}
-
-func (q *queue) errNoDLQ() error {
-	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
-}
-
-// sorted returns the failures in the order of the batch, or nil.
-func sorted(failed *driver.BatchError) error {
-	slices.SortFunc(failed.Items, func(a, b driver.ItemError) int { return a.Index - b.Index })
-	return failed.OrNil()
 }

@@ -158,7 +158,7 @@ func (w *watcher) watch() {
 			pause = firstPause
 			w.moveToShared()
 		case w.all.p.ctx.Err() == nil:
-			// Whoever polls now will meet the error and return it.
+			// A Dequeue that polls now will meet the error and return it.
 			for _, wq := range queues {
 				wq.wake()
 			}
@@ -288,7 +288,7 @@ func (w *watcher) sweep(queues []*waitQueue) ([]*waitQueue, error) {
 			case err == nil && took[i].Err() == nil:
 				woken = append(woken, wq)
 			case err != nil || !errors.Is(took[i].Err(), redis.Nil):
-				wq.wake() // whoever polls now will meet the error and return it
+				wq.wake() // a Dequeue that polls now will meet the error and return it
 			}
 		}
 	}

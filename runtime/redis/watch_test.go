@@ -88,7 +88,7 @@ func blockedOn(t *testing.T, c goredis.UniversalClient) int {
 	return n
 }
 
-// manyLanes are more than have a connection each, and more than one connection takes of
+// manyKeyspaces are more than have a connection each, and more than one connection takes of
 // the others.
 const manyKeyspaces = ownWatchers + sharedKeyspaces + 12
 
@@ -106,7 +106,7 @@ func TestEmptyQueuesThatWaitRunNoScript(t *testing.T) {
 	waitOnMany(t, p, manyKeyspaces)
 	before := calls(t, p)
 	require.Eventually(t, func() bool { return calls(t, p)["exists"] >= before["exists"]+manyKeyspaces }, soon, 100*time.Millisecond)
-	assert.LessOrEqual(t, calls(t, p)["evalsha"]-before["evalsha"], ownWatchers+sharedWatchers, "but to block for more lanes")
+	assert.LessOrEqual(t, calls(t, p)["evalsha"]-before["evalsha"], ownWatchers+sharedWatchers, "but to block for more keyspaces")
 }
 
 func TestALostWakeUpIsMadeUpForOnASharedConnection(t *testing.T) {

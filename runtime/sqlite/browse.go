@@ -82,8 +82,8 @@ type page struct {
 // be decoded is shown as the task that would replace it on the dead letter queue. A
 // page ends before its limit once it is larger than 16 MB.
 func (q *queue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*driver.Task, string, error) {
-	if limit < 1 {
-		return nil, "", fmt.Errorf("taskgen: browse %d tasks of queue %q: at least 1", limit, q.cfg.Name)
+	if err := driver.CheckBrowse(q.cfg.Name, limit); err != nil {
+		return nil, "", err
 	}
 	at, err := parseCursor(from)
 	if err != nil {

@@ -36,7 +36,7 @@ func (q *queue) deadByID(t *tx, id string) []job {
 // leaves alone the tasks that die while it runs.
 func (q *queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (t *tx) redrive(s *state, j job, task *driver.Task) bool {
 // queue has leased stay.
 func (q *queue) Discard(ctx context.Context, ids []string) ([]string, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	return q.each(ctx, ids, func(t *tx, _ *state, id string) bool {
 		gone := false

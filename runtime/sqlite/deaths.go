@@ -17,7 +17,7 @@ func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 
 func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: redrive from the queue that the tasks died on, not from its dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (q *queue) deadOf(t *tx, s *state, d driver.Death) (job, *driver.Task, int)
 // DiscardDeaths implements [driver.Discarder] like Discard.
 func (q *queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 	if q.isDLQ {
-		return nil, fmt.Errorf("%w: discard on the queue that the tasks died on, or cancel them on their dead letter queue %q", driver.ErrUnsupported, q.cfg.Name)
+		return nil, driver.NoDiscard(q.cfg.Name)
 	}
 	if err := q.open(); err != nil {
 		return nil, err

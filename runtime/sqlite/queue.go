@@ -85,7 +85,7 @@ func (q *queue) Close() error {
 	return nil
 }
 
-func (q *queue) errClosed() error { return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed) }
+func (q *queue) errClosed() error { return driver.QueueClosed(q.cfg.Name) }
 
 // open returns an error when the queue is closed.
 func (q *queue) open() error {
@@ -141,8 +141,8 @@ func idOf(d *driver.Delivery) string {
 // With a context that has already ended it takes the ready tasks and does not wait. It
 // returns at most 32 MB of tasks, and at least one.
 func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
-	if limit < 1 || lease <= 0 {
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
+	if err := driver.CheckDequeue(q.cfg.Name, limit, lease); err != nil {
+		return nil, err
 	}
 	for {
 		if err := q.open(); err != nil {

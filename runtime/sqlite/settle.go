@@ -43,8 +43,8 @@ func (q *queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 
 // Extend implements [driver.Queue].
 func (q *queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
-	if lease <= 0 {
-		return fmt.Errorf("taskgen: extend by %v: a lease must be longer than 0", lease)
+	if err := driver.CheckExtend(q.cfg.Name, lease); err != nil {
+		return err
 	}
 	ends := make([]int64, len(ds))
 	err := q.settle(ctx, ds, nil, func(t *tx, s *state, i int, r receipt) bool {
@@ -119,7 +119,7 @@ func (t *tx) release(s *state, j job, due int64, envelope []byte) {
 func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	var noDLQ error
 	if q.isDLQ {
-		return q.errNoDLQ()
+		return driver.NoDLQ(q.cfg.Name)
 	}
 	envelopes := make([][]byte, len(ds))
 	for i, d := range ds {
@@ -128,7 +128,7 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	err := q.settle(ctx, ds, envelopes, func(t *tx, s *state, i int, r receipt) bool {
 		// Another queue may have named this one since it was opened.
 		if s.isDLQ {
-			noDLQ = q.errNoDLQ()
+			noDLQ = driver.NoDLQ(q.cfg.Name)
 			return true
 		}
 		return t.bury(s, r, envelopes[i])
@@ -137,10 +137,6 @@ func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 		err = noDLQ
 	}
 	return err
-}
-
-func (q *queue) errNoDLQ() error {
-	return fmt.Errorf("%w: queue %q is a dead letter queue and has no dead letter queue: complete, redrive or discard its tasks", driver.ErrUnsupported, q.cfg.Name)
 }
 
 // bury moves a leased task to the dead letter queue: its row there is a new one, at the

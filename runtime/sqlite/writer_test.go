@@ -177,7 +177,7 @@ func TestConsumersAreServedInTheOrderTheyCame(t *testing.T) {
 	require.Zero(t, p.waitQueues.count)
 }
 
-func TestAWaitThatEndsLeavesNothingInTheLobby(t *testing.T) {
+func TestAWaitThatEndsLeavesNothingInTheWaitQueues(t *testing.T) {
 	p := openFile(t, newFile(t))
 	q := openQueue(t, p, driver.QueueConfig{})
 	for range 5 {
@@ -242,9 +242,9 @@ func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
 				task.ScheduledFor = clock.Now().Add(time.Hour)
 			}
 			enqueue(t, q, delayed...)
-			nudged := make(chan int64, 9)
+			signalled := make(chan int64, 9)
 			l := newWaitQueues(clock)
-			l.signal = func(queue int64) { nudged <- queue }
+			l.signal = func(queue int64) { signalled <- queue }
 			l.add(&consumer{queue: q.id, done: make(chan error, 1)})
 			require.NoError(t, p.writer.do(context.Background(), 1, func(t *tx) {
 				t.state(q.id)
@@ -254,7 +254,7 @@ func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
 			}))
 			clock.Advance(time.Second)
 			select {
-			case queue := <-nudged:
+			case queue := <-signalled:
 				require.Equal(t, q.id, queue)
 			case <-time.After(soon):
 				t.Fatal("the timer does not ring")

@@ -15,7 +15,7 @@ const (
 
 // attemptHints keep tasks as their workers left them, for queues whose messages stay in
 // place when their tasks are released: SQS cannot keep that. They are in the memory of this
-// process, and so a help and no promise.
+// process only, so they may be lost.
 type attemptHints struct {
 	mu  sync.Mutex
 	all map[string]*attemptHint // by SQS's message ID

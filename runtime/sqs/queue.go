@@ -94,7 +94,7 @@ func (q *Queue) Close() error {
 func (q *Queue) checkOpen() error {
 	select {
 	case <-q.done:
-		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
+		return driver.QueueClosed(q.cfg.Name)
 	default:
 		return nil
 	}
@@ -118,10 +118,10 @@ func (q *Queue) tooLong(lease time.Duration) error {
 // before ctx ends no poll can wait: Dequeue polls ten times a second, with a request
 // per SQS queue.
 func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
-	switch {
-	case limit < 1 || lease <= 0:
-		return nil, fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, q.cfg.Name, lease)
-	case lease > maxLease:
+	if err := driver.CheckDequeue(q.cfg.Name, limit, lease); err != nil {
+		return nil, err
+	}
+	if lease > maxLease {
 		return nil, q.tooLong(lease)
 	}
 	if err := errors.Join(q.checkOpen(), q.state.sendsOnly()); err != nil {

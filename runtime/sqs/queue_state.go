@@ -213,7 +213,7 @@ func (e *queueState) await(ctx context.Context, q *Queue, w *waiter, next *sourc
 	case <-pause:
 		clear(polled)
 	case <-q.done:
-		return fmt.Errorf("queue %q: %w", q.cfg.Name, driver.ErrClosed)
+		return driver.QueueClosed(q.cfg.Name)
 	case <-ctx.Done():
 		return e.noTasks()
 	}

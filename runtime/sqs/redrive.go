@@ -20,7 +20,7 @@ import (
 // all dead tasks of a large queue see [Queue.StartRedrive].
 func (q *Queue) Redrive(ctx context.Context, ids []string) ([]string, error) {
 	var stale error // of the moved messages
-	done, err := q.walk(ctx, selection{ids: ids, all: ids == nil}, func(ctx context.Context, e *queueState, ms []*message) (errs []error) {
+	done, err := q.walk(ctx, driver.NoRedrive, selection{ids: ids, all: ids == nil}, func(ctx context.Context, e *queueState, ms []*message) (errs []error) {
 		ids := make([]string, len(ms))
 		for i, m := range ms {
 			ids[i] = m.task.ID
@@ -64,7 +64,7 @@ func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 			edits[deaths[i]] = payload
 		}
 	}
-	return q.walk(ctx, selectDeaths(deaths), q.moveBack(edits))
+	return q.walk(ctx, driver.NoRedrive, selectDeaths(deaths), q.moveBack(edits))
 }
 
 // moveBack returns a function that moves messages to the queue, some with other
@@ -120,13 +120,13 @@ func (q *Queue) edit(m *message, payload []byte) error {
 
 // Discard implements [driver.Discarder] with a walk like Redrive.
 func (q *Queue) Discard(ctx context.Context, ids []string) ([]string, error) {
-	done, err := q.walk(ctx, selection{ids: ids}, discardAll)
+	done, err := q.walk(ctx, driver.NoDiscard, selection{ids: ids}, discardAll)
 	return driver.IDsOf(done), err
 }
 
 // DiscardDeaths implements [driver.Discarder] with a walk like Redrive.
 func (q *Queue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
-	return q.walk(ctx, selectDeaths(deaths), discardAll)
+	return q.walk(ctx, driver.NoDiscard, selectDeaths(deaths), discardAll)
 }
 
 func discardAll(ctx context.Context, e *queueState, ms []*message) []error {
@@ -157,7 +157,7 @@ func selectDeaths(deaths []driver.Death) selection {
 
 // walk goes through the dead letter queue and calls do with the matching dead tasks of
 // this queue.
-func (q *Queue) walk(ctx context.Context, of selection, do func(context.Context, *queueState, []*message) []error) (done []driver.Death, err error) {
+func (q *Queue) walk(ctx context.Context, refuse func(dlq string) error, of selection, do func(context.Context, *queueState, []*message) []error) (done []driver.Death, err error) {
 	e := q.state
 	if err := q.checkOpen(); err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (q *Queue) walk(ctx context.Context, of selection, do func(context.Context,
 		return nil, err
 	}
 	if e.isDLQ {
-		return nil, fmt.Errorf("%w: queue %q is a dead letter queue: ask the queue that the tasks died on", driver.ErrUnsupported, q.cfg.Name)
+		return nil, refuse(q.cfg.Name)
 	}
 	want := make(map[string]int, len(of.ids)) // messages still to find, by ID
 	for _, id := range of.ids {

@@ -137,7 +137,7 @@ func (e *queueState) hideForDelay(ctx context.Context, ds []*driver.Delivery, ms
 // both for a while, and the call is to be repeated.
 func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
 	if q.state.isDLQ {
-		return fmt.Errorf("%w: queue %q is a dead letter queue and has none of its own", driver.ErrUnsupported, q.cfg.Name)
+		return driver.NoDLQ(q.cfg.Name)
 	}
 	return q.settle(ctx, ds, func(e *queueState, ms []*message, errs []error) {
 		e.moveToDLQ(ctx, ms, errs)

@@ -34,10 +34,10 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 // far it was extended, and LeaseUntil says so. A lease of more than 12 hours is refused
 // with ErrUnsupported.
 func (q *Queue) Extend(ctx context.Context, ds []*driver.Delivery, lease time.Duration) error {
-	switch {
-	case lease <= 0:
-		return fmt.Errorf("taskgen: extend leases of queue %q by %v: a lease must be longer than 0", q.cfg.Name, lease)
-	case lease > maxLease:
+	if err := driver.CheckExtend(q.cfg.Name, lease); err != nil {
+		return err
+	}
+	if lease > maxLease {
 		return q.tooLong(lease)
 	}
 	if err := q.checkOpen(); err != nil {

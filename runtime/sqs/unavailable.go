@@ -20,8 +20,8 @@ var errNoAnswer = fmt.Errorf("%w: SQS did not answer for this entry of the batch
 
 // unavailable makes the error of a request, to SQS or to the store, ErrUnavailable if it
 // leaves the outcome open: the request could not be sent, no answer came or not all of it,
-// or the server failed (a status of 500 or more). So it does with a request that was
-// throttled, and may be sent again. Other refusals are known outcomes, and so is a request
+// or the server failed (a status of 500 or more). The same holds for a request that was
+// throttled: it may be sent again. Other refusals are known outcomes, and so is a request
 // that could not be made, for want of credentials, an endpoint or a certificate that is trusted.
 func unavailable(err error) error {
 	if err == nil {

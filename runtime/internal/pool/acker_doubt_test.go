@@ -47,7 +47,7 @@ func TestARepeatedSettleWhoseFirstAnswerWasLostIsDone(t *testing.T) {
 	}
 }
 
-func TestTheKeeperIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
+func TestTheLeaseExtenderIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPoolBench(t)
 		lost := false
@@ -75,7 +75,7 @@ func TestTheKeeperIsNotAlarmedByATaskThatWasSettledUnheard(t *testing.T) {
 	})
 }
 
-func TestTheKeeperIsNotAlarmedByATaskWhoseAnswerIsOnItsWay(t *testing.T) {
+func TestTheLeaseExtenderIsNotAlarmedByATaskWhoseAnswerIsOnItsWay(t *testing.T) {
 	for call, result := range map[string]error{
 		"complete": nil, "release": Snooze(24 * time.Hour), "dead letter": errors.New("x"),
 	} {

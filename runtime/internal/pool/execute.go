@@ -123,7 +123,7 @@ const metaDue = "taskgen.due"
 func (p *Pool) refuse(c *consumer, d *driver.Delivery) error {
 	cfg := &c.cfg
 	if ends, suspicion := c.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
-		return fmt.Errorf("%w: %d deliveries ended without a word from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
+		return fmt.Errorf("%w: %d deliveries ended without an outcome from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
 	}
 	// A redriven task is wanted, however old it is.
 	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {

@@ -62,6 +62,7 @@ const (
 //	recallLocked    from ready or held to the acker
 //	giveBackLocked  just taken out of a list: to the acker
 //	settleLocked    to the acker
+//	cancelLocked    from ready or held to the acker, or, while it runs, marked
 //	loseLocked      its lease has ended: out of ready or held and closed, or, while it
 //	                runs or is with the acker, marked
 //	closeLocked     out of the pool
@@ -322,6 +323,18 @@ func (c *consumer) closeAckedLocked(it *item, lost bool) {
 		c.excuseLocked(it)
 	}
 	c.closeLocked(it)
+}
+
+// cancelLocked cancels an item that is buffered or running.
+func (c *consumer) cancelLocked(it *item) {
+	if it.state == running {
+		it.cancelled = true
+		it.ctx.cancel(driver.ErrCancelled)
+		return
+	}
+	c.unbufferLocked(it)
+	it.outcome = Cancelled
+	c.settleLocked(it)
 }
 
 // loseLocked gives up an item whose lease has ended. Its handler, if it runs, is

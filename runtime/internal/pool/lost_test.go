@@ -164,6 +164,6 @@ func TestATaskDiesOfMaxDeliveriesRunsThatItBeganAsASuspect(t *testing.T) {
 		b.stop(p)
 		assert.Equal(t, []string{"innocent"}, b.q().completed())
 		assert.Len(t, b.q().dead, 1)
-		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], `5 deliveries ended without a word from their worker, the last 3 of them while the task ran alone, and queue "q" allows max_deliveries=3 of those`)
+		assert.Contains(t, b.q().dead[0].Metadata[driver.MetaFailureReason], `5 deliveries ended without an outcome from their worker, the last 3 of them while the task ran alone, and queue "q" allows max_deliveries=3 of those`)
 	})
 }

@@ -28,21 +28,21 @@ type monitor struct {
 	told    []func()
 
 	logger func() *slog.Logger
-	// onPark and onTimer are called with the mutex locked: before a worker waits, and
+	// onParkLocked and onTimerLocked are called with the mutex locked: before a worker waits, and
 	// when the timer has fired.
-	onPark, onTimer func()
+	onParkLocked, onTimerLocked func()
 }
 
 // init makes the monitor ready, in place because it holds a mutex.
-func (m *monitor) init(logger func() *slog.Logger, onPark, onTimer func()) {
+func (m *monitor) init(logger func() *slog.Logger, onParkLocked, onTimerLocked func()) {
 	m.tasks.L = &m.Mutex
-	m.logger, m.onPark, m.onTimer = logger, onPark, onTimer
+	m.logger, m.onParkLocked, m.onTimerLocked = logger, onParkLocked, onTimerLocked
 }
 
 // parkLocked makes a worker wait until it is woken.
 func (m *monitor) parkLocked() {
 	m.parked++
-	m.onPark()
+	m.onParkLocked()
 	m.tasks.Wait()
 	m.parked--
 }
@@ -76,7 +76,7 @@ func (m *monitor) fire() {
 	m.Lock()
 	defer m.Unlock()
 	m.timerAt = time.Time{}
-	m.onTimer()
+	m.onTimerLocked()
 	m.wakeAllLocked()
 }
 

@@ -1,10 +1,8 @@
 package pool
 
-import "github.com/taskgen/taskgen/runtime/driver"
-
 // Quiet makes the pool begin nothing more until Resume. What it has fetched and not begun
 // goes back to the queues, uncharged; handlers that run go on. A pool that is started
-// while it is quiet waits for Resume. A Drain works as ever.
+// while it is quiet waits for Resume. A Drain works as usual.
 func (p *Pool) Quiet() { p.setQuiet(true) }
 
 // Resume ends what Quiet began.
@@ -58,14 +56,7 @@ func (p *Pool) Cancel(id string) bool {
 					continue
 				}
 				found = true
-				if it.state == running {
-					it.cancelled = true
-					it.ctx.cancel(driver.ErrCancelled)
-				} else {
-					c.unbufferLocked(it)
-					it.outcome = Cancelled
-					c.settleLocked(it)
-				}
+				c.cancelLocked(it)
 			}
 		}
 	}

@@ -121,7 +121,7 @@ func New(host Host, r *Router, cfg Config) (*Pool, error) {
 	if err := errors.Join(append(errs, wrong)...); err != nil {
 		return nil, fmt.Errorf("new pool: %w", err)
 	}
-	p.adopt(routing)
+	p.adoptLocked(routing)
 	return p, nil
 }
 
@@ -139,8 +139,8 @@ func (p *Pool) route() (*routing, error) {
 	return x, errors.Join(errs...)
 }
 
-// adopt makes the pool use x.
-func (p *Pool) adopt(x *routing) {
+// adoptLocked makes the pool use x.
+func (p *Pool) adoptLocked(x *routing) {
 	x.wrap()
 	p.routing = x
 	p.host.Keeps(p.cfg.Results, x.withResults())
@@ -154,7 +154,7 @@ func (p *Pool) rerouteLocked() error {
 	}
 	x, err := p.route()
 	if err == nil {
-		p.adopt(x)
+		p.adoptLocked(x)
 	}
 	return err
 }

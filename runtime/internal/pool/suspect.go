@@ -11,7 +11,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A suspect is a task whose deliveries have ended without a word about half as often as
+// A suspect is a task whose deliveries have ended without an outcome about half as often as
 // its queue's MaxDeliveries. A task that kills its process takes its neighbours' leases
 // along, and they all come back together each time: left alone, all of them would reach
 // the limit and die. So a pool holds one suspect at a time. The guilty one then crashes
@@ -79,8 +79,8 @@ func (c *consumer) suspected(d *driver.Delivery) bool {
 	return ends >= point && ends < point+c.cfg.MaxDeliveries
 }
 
-// ends is how many deliveries of a task ended without a word, by the queue's count less
-// those that this process knows better, and how many of them make it a suspect.
+// ends is how many deliveries of a task ended without an outcome, by the queue's count less
+// those of which this process knows the outcome, and how many of them make it a suspect.
 //
 // If crashes are charged as failures, they have no count of their own. Charges beyond
 // the retries of a task cannot be failures, because the task would have died of them.

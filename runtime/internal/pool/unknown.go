@@ -53,7 +53,7 @@ func (c *consumer) handOn(d *driver.Delivery) bool {
 	return true
 }
 
-// ownTypes begins the types of stand-ins for messages that are no tasks. Nobody has a
+// ownTypes begins the types of undecodable tasks, which stand for messages that are no tasks. Nobody has a
 // handler for them.
 const ownTypes = "taskgen."
 

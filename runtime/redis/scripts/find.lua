@@ -1,4 +1,4 @@
--- find looks up the tasks of a lane under an ID.
+-- find looks up the tasks of a keyspace under an ID.
 -- KEYS: meta body due lease copies
 -- USES: clock
 -- ARGV: ID
