@@ -40,7 +40,7 @@ var classicVariables = []classicVariable{
 	{"SQS_QUEUE_URL", "URL of the SQS queue that the code's only queue is on. Its region, or its server where that is not AWS and `AWS_ENDPOINT_URL` is not set, comes from the URL. Credentials come from the SDK's default chain", text(func(cl *classic) *string { return &cl.queueURL })},
 	{"SQS_DLQ_URL", "URL of its dead letter queue; a program with handlers needs it", text(func(cl *classic) *string { return &cl.dlqURL })},
 	{"SQS_VISIBILITY_TIMEOUT", "seconds of a lease, as `visibility` of a queue", seconds(func(cl *classic) *time.Duration { return &cl.visibility })},
-	{"SQS_MAX_RECEIVE_COUNT", "crashes of its worker until a task goes to the dead letter queue, as `max_deliveries` of a queue. Failures do not count: a retry sends a new message", number(1, func(cl *classic) *int { return &cl.maxReceives })},
+	{"SQS_MAX_RECEIVE_COUNT", "as `max_deliveries` of a queue: crashes of a suspect until it goes to the dead letter queue. Failures do not count: a retry sends a new message", number(1, func(cl *classic) *int { return &cl.maxReceives })},
 	{"SQS_WAIT_TIME_SECONDS", "seconds that a poll of an empty queue waits, 1 to 20, as the option `wait`", seconds(func(cl *classic) *time.Duration { return &cl.wait })},
 	{"QUEUE_WORKER_COUNT", "how many handlers run at a time, as `workers` of the pool", number(1, func(cl *classic) *int { return &cl.workers })},
 	{"QUEUE_BATCH_SIZE", "nothing, which is logged: a worker asks for as many tasks as it has free handlers, and for 10 at most, because SQS gives no more", func(cl *classic, text string) error {

@@ -39,7 +39,7 @@ type ProviderConfig struct {
 type QueueConfig struct {
 	Provider      string         `config:"provider" default:"the only provider" doc:"name of the provider that the queue is on"`
 	Visibility    time.Duration  `config:"visibility" default:"as in the code, or 30s" doc:"lease of a task; it must not be shorter than the code declares"`
-	MaxDeliveries int            `config:"max_deliveries" default:"as in the code, or 10" doc:"crashes of its worker until a task goes to the dead letter queue"`
+	MaxDeliveries int            `config:"max_deliveries" default:"as in the code, or 10" doc:"crashes of a suspect until it goes to the dead letter queue; half as many, rounded up, make a task a suspect, so that with 10 it dies after 15"`
 	DLQ           string         `config:"dlq" default:"as in the code, or NAME-dlq" doc:"name of the dead letter queue"`
 	Retention     *time.Duration `config:"retention" default:"as in the code, or no limit" doc:"how long a task may wait after it became due; 0s: no limit"`
 	Unknown       *time.Duration `config:"unknown" default:"as in the code, or 10m" doc:"how long a task of an unknown type is handed on to other workers; 0s: not at all"`

@@ -137,7 +137,7 @@ func (p *Pool) IsQuiet() bool { return p.p.IsQuiet() }
 // Cancel ends the run of a task of this pool: the context of its handler ends with the
 // cause driver.ErrCancelled. If the handler then returns an error, the task is taken off
 // its queue for good: it is neither retried nor buried, and who awaits its result gets
-// ErrTaskFailed. A handler that returns nil has completed its task as ever. A task that
+// ErrTaskFailed. A handler that returns nil has completed its task as usual. A task that
 // the pool has fetched and not begun does not begin. Cancel returns at once, and reports
 // whether the pool has the task. Tasks that wait on a queue are cancelled there: see
 // driver.Canceller.

@@ -1,4 +1,4 @@
-// Minimal is a worker in thirty lines that operators can see: its configuration gives it
+// Minimal is a worker in about thirty lines that operators can see: its configuration gives it
 // metrics, health, traces, a place in the fleet, and a history.
 //
 //taskgen:queue name=greetings

@@ -2,7 +2,7 @@
 package waiters
 
 // A Board holds the channels of those who wait, by what they wait for. The zero value
-// is empty. It has no lock: whoever has it guards it.
+// is empty. It has no lock: its owner guards it.
 type Board map[string]map[chan struct{}]bool
 
 // Add has somebody wait. The channel holds one piece of news, and is closed with

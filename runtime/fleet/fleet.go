@@ -16,7 +16,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// How often a worker is heard of, and how long it is known without.
+// How often a worker sends a heartbeat, and how long it is listed without one.
 const (
 	// Interval is the time between two heartbeats of a worker.
 	Interval = 5 * time.Second
@@ -64,7 +64,7 @@ func (f *Fleet) logger() *slog.Logger { return cmp.Or(f.log, slog.Default()) }
 // ManagerConfig.Listeners.
 //
 // A pool that starts registers, and one that has stopped leaves: its Stop waits for that,
-// for a second at most. While the store is away the pool works on as ever; it is not in the
+// for a second at most. While the store is away the pool works as usual; it is not in the
 // list then, and takes no orders.
 func (f *Fleet) Listener() *observe.Listener {
 	return &observe.Listener{
@@ -84,7 +84,7 @@ func (f *Fleet) Listener() *observe.Listener {
 	}
 }
 
-// List returns the workers that were heard of within TTL, in the order of their names.
+// List returns the workers whose last heartbeat is no older than TTL, in the order of their names.
 func (f *Fleet) List(ctx context.Context) ([]*Worker, error) {
 	all, err := f.store.List(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (f *Fleet) Resume(ctx context.Context, workerID string) error {
 }
 
 // Cancel cancels the run of a task: see Pool.Cancel of package runtime. It returns the IDs
-// of the workers that are told so: those that list the task among what they run, or list
+// of the workers that get the order: those that list the task among what they run, or list
 // only a part of that. They obey with their next heartbeat; a task that is over by then
 // stays as it is.
 //

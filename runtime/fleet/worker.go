@@ -180,7 +180,7 @@ func (w *worker) name() slog.Attr {
 }
 
 // report sends the worker's state and carries out its orders. It reports again after an
-// order: whoever gave it sees that it is carried out, and it does not come again.
+// order, so that its sender sees that it was carried out, and it is not sent again.
 func (w *worker) report(ctx context.Context) error {
 	orders, err := w.heartbeat(ctx)
 	if err == nil && w.carryOut(orders) {

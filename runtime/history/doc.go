@@ -7,7 +7,7 @@
 // store: Task has the timeline of one task, List looks for records, the newest first, and
 // Stats has counts and percentiles of each type.
 //
-// Recording is in nobody's way. Records wait in memory and are written by a goroutine of
+// Recording never holds up a task. Records wait in memory and are written by a goroutine of
 // their own, every [Interval] or as soon as there are some hundreds. If the store is away,
 // or slower than the work, records are dropped and counted: see [History.Dropped].
 //

@@ -149,7 +149,7 @@ func (h *History) add(ctx context.Context, part []Record) error {
 func (h *History) say(err error) {
 	switch {
 	case err != nil && !h.failing:
-		h.logger().Warn("the history cannot be written, will keep trying: tasks are worked off as ever", slog.Any("error", err))
+		h.logger().Warn("the history cannot be written, will keep trying: tasks run as usual", slog.Any("error", err))
 	case err == nil && h.failing:
 		h.logger().Info("the history is written again")
 	}

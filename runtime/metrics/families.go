@@ -91,7 +91,7 @@ var (
 	lagBuckets     = []float64{.01, .05, .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
 )
 
-// Native histograms need no buckets to be chosen; who scrapes them gets these.
+// Native histograms need no chosen buckets. Scrapers that ask for them get these.
 const (
 	nativeFactor  = 1.1 // each bucket is up to this much wider than the one before
 	nativeBuckets = 100 // in memory, at most

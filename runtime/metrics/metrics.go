@@ -27,12 +27,12 @@ type Config struct {
 	// times show them. Labels that Prometheus does not take, of more than 128 characters
 	// in all, are left out. Nil: no exemplars.
 	Exemplar func(ctx context.Context) map[string]string
-	// Logger is told when the tasks of a queue cannot be counted, and when they can be
+	// Logger logs when the tasks of a queue cannot be counted, and when they can be
 	// again. Nil: slog.Default, as it is at the time.
 	Logger *slog.Logger
 }
 
-// Metrics are the metrics of a program's managers and pools. They hear of these by
+// Metrics are the metrics of a program's managers and pools. They observe these by
 // Listener, and Handler shows them. They are a prometheus.Collector, too: register them on
 // a registry of your own instead of using Handler, once. They are safe for concurrent use.
 type Metrics struct {
@@ -46,7 +46,7 @@ type Metrics struct {
 	pools []*poolState // in the order of their first starts
 }
 
-// New returns metrics that have heard of nothing yet.
+// New returns metrics that have observed nothing yet.
 func New(cfg Config) *Metrics {
 	if len(cfg.Buckets) == 0 {
 		cfg.Buckets = defaultBuckets

@@ -6,7 +6,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// What the functions of a Listener speak of.
+// The types in the events of a Listener.
 type (
 	Task     = driver.Task
 	Delivery = driver.Delivery
@@ -68,8 +68,8 @@ type Settlement struct {
 // Settled is the end of a delivery.
 type Settled struct {
 	Task *Task
-	// Outcome is what the queue did with the task: Completed, Retried, Died, Snoozed or
-	// Released.
+	// Outcome is what the queue did with the task: Completed, Retried, Died, Snoozed,
+	// Released or Cancelled.
 	Outcome driver.Outcome
 	// Ran says that a handler had run the task in this delivery.
 	Ran bool

@@ -75,7 +75,7 @@ var table = []Spec{
 			{Name: "name", Kind: kindTaskName, Default: "the struct's name without Task, in snake case", Doc: "Name on the wire, which identifies the type of a message: change it only together with aliases.", Example: "name=embedding"},
 			{Name: "queue", Kind: kindQueueName, Default: "from //taskgen:defaults; required if not set there", Doc: "Queue of the task, declared on the package clause.", Example: "queue=embeddings"},
 			{Name: "timeout", Kind: kindDuration, Default: "from //taskgen:defaults; required if not set there", Doc: "How long one run of the handler may take.", Example: "timeout=2m"},
-			{Name: "priority", Kind: kindInt, Default: "0", Doc: "Level on a queue of type priority, from 0 to levels minus 1, the most urgent.", Example: "priority=3"},
+			{Name: "priority", Kind: kindInt, Default: "0", Doc: "Level on a queue of type priority: from 0, the least urgent, to levels minus 1, the most urgent.", Example: "priority=3"},
 			{Name: "aliases", Kind: kindNames, Default: "none", Doc: "Former names that are still on queues. The handler also takes tasks with these names.", Example: "aliases=embed,embed_text"},
 			{Name: "result", Kind: kindGoType, Default: "none", Doc: "Type of the result that the handler returns and callers can await.", Example: "result=Embedding"},
 			{Name: "concurrency", Kind: kindInt, Min: 1, Default: "the pool's", Doc: "How many tasks of this type one pool runs at a time.", Example: "concurrency=4"},
@@ -140,7 +140,7 @@ var table = []Spec{
 			{Name: "type", Kind: kindChoice, Choices: []string{"standard", "fifo", "priority"}, Default: "standard", Doc: "How tasks are ordered: roughly first in, first out; strictly within a group; by level.", Example: "type=fifo"},
 			{Name: "levels", Kind: kindInt, Min: 2, Max: 100, Default: "4 on a queue of type priority, else 1", Doc: "Levels of a queue of type priority.", Example: "levels=4"},
 			{Name: "visibility", Kind: kindDuration, Default: "30s", Doc: "Lease of a worker on a task. Leases are extended while a handler runs, so visibility bounds how long a task waits after its worker has died.", Example: "visibility=5m"},
-			{Name: "max_deliveries", Kind: kindInt, Min: 1, Max: 1000, Default: "10", Doc: "How many crashes of its worker a task may cause before it is dead lettered. Counting starts after half as many of its deliveries have ended without an outcome; from then on the task runs alone.", Example: "max_deliveries=5"},
+			{Name: "max_deliveries", Kind: kindInt, Min: 1, Max: 1000, Default: "10", Doc: "How many crashes a suspect may cause before it is dead lettered. Half as many deliveries that ended without an outcome, rounded up, make a task a suspect; from then on no other suspect runs beside it. With 10, a task dies after 15 crashes.", Example: "max_deliveries=5"},
 			{Name: "dlq", Kind: kindQueueName, Default: "the name followed by -dlq", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
 			{Name: "retention", Kind: kindDuration, Default: "no limit", Doc: "How long a task may wait after it became due. An older task is not run but dead lettered.", Example: "retention=14d"},
 			{Name: "unknown", Kind: kindDuration, Zero: "at once", Default: "10m", Doc: "How long a task of a type without a handler is passed from worker to worker before it is dead lettered. It should cover the time of a deploy.", Example: "unknown=1h"},
@@ -181,7 +181,7 @@ type tagWord struct {
 var tags = []tagWord{
 	{"required", "The field must not have its zero value. This is checked before the task is enqueued and before it is handled."},
 	{"group", "The field is the ordering key on a queue of type fifo: tasks with the same value run one at a time, in order."},
-	{"secret", "The field is hidden from people and logs, and encrypted at rest if a key ring is set. It may be in a nested type."},
+	{"secret", "The field is hidden from people and logs. It may be in a nested type. A key ring encrypts the whole payload, tagged or not."},
 }
 
 // TagNames returns the words that a tag task:"…" may have.
