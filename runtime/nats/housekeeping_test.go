@@ -144,13 +144,12 @@ func TestWhatWaitsForLongKeepsNoOldFilesAlive(t *testing.T) {
 			require.NoError(t, q.Complete(within(t), ds))
 			left -= len(ds)
 		}
-		before, err := q.state(within(t))
-		require.NoError(t, err)
 		require.NoError(t, q.compact(within(t)))
 		st, err := q.state(within(t))
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, st.Msgs)
-		assert.Greater(t, st.First, before.Last)
+		// A Dequeue may have compacted the stream meanwhile; then a part of the gaps is newer.
+		assert.Less(t, st.Gaps, minGaps+2*st.Msgs)
 		counts(t, q, driver.Stats{Scheduled: 1})
 		assert.True(t, put(t, q, newTask(q, "other", func(t *driver.Task) { t.UniqueKey, t.UniqueFor = "k", time.Hour }))[0].Duplicate)
 		found, err := q.find(within(t), []string{"delayed"})
