@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,20 @@ func TestATaskAndItsWorkerAreSeenFromOutside(t *testing.T) {
 		listed, err = workers.List(ctx)
 		return err == nil && len(listed) == 0
 	}, gone, 10*time.Millisecond)
+}
+
+// The README says so.
+func TestTheProgramHasAboutThirtyLines(t *testing.T) {
+	text, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	_, code, _ := strings.Cut(string(text), "\n)\n") // the imports
+	lines := 0
+	for line := range strings.Lines(code) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+			lines++
+		}
+	}
+	assert.LessOrEqual(t, lines, 35)
 }
 
 // freeAddress is one that nobody listened on a moment ago.

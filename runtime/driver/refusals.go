@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// CheckDequeue returns an error unless limit and lease are arguments of a Dequeue. It and its
-// neighbours are what every provider refuses, in the same words.
+// CheckDequeue returns an error unless limit and lease are arguments of a Dequeue. With
+// its neighbours it gives all providers the same words for what they refuse.
 func CheckDequeue(queue string, limit int, lease time.Duration) error {
 	if limit < 1 || lease <= 0 {
 		return fmt.Errorf("taskgen: dequeue %d tasks of queue %q for %v: both must be more than 0", limit, queue, lease)

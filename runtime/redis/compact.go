@@ -23,8 +23,9 @@ import (
 // its milliseconds or twice its seconds and one, a time a varint of Unix nanoseconds, and
 // the payload the rest. Released and dead tasks are envelopes again.
 
-// compactMark begins a compact value, and no envelope.
-const compactMark = '\x01'
+// compactMark begins a compact value, and no envelope. Another mark, \x01, began a form whose
+// fields stood in another order: neither may be read as the other.
+const compactMark = '\x02'
 
 // maxMilliseconds is the longest stored duration, as in an envelope.
 const maxMilliseconds = math.MaxInt64 / int64(time.Millisecond)
@@ -62,12 +63,11 @@ func inNanoseconds(t time.Time) bool {
 }
 
 func appendCompact(dst []byte, t *driver.Task) []byte {
-	sinceID, created := sinceID(t), !t.CreatedAt.IsZero()
-	near := created && sinceID != math.MinInt64
+	since, near := sinceID(t)
 	fields := uint64(0)
 	for i, has := range [...]bool{
 		near, t.MaxRetries != 0, t.Timeout != 0, t.SchemaVersion != 0, len(t.Metadata) > 0, !t.ScheduledFor.IsZero(), t.UniqueKey != "",
-		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", created && !near, t.RetryCount != 0,
+		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", !near && !t.CreatedAt.IsZero(), t.RetryCount != 0,
 	} {
 		if has {
 			fields |= 1 << i
@@ -82,7 +82,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	dst = binary.AppendUvarint(append(dst, compactMark), fields)
 	text(t.Type)
 	if near {
-		dst = binary.AppendVarint(dst, sinceID)
+		dst = binary.AppendVarint(dst, since)
 	}
 	number(hasMaxRetries, int64(t.MaxRetries))
 	number(hasTimeout, compactDuration(t.Timeout))
@@ -108,7 +108,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	if t.Encoding != "" {
 		text(t.Encoding)
 	}
-	if created && !near {
+	if fields&hasCreatedAt != 0 {
 		dst = binary.AppendVarint(dst, t.CreatedAt.UnixNano())
 	}
 	number(hasRetryCount, int64(t.RetryCount))
@@ -127,26 +127,27 @@ func compactDuration(d time.Duration) int64 {
 	return ms << 1
 }
 
-// sinceID is how many nanoseconds after the time in its ID a task was created;
-// math.MinInt64 if the ID holds no time or one that is too far away.
-func sinceID(t *driver.Task) int64 {
+// sinceID is how many nanoseconds after the time in its ID a task was created. It is not near
+// if the ID holds no time, or the task was created a second or more before or after.
+func sinceID(t *driver.Task) (nanoseconds int64, near bool) {
 	const far = int64(time.Second)
 	at, ok := timeOfID(t.ID)
-	if !ok {
-		return math.MinInt64
+	if !ok || t.CreatedAt.IsZero() {
+		return 0, false
 	}
-	if since := t.CreatedAt.UnixNano() - at; since > -far && since < far {
-		return since
-	}
-	return math.MinInt64
+	nanoseconds = t.CreatedAt.UnixNano() - at
+	return nanoseconds, nanoseconds > -far && nanoseconds < far
 }
 
 // timeOfID is the time in an ID that the runtime has made, a UUID of version 7, in Unix
 // nanoseconds.
 func timeOfID(id string) (nanoseconds int64, ok bool) {
-	const year = 2262 // the first that is too far away for nanoseconds
+	const (
+		length = 36   // of the usual form; Parse takes others
+		year   = 2262 // the first that is too far away for nanoseconds
+	)
 	u, err := uuid.Parse(id)
-	if err != nil || len(id) != len(u.String()) || u.Version() != 7 {
+	if err != nil || len(id) != length || u.Version() != 7 {
 		return 0, false
 	}
 	ms := int64(u[0])<<40 | int64(u[1])<<32 | int64(u[2])<<24 | int64(u[3])<<16 | int64(u[4])<<8 | int64(u[5])

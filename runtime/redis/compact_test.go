@@ -83,6 +83,18 @@ func TestACompactTaskAddsFewBytesToItsTypeAndPayload(t *testing.T) {
 	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 10)
 }
 
+func TestTheEarlierCompactFormIsRefused(t *testing.T) {
+	value := appendCompact(nil, everyField()[0])
+	value[0] = '\x01' // in that form the bits mean other fields
+	_, err := decodeTask(string(value), "a", "q")
+	require.ErrorIs(t, err, driver.ErrInvalidTask)
+}
+
+func TestTheTimeOfAnIDIsReadWithoutAllocation(t *testing.T) {
+	id := idAt(time.Now())
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = timeOfID(id) }))
+}
+
 func FuzzDecodeTask(f *testing.F) {
 	for _, task := range everyField() {
 		f.Add(string(appendCompact(nil, task)[1:]), task.ID)

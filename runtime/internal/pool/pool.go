@@ -139,7 +139,7 @@ func (p *Pool) route() (*routing, error) {
 	return x, errors.Join(errs...)
 }
 
-// adoptLocked makes the pool use x.
+// adoptLocked makes the pool use x. New calls it before anybody else has the pool.
 func (p *Pool) adoptLocked(x *routing) {
 	x.wrap()
 	p.routing = x

@@ -53,8 +53,8 @@ func (c *consumer) handOn(d *driver.Delivery) bool {
 	return true
 }
 
-// ownTypes begins the types of undecodable tasks, which stand for messages that are no tasks. Nobody has a
-// handler for them.
+// ownTypes begins the types of undecodable tasks, which stand for messages that are no
+// tasks. Nobody has a handler for them.
 const ownTypes = "taskgen."
 
 // othersDo reports whether a task is for other pools: this pool is for some types only,
