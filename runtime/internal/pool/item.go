@@ -320,6 +320,7 @@ func (c *consumer) settleLocked(it *item) {
 // lease may be lost.
 func (c *consumer) closeAckedLocked(it *item, lost bool) {
 	if lost {
+		it.lost = true
 		c.excuseLocked(it)
 	}
 	c.closeLocked(it)

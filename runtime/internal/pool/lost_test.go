@@ -64,6 +64,31 @@ func TestNoTaskDiesOfLeasesThatWereLostWhileItsPoolLived(t *testing.T) {
 	}
 }
 
+func TestNoTaskDiesOfAcksThatItsQueueRefusedBecauseTheLeaseWasLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPoolBench(t, driver.QueueConfig{Name: "q", MaxDeliveries: 2, Visibility: 9 * time.Second})
+		b.handle(noop)
+		b.crashed(1, "a")
+		refused := 0
+		b.q().before = func(call string, _ []*driver.Delivery) error {
+			if call != "complete" || refused == 10 { // far more often than the limit
+				return nil
+			}
+			refused++
+			var be driver.BatchError
+			be.Add(0, "a", driver.ErrLeaseLost)
+			return &be
+		}
+		p := b.pool(Config{Workers: 1})
+		b.start(p)
+		pass(10 * time.Minute)
+		b.stop(p)
+		assert.Equal(t, 10, refused)
+		assert.Empty(t, b.q().buried())
+		assert.Equal(t, []string{"a"}, b.q().completed())
+	})
+}
+
 func TestAHandlerIsToldOfTheEndOfItsLeaseWhileACallHangsForEver(t *testing.T) {
 	for name, calls := range map[string]string{"Extend": "extend", "every call": ""} {
 		t.Run(name, func(t *testing.T) {
