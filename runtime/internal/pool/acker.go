@@ -36,17 +36,15 @@ type acker struct {
 	freeLeases bool             // see Capabilities
 	now        func() time.Time // the clock of leases
 
-	// What it needs of its consumer. All are called with the mutex locked.
+	// What it needs of its consumer.
 	//
 	// companyLocked is how long the items at hand are to wait for others, most at the
-	// most. loseLocked takes an item whose lease has ended. closeLocked takes one that
-	// is settled or given up; lost says that the queue has ended its lease.
+	// most. leaving, called without the mutex, takes note of items that are about to be
+	// settled. closeLocked takes one that is settled or given up; lost says that its
+	// lease has ended.
 	companyLocked func(now time.Time, most time.Duration) time.Duration
-	loseLocked    func(*item)
+	leaving       func([]*item)
 	closeLocked   func(it *item, lost bool)
-	// forgone, called without the mutex, is told of an item that was cancelled before it
-	// began, and is about to leave its queue.
-	forgone func(*item)
 
 	wake     chan struct{}       // capacity 1
 	eager    bool                // never linger: the next of a group waits for the ack
@@ -63,7 +61,6 @@ type acker struct {
 	retryAt  time.Time
 	away     bool // the last call failed as a whole: all items wait
 	failing  backoff
-	putOff   map[string]bool // IDs of tasks released with a delay, for Drain; nil: not kept
 
 	// What listeners are told; told is nil if nobody listens.
 	told   func(*observe.Settlement)
@@ -119,6 +116,9 @@ func (a *acker) hurryLocked() {
 	a.hurried = true
 	a.signal()
 }
+
+// lingers is how long completed items wait for more, at the most.
+func (a *acker) lingers() time.Duration { return a.linger }
 
 // finishLocked makes the acker end once all is settled: nothing more is added.
 func (a *acker) finishLocked() {
@@ -218,9 +218,6 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 	before := a.settlement(time.Now(), 0) // what earlier calls settled whose answer was lost
 	a.mon.Lock()
 	for _, it := range items {
-		if !it.lost && !it.d.LeaseUntil.After(now) {
-			a.loseLocked(it)
-		}
 		switch {
 		case it.lost:
 			if before != nil && !it.excused {
@@ -228,24 +225,20 @@ func (a *acker) settleAll(ctx context.Context, items []*item) {
 			}
 			a.forgetLocked(it)
 			a.closeLocked(it, false)
+		case !it.d.LeaseUntil.After(now):
+			a.mon.logLocked(slog.LevelWarn, textLeaseLost, about(a.name, it.d.Task))
+			a.forgetLocked(it)
+			a.closeLocked(it, true)
 		case it.outcome == Completed, it.outcome == Cancelled:
 			done = append(done, it)
 		case it.outcome == Died:
 			dead = append(dead, it)
 		default:
 			back = append(back, it)
-			if a.putOff != nil && it.d.Delay > 0 {
-				a.putOff[it.d.Task.ID] = true
-			}
 		}
 	}
 	a.tellLocked(before)
 	a.mon.unlockAndLog()
-	for _, it := range done {
-		if it.outcome == Cancelled && !it.ran {
-			a.forgone(it)
-		}
-	}
 	ok := a.sendAll(ctx, "complete", a.queue.Complete, done)
 	ok = a.sendAll(ctx, "dead letter", a.queue.DeadLetter, dead) && ok
 	ok = a.sendAll(ctx, "release", a.queue.Release, back) && ok
@@ -264,6 +257,9 @@ type settleCall func(context.Context, []*driver.Delivery) error
 
 func (a *acker) sendAll(ctx context.Context, verb string, call settleCall, items []*item) bool {
 	ok := true
+	if len(items) > 0 {
+		a.leaving(items)
+	}
 	for len(items) > 0 {
 		n := a.oneCall(items, verb != "complete")
 		ok = a.send(ctx, verb, call, items[:n]) && ok
@@ -344,7 +340,7 @@ func (a *acker) copies(items []*item) []*driver.Delivery {
 	a.mon.Lock()
 	defer a.mon.Unlock()
 	for i, it := range items {
-		it.asked = true
+		it.askLocked()
 		a.room[i] = *it.d
 	}
 	return a.ds[:len(items)]
@@ -353,7 +349,7 @@ func (a *acker) copies(items []*item) []*driver.Delivery {
 // settledLocked takes the queue's answer for one item, and reports whether it was
 // final. It then writes into end what differs from the item's outcome.
 func (a *acker) settledLocked(it *item, verb string, err error, end *observe.Settled) bool {
-	it.asked = false
+	it.answeredLocked()
 	if err == nil {
 		a.forgetLocked(it)
 		a.closeLocked(it, false)
@@ -372,7 +368,7 @@ func (a *acker) settledLocked(it *item, verb string, err error, end *observe.Set
 		return true
 	case it.outcome == Died && errors.Is(err, driver.ErrUnsupported):
 		// A dead letter queue has none of its own: the task stays on it.
-		it.outcome, it.d.Delay = Released, DefaultRetryCap
+		it.decide(Released, DefaultRetryCap)
 		a.mon.logLocked(slog.LevelError, "the queue takes no dead letters: the task goes back to it", task, slog.Duration("delay", it.d.Delay))
 		return false
 	case errors.Is(err, driver.ErrClosed) || again && now.Sub(since) > a.lease && (a.hurried || !errors.Is(err, driver.ErrQueueFull)):
@@ -382,7 +378,7 @@ func (a *acker) settledLocked(it *item, verb string, err error, end *observe.Set
 		if !again {
 			a.refused[it] = now
 		}
-		it.doubt = true
+		it.doubtLocked()
 		return false
 	}
 	a.forgetLocked(it)

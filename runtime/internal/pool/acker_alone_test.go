@@ -46,12 +46,13 @@ type ackerAlone struct {
 func newAckerAlone(t *testing.T) *ackerAlone {
 	t.Helper()
 	a := &ackerAlone{q: newFakeQueue(t, driver.QueueConfig{Name: "q"})}
-	a.mon.init(func() *slog.Logger { return slog.New(&a.log) }, nil, nil)
+	a.mon.init(1, func() *slog.Logger { return slog.New(&a.log) }, nil, nil)
 	a.acker.mon, a.now = &a.mon, time.Now
 	a.companyLocked = func(_ time.Time, most time.Duration) time.Duration { return most }
-	a.loseLocked = func(it *item) {
-		it.lost = true
-		a.told.add("lose " + it.d.Task.ID)
+	a.leaving = func(items []*item) {
+		for _, it := range items {
+			a.told.add("leaving " + it.d.Task.ID)
+		}
 	}
 	a.closeLocked = func(it *item, lost bool) { a.told.add(fmt.Sprint("close ", it.d.Task.ID, " ", lost)) }
 	a.init(a.q, 0)
@@ -93,7 +94,11 @@ func TestAnAckerSettlesWhatCameWithinItsLingerInOneCallForEachOutcome(t *testing
 		a.add(Released, items[4])
 		pass(linger / 2)
 		assert.Equal(t, []string{"complete a b", "dead letter c", "release d e"}, a.q.lines()[1:])
-		assert.Equal(t, []string{"close a false", "close b false", "close c false", "close d false", "close e false"}, a.told.all())
+		assert.Equal(t, []string{
+			"leaving a", "leaving b", "close a false", "close b false",
+			"leaving c", "close c false",
+			"leaving d", "leaving e", "close d false", "close e false",
+		}, a.told.all())
 		a.mon.Lock()
 		a.finishLocked()
 		a.mon.Unlock()
@@ -115,7 +120,7 @@ func TestAnAckerTellsWhoseLeaseIsLost(t *testing.T) {
 		pass(time.Second)
 		a.add(Completed, append(short, items...)...)
 		a.ended(t.Context())
-		assert.Equal(t, []string{"lose over", "close over false", "close refused true", "close good false"}, a.told.all())
+		assert.Equal(t, []string{"close over true", "leaving refused", "leaving good", "close refused true", "close good false"}, a.told.all())
 	})
 }
 
@@ -134,7 +139,7 @@ func TestAnAckerTriesOnWithWhatTheQueueDidNotTake(t *testing.T) {
 		a.add(Completed, items...)
 		a.ended(t.Context())
 		assert.Equal(t, 4, a.q.calls("complete a"))
-		assert.Equal(t, []string{"close a false"}, a.told.all())
+		assert.Equal(t, []string{"leaving a", "leaving a", "leaving a", "leaving a", "close a false"}, a.told.all())
 		assert.Equal(t, 1, a.log.count("cannot settle tasks"))
 	})
 }

@@ -10,13 +10,13 @@ import (
 
 // A grace that is over at once says nothing of receives: there may be none.
 func TestAPoolThatStopsLateWarnsOfReceivesThatThereAre(t *testing.T) {
-	stop := func(receives int) string {
+	stop := func(under int) string {
 		var log strings.Builder
 		r := &run{p: &Pool{cfg: Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}}, base: t.Context()}
-		c := &consumer{run: r}
+		c := &consumer{run: r, receives: receives{all: &r.receives}}
 		r.consumers = []*consumer{c}
-		for range receives {
-			over := c.behind()
+		for range under {
+			over := c.receives.begin()
 			defer over()
 		}
 		late := make(chan struct{})

@@ -41,7 +41,7 @@ func (ch *chooser) strictLocked(now time.Time) *item {
 		if it := c.takeLocked(now); it != nil {
 			return it
 		}
-		if d := c.fetcher.expects(now); d > 0 {
+		if d := c.expectsLocked(now); d > 0 {
 			ch.mon.lookAgainLocked(d) // it may still have a task: the lower queues wait
 			return nil
 		}
@@ -56,7 +56,7 @@ func (ch *chooser) strictLocked(now time.Time) *item {
 func (ch *chooser) weightedLocked(now time.Time) *item {
 	ch.round++
 	ch.active = slices.DeleteFunc(ch.active, func(c *consumer) bool {
-		c.active = c.taken > 0 || c.fetcher.waiting || c.promisesLocked(now)
+		c.active = c.isActiveLocked(now)
 		return !c.active
 	})
 	for {
@@ -70,7 +70,7 @@ func (ch *chooser) weightedLocked(now time.Time) *item {
 			return nil
 		}
 		if best.handyLocked() == 0 {
-			ch.mon.lookAgainLocked(best.fetcher.expects(now))
+			ch.mon.lookAgainLocked(best.expectsLocked(now))
 			return nil
 		}
 		if it := best.takeLocked(now); it != nil {
@@ -93,8 +93,3 @@ func (ch *chooser) activateLocked(c *consumer) {
 // filledLocked gives a consumer that was empty and now has tasks no credit for the time
 // in between.
 func (ch *chooser) filledLocked(c *consumer) { c.pass = max(c.pass, ch.pass) }
-
-// promisesLocked reports whether the consumer has a task, or will have one soon.
-func (c *consumer) promisesLocked(now time.Time) bool {
-	return c.handyLocked() > 0 || c.fetcher.more && c.fetcher.expects(now) > 0
-}

@@ -1,8 +1,9 @@
 package pool
 
 import (
+	"context"
 	"log/slog"
-	"sync/atomic"
+	"math/rand/v2"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -10,8 +11,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// A consumer is one queue in a run: its items, and its limits. The run's mutex guards
-// the fields that are not set only once.
+// A consumer is one queue in a run: its items, its limits, and the parts that work on
+// them. The monitor guards the fields that are not set only once.
 type consumer struct {
 	run     *run
 	queue   driver.Queue   // its calls are observed
@@ -22,52 +23,79 @@ type consumer struct {
 	lease   time.Duration // cfg.Visibility
 	limiter *limiter      // the queue's own limits; nil: none
 	types   []*limiter    // those of the queue's types, if all types have limits; else nil
+	check   crashCheck
 
-	lists        // what is leased
-	turn         // of the chooser
-	fetcher      fetcher
-	acker        acker
-	extender     leaseExtender
+	lists    // what is leased
+	turn     // of the chooser
+	fetcher  fetcher
+	filter   suspectFilter
+	acker    acker
+	extender leaseExtender
+	drain    *drain // in place of the fetcher; nil: this is no Drain
+	receives receives
+
 	unknownTypes map[string]*unknownType // types without a handler, as the log has them
 
-	late atomic.Int32 // receives that go on behind a Dequeue
-
-	// For Drain.
-	promised bool          // the queue's last count had ready tasks
-	counted  time.Duration // how long that count took
+	// What it shares with the others of the run.
+	common
 }
 
-func newConsumer(r *run, q driver.Queue, as *observe.Queue, pq Share) *consumer {
-	l := r.p.host.Listener
-	q = observed.Queue(q, as, l)
+// common is what the consumers of a run share.
+type common struct {
+	mon      *monitor
+	base     context.Context // values for handlers; never ends
+	routing  *routing
+	chooser  *chooser
+	busy     *busyWorkers
+	suspects *suspects
+	many     *throttle
+	clock    driver.Clock // the clock of leases
+	listener *observe.Listener
+	excused  *excuses
+	unknown  *recall[taskKey, time.Time]
+}
+
+func newConsumer(r *run, with common, q driver.Queue, as *observe.Queue, pq Share) *consumer {
+	q = observed.Queue(q, as, with.listener)
 	c := &consumer{
-		run: r, queue: q, as: as, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
+		run: r, common: with, queue: q, as: as, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
 		limiter: newLimiter(pq.Concurrency, pq.Rate), types: r.limitersOf(pq.Name),
-		turn: turn{share: 1 / float64(max(pq.Weight, 1))},
+		turn: turn{share: 1 / float64(max(pq.Weight, 1))}, receives: receives{all: &r.receives},
 	}
+	c.check = crashCheck{queue: c.name, limit: c.cfg.MaxDeliveries, forgives: c.can.ForgivesCrashes, excused: c.excused}
 	batch := 0 // tasks that one paid request carries
 	if c.can.PaidTrips {
 		batch = max(c.can.MaxBatch, 1)
 	}
-	queues := len(r.p.queues)
+	queues := r.queues()
 	c.fetcher = fetcher{
-		mon: &r.mon, busy: &r.busy, shared: queues > 1,
+		mon: c.mon, shared: queues > 1,
 		roomLocked: c.roomLocked, separate: c.separate, insertLocked: c.insertLocked,
 	}
-	c.fetcher.init(q, newPace(queues, r.p.cfg.Workers, batch))
+	c.fetcher.init(q, newPace(queues, c.busy, batch))
+	c.filter = suspectFilter{mon: c.mon, suspects: c.suspects, check: &c.check, recallLocked: c.recallFetchedLocked}
+	c.filter.init(q)
 	c.acker = acker{
-		mon: &r.mon, now: r.p.now,
-		companyLocked: c.companyLocked, loseLocked: c.loseLocked, closeLocked: c.closeAckedLocked,
-		forgone: c.forgone,
+		mon: c.mon, now: c.clock.Now,
+		companyLocked: c.companyLocked, leaving: c.leaving, closeLocked: c.closeAckedLocked,
 	}
 	c.acker.init(q, batch)
-	c.acker.observe(l, as, r.p.cfg.Name)
+	c.acker.observe(c.listener, as, r.cfg.Name)
 	c.extender = leaseExtender{
-		mon: &r.mon, clock: r.p.host.Clock,
+		mon: c.mon, clock: c.clock,
 		dueLocked: c.dueLocked, firstEndLocked: c.firstEndLocked, loseLocked: c.loseLocked,
 	}
 	c.extender.init(q)
 	return c
+}
+
+// startDrain makes the consumer fetch for a Drain.
+func (c *consumer) startDrain() {
+	c.drain = &drain{
+		mon: c.mon, most: c.run.maxHeld(), receives: &c.receives,
+		enter: c.run.enterFetch, separate: c.separate, insertLocked: c.insertLocked,
+	}
+	c.drain.init(c.queue)
 }
 
 // companyLocked is how long the consumer's acks are to wait for others, most at the
@@ -75,18 +103,17 @@ func newConsumer(r *run, q driver.Queue, as *observe.Queue, pq Share) *consumer 
 // trip costs money, the consumer has nothing at hand or on its way, or only tasks that
 // take longer than the acks may wait.
 func (c *consumer) companyLocked(now time.Time, most time.Duration) time.Duration {
-	a := &c.acker
-	switch {
-	case a.paid == 0 && c.run.mon.parked == c.run.p.cfg.Workers:
+	switch free := !c.can.PaidTrips; {
+	case free && c.mon.idleLocked():
 		return 0
-	case a.paid == 0:
+	case free:
 		return most
-	case c.run.busy.rate(now, c.fetcher.handler)*a.linger.Seconds() < 1:
+	case c.fetcher.rateLocked(now)*c.acker.lingers().Seconds() < 1:
 		return 0
-	case c.aloneLocked() && !c.fetcher.more:
+	case c.aloneLocked() && !c.fetcher.moreLocked():
 		return 0
 	case c.aloneLocked():
-		return min(most, c.fetcher.expects(now))
+		return min(most, c.fetcher.expectsLocked(now))
 	}
 	return most
 }
@@ -95,32 +122,50 @@ func (c *consumer) companyLocked(now time.Time, most time.Duration) time.Duratio
 // answer.
 func (c *consumer) aloneLocked() bool { return c.taken == c.acker.pendingLocked() }
 
+// leaving takes note of items that the acker is about to settle.
+func (c *consumer) leaving(items []*item) {
+	for _, it := range items {
+		if it.outcome == Cancelled && !it.ran {
+			c.run.storeCancelled(it)
+		}
+	}
+	if c.drain != nil {
+		c.drain.note(items)
+	}
+}
+
+// recallFetchedLocked gives back a task that has not begun. It returns false if no item
+// has it yet.
+func (c *consumer) recallFetchedLocked(d *driver.Delivery) bool {
+	it := c.itemLocked(d)
+	if it != nil && it.state == buffered {
+		c.recallLocked(it, rand.N(maxSuspectDelay))
+	}
+	return it != nil
+}
+
 // dueLocked collects the items to be extended. It also drops those that have lost their
 // lease, and gives back those that have waited for long.
 func (c *consumer) dueLocked(now time.Time) []*item {
 	var items, lost []*item
-	for _, b := range c.open {
-		stale := now.Sub(b.at) > min(maxBuffered, c.lease)
-		for i := range b.items {
-			it := &b.items[i]
-			if it.state == closed || it.lost {
-				continue
-			}
-			left := it.d.LeaseUntil.Sub(now)
-			switch {
-			case left <= 0:
-				lost = append(lost, it)
-			case it.state == buffered && stale:
-				c.recallLocked(it, 0)
-			case left <= c.lease*2/3:
-				items = append(items, it)
-			}
-			if it.state == running {
-				c.warnOfOverrunLocked(it)
-			}
+	for it := range c.itemsLocked() {
+		if it.lost {
+			continue
+		}
+		left := it.d.LeaseUntil.Sub(now)
+		switch {
+		case left <= 0:
+			lost = append(lost, it)
+		case it.state == buffered && now.Sub(it.batch.at) > min(maxBuffered, c.lease):
+			c.recallLocked(it, 0)
+		case left <= c.lease*2/3:
+			items = append(items, it)
+		}
+		if it.state == running {
+			c.warnOfOverrunLocked(it)
 		}
 	}
-	for _, it := range lost { // in a loop of its own: it changes c.open
+	for _, it := range lost { // in a loop of its own: it closes items
 		c.loseLocked(it)
 	}
 	return items
@@ -129,11 +174,9 @@ func (c *consumer) dueLocked(now time.Time) []*item {
 // firstEndLocked is when the first of the consumer's leases ends.
 func (c *consumer) firstEndLocked() time.Time {
 	var end time.Time
-	for _, b := range c.open {
-		for i := range b.items {
-			if it := &b.items[i]; it.state != closed && !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
-				end = it.d.LeaseUntil
-			}
+	for it := range c.itemsLocked() {
+		if !it.lost && (end.IsZero() || it.d.LeaseUntil.Before(end)) {
+			end = it.d.LeaseUntil
 		}
 	}
 	return end
@@ -141,11 +184,47 @@ func (c *consumer) firstEndLocked() time.Time {
 
 // warnOfOverrunLocked logs once that a handler ignores the end of its context.
 func (c *consumer) warnOfOverrunLocked(it *item) {
-	if it.warned || !it.ctx.overruns(time.Second) {
+	if it.ctx.overruns(time.Second) && it.warnLocked() {
+		c.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
+	}
+}
+
+// isActiveLocked reports whether the consumer has a task, or its fetcher may bring one
+// soon or waits for room.
+func (c *consumer) isActiveLocked(now time.Time) bool {
+	return c.taken > 0 || c.fetcher.waitingLocked() || c.promisesLocked(now)
+}
+
+// promisesLocked reports whether the consumer has a task, or will have one soon.
+func (c *consumer) promisesLocked(now time.Time) bool {
+	return c.handyLocked() > 0 || c.fetcher.moreLocked() && c.expectsLocked(now) > 0
+}
+
+// expectsLocked is how long to wait for a fetch that may still bring a task.
+func (c *consumer) expectsLocked(now time.Time) time.Duration { return c.fetcher.expectsLocked(now) }
+
+// notifyLocked notifies the parts that wait for free workers: the fetcher, which may
+// fetch for them, and, when all are free, the acker, which need not wait for more.
+func (c *consumer) notifyLocked() {
+	c.notifyFetcherLocked()
+	if c.mon.idleLocked() {
+		c.acker.nobodyComesLocked()
+	}
+}
+
+func (c *consumer) notifyFetcherLocked() { c.fetcher.notifyLocked(c.buffered) }
+
+// giveBackAheadLocked gives back what was fetched ahead, unless there is time left for
+// the workers to begin it. Then they look again.
+func (c *consumer) giveBackAheadLocked(now time.Time) {
+	if c.handyLocked() == 0 {
 		return
 	}
-	it.warned = true
-	c.run.mon.logLocked(slog.LevelWarn, "the handler ignores the end of its context: its worker is taken until it returns", about(c.name, it.d.Task))
+	if left := c.fetcher.keepsLocked(now); left > 0 {
+		c.mon.lookAgainLocked(left)
+		return
+	}
+	c.giveAllBackLocked()
 }
 
 // roomLocked is how many tasks to fetch now. If none, the fetcher is notified when
@@ -153,10 +232,10 @@ func (c *consumer) warnOfOverrunLocked(it *item) {
 func (c *consumer) roomLocked(now time.Time) int {
 	n, wait := c.roomForLocked(now)
 	if n <= 0 {
-		c.run.mon.lookAgainLocked(wait)
+		c.mon.lookAgainLocked(wait)
 	}
-	if n <= 0 || c.fetcher.more {
-		c.run.chooser.activateLocked(c)
+	if n <= 0 || c.fetcher.moreLocked() {
+		c.chooser.activateLocked(c)
 	}
 	return n
 }
@@ -164,31 +243,23 @@ func (c *consumer) roomLocked(now time.Time) int {
 // roomForLocked is the room, and, if a rate leaves none, how long until there may be
 // some.
 func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
-	f := &c.fetcher
-	if c.run.isQuietLocked() {
+	if c.run.isQuietLocked() || c.mon.stoppedLocked() {
 		return 0, 0 // Resume notifies the fetcher
 	}
-	if c.run.stopping || now.Before(f.rest) {
-		return 0, f.rest.Sub(now)
-	}
-	if d := c.run.suspects.quiet(now); d > 0 {
+	if d := c.fetcher.restsLocked(now); d > 0 {
 		return 0, d
 	}
-	n := c.run.mon.parked + f.ahead(now, c.run.mon.parked, &c.run.busy) - c.buffered
-	if !f.low(c.buffered) {
-		return 0, 0 // enough at hand: the next fetch is a larger one
+	if d := c.suspects.quietLocked(now); d > 0 {
+		return 0, d
 	}
-	if n <= 0 || n < f.batch && c.buffered > 0 {
+	n := c.fetcher.wantsLocked(now, c.mon.freeLocked(), c.buffered)
+	if n <= 0 {
 		return 0, 0
 	}
-	if f.batch > 0 && n > f.batch {
-		n -= n % f.batch // whole requests
-	}
-	n = f.fit(n, c.buffered)
 	if c.limiter != nil {
-		free := c.limiter.free(now) - c.buffered
+		free := c.limiter.freeLocked(now) - c.buffered
 		if free <= 0 {
-			return 0, c.limiter.wait(now)
+			return 0, c.limiter.waitLocked(now)
 		}
 		n = min(n, free)
 	}
@@ -197,8 +268,8 @@ func (c *consumer) roomForLocked(now time.Time) (int, time.Duration) {
 	}
 	free, soonest := -c.buffered-len(c.held), time.Duration(0)
 	for _, g := range c.types {
-		free += g.free(now)
-		if d := g.wait(now); d > 0 && (soonest == 0 || d < soonest) {
+		free += g.freeLocked(now)
+		if d := g.waitLocked(now); d > 0 && (soonest == 0 || d < soonest) {
 			soonest = d
 		}
 	}

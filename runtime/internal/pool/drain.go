@@ -12,7 +12,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// Bounds of the looks of a Drain.
+// Bounds of the looks of a drain.
 const (
 	// drainWait bounds the first wait for a task that the queue counts and does not
 	// hand out: one of a group that another worker holds, say.
@@ -40,11 +40,6 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, c := range r.consumers {
-		if !c.can.ExactReady {
-			c.acker.putOff = make(map[string]bool)
-		}
-	}
 	stopped := context.AfterFunc(ctx, func() { r.end(0) })
 	defer func() {
 		stopped()
@@ -52,157 +47,51 @@ func (p *Pool) Drain(ctx context.Context) (runs int, err error) {
 		runs = r.runs
 	}()
 	for {
-		fetched := 0
-		for _, c := range r.consumers {
-			n, err := c.fetchReady(ctx)
-			if err != nil {
-				return 0, fmt.Errorf("drain queue %q: %w", c.name, err)
-			}
-			fetched += n
-		}
-		if fetched == 0 {
-			if fetched, err = r.lookClosely(ctx); err != nil {
-				return 0, err
-			}
+		fetched, err := r.drainOnce(ctx)
+		if err != nil {
+			return 0, err
 		}
 		r.awaitSettled()
-		if fetched == 0 && ctx.Err() == nil {
-			return 0, nil
-		}
 		if err := ctx.Err(); err != nil {
 			return 0, fmt.Errorf("drain: %w", context.Cause(ctx))
 		}
-	}
-}
-
-// fetchReady takes one batch of ready tasks, and returns how many they were. On a queue
-// without ExactReady an empty answer proves nothing.
-func (c *consumer) fetchReady(ctx context.Context) (int, error) {
-	began := time.Now()
-	stats, err := c.queue.Stats(ctx)
-	c.counted = time.Since(began)
-	if c.promised = stats.Ready > 0; err != nil || !c.promised {
-		return 0, err
-	}
-	return c.fetchWithin(ctx, drainWait, nil)
-}
-
-// fetchWithin takes one batch, and waits for it no longer than d. Tasks whose IDs are
-// in later go back to the queue.
-func (c *consumer) fetchWithin(ctx context.Context, d time.Duration, later map[string]bool) (int, error) {
-	if !c.run.beginFetch() {
-		return 0, nil
-	}
-	defer c.run.fetchers.Done()
-	waiting, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	ds, err := c.queue.Dequeue(c.hearing(waiting), c.run.maxHeld(), c.lease)
-	if err != nil && !errors.Is(err, driver.ErrNoTasks) {
-		return 0, err
-	}
-	ds, back := c.separate(ds)
-	c.run.mon.Lock()
-	defer c.run.mon.unlockAndLog()
-	kept := ds[:0]
-	for _, d := range ds {
-		if later[d.Task.ID] {
-			d.Delay = drainLook
-			back = append(back, d)
-		} else {
-			kept = append(kept, d)
+		if fetched == 0 {
+			return 0, nil
 		}
 	}
-	c.insertLocked(kept, back)
-	return len(kept), nil
 }
 
-// beginFetch makes the end of the run wait for a fetch, as it does for the fetchers. It
-// returns false if the run is ending: nobody would release what the fetch brings.
-func (r *run) beginFetch() bool {
-	r.mon.Lock()
-	defer r.mon.Unlock()
-	if r.stopping {
-		return false
+// drainOnce fetches from all queues. If they bring nothing, it looks closely at all of
+// them at once. It returns the number of tasks.
+func (r *run) drainOnce(ctx context.Context) (int, error) {
+	fetched := 0
+	for _, c := range r.consumers {
+		n, err := c.drain.fetchReady(c.hearing(ctx))
+		if err != nil {
+			return 0, fmt.Errorf("drain queue %q: %w", c.name, err)
+		}
+		fetched += n
 	}
-	r.fetchers.Add(1)
-	return true
-}
-
-// lookClosely fetches from the queues whose empty answer proves nothing, and from those
-// that count tasks without handing them out, because a busy machine may be the cause.
-// It fetches from all at once, and returns the number of tasks.
-func (r *run) lookClosely(ctx context.Context) (int, error) {
-	var (
-		wg      sync.WaitGroup
-		fetched = make([]int, len(r.consumers))
-		errs    = make([]error, len(r.consumers))
-	)
+	if fetched > 0 {
+		return fetched, nil
+	}
+	var wg sync.WaitGroup
+	ns, errs := make([]int, len(r.consumers)), make([]error, len(r.consumers))
 	for i, c := range r.consumers {
-		if c.can.ExactReady && !c.promised {
+		if c.drain.proven() {
 			continue
 		}
 		wg.Go(func() {
-			if fetched[i], errs[i] = c.lookClosely(ctx); errs[i] != nil {
+			if ns[i], errs[i] = c.drain.lookClosely(c.hearing(ctx)); errs[i] != nil {
 				errs[i] = fmt.Errorf("drain queue %q: %w", c.name, errs[i])
 			}
 		})
 	}
 	wg.Wait()
-	n := 0
-	for _, f := range fetched {
-		n += f
+	for _, n := range ns {
+		fetched += n
 	}
-	return n, errors.Join(errs...)
-}
-
-// lookClosely skips the tasks that this Drain has put off: else it would wait for tasks
-// that become due within its look, and never end if a task snoozes for less.
-func (c *consumer) lookClosely(ctx context.Context) (int, error) {
-	c.run.mon.Lock()
-	later := maps.Clone(c.acker.putOff)
-	c.run.mon.Unlock()
-	for look := 1; ; look++ {
-		for end := time.Now().Add(drainLook + drainTrips*min(c.counted, maxDrainTrip)); ctx.Err() == nil; {
-			began := time.Now()
-			left := end.Sub(began)
-			if left <= 0 {
-				break
-			}
-			if n, err := c.fetchWithin(ctx, left, later); err != nil || n > 0 {
-				return n, err
-			}
-			if time.Since(began) < idlePause {
-				sleep(ctx, idlePause)
-			}
-		}
-		if c.awaitLate(ctx) && look < drainLooks {
-			continue
-		}
-		// Only such counts are certain: on other queues tasks that are not due may
-		// count as ready.
-		if !c.can.CountsScheduled || ctx.Err() != nil {
-			return 0, nil
-		}
-		stats, err := c.queue.Stats(ctx)
-		if err != nil || stats.Ready == 0 {
-			return 0, err
-		}
-		if look == drainLooks {
-			c.run.p.logger().Warn("drained, though the queue counts tasks that are ready: others hold what goes before them, or its counts trail",
-				slog.String("queue", c.name), slog.Int64("ready", stats.Ready))
-			return 0, nil
-		}
-	}
-}
-
-// awaitLate waits for receives that go on behind a look, and reports whether they were
-// so late that the look proves nothing. Their tasks are back on the queue by then.
-func (c *consumer) awaitLate(ctx context.Context) bool {
-	began := time.Now()
-	for c.late.Load() > 0 && ctx.Err() == nil && time.Since(began) < drainLate {
-		sleep(ctx, idlePause)
-	}
-	return time.Since(began) > drainWait && ctx.Err() == nil
+	return fetched, errors.Join(errs...)
 }
 
 // awaitSettled waits until nothing is leased.
@@ -214,5 +103,156 @@ func (r *run) awaitSettled() {
 	}
 }
 
-// maxHeld bounds the tasks of a queue that wait for their type's limit.
-func (r *run) maxHeld() int { return max(r.p.cfg.Workers, 16) }
+// A drain fetches the ready tasks of a queue for Drain, in place of a fetcher, and finds
+// out when there are none. One goroutine at a time fetches.
+type drain struct {
+	mon      *monitor
+	queue    driver.Queue
+	name     string
+	lease    time.Duration
+	can      driver.Capabilities
+	most     int // tasks of a Dequeue
+	receives *receives
+
+	// What it needs of its consumer.
+	//
+	// enter makes the end of the run wait until leave is called. It returns nil if the
+	// run is ending: nobody would release what a fetch brings. separate and insertLocked
+	// are those of a fetcher.
+	enter        func() (leave func())
+	separate     func(ds []*driver.Delivery) (kept, back []*driver.Delivery)
+	insertLocked func(kept, back []*driver.Delivery)
+
+	promised bool            // the last count had ready tasks
+	counted  time.Duration   // how long that count took
+	putOff   map[string]bool // IDs of tasks that go back with a delay, guarded by the monitor; nil: not kept
+}
+
+// init sets what depends on the queue.
+func (d *drain) init(q driver.Queue) {
+	cfg := q.Config()
+	d.queue, d.name, d.lease, d.can = q, cfg.Name, cfg.Visibility, q.Capabilities()
+	if !d.can.ExactReady {
+		d.putOff = make(map[string]bool)
+	}
+}
+
+// note takes note of the items that are about to go back with a delay.
+func (d *drain) note(items []*item) {
+	if d.putOff == nil {
+		return
+	}
+	d.mon.Lock()
+	defer d.mon.Unlock()
+	for _, it := range items {
+		if it.d.Delay > 0 {
+			d.putOff[it.d.Task.ID] = true
+		}
+	}
+}
+
+// fetchReady takes one batch of ready tasks, and returns how many they were.
+func (d *drain) fetchReady(ctx context.Context) (int, error) {
+	began := time.Now()
+	stats, err := d.queue.Stats(ctx)
+	d.counted = time.Since(began)
+	if d.promised = stats.Ready > 0; err != nil || !d.promised {
+		return 0, err
+	}
+	return d.fetchWithin(ctx, drainWait, nil)
+}
+
+// proven reports whether the empty answer of fetchReady proves that nothing is ready. It
+// does not if the queue counts ready tasks vaguely, or counts some without handing them
+// out, because a busy machine may be the cause.
+func (d *drain) proven() bool { return d.can.ExactReady && !d.promised }
+
+// fetchWithin takes one batch, and waits for it no longer than most. Tasks whose IDs are
+// in later go back to the queue.
+func (d *drain) fetchWithin(ctx context.Context, most time.Duration, later map[string]bool) (int, error) {
+	leave := d.enter()
+	if leave == nil {
+		return 0, nil
+	}
+	defer leave()
+	waiting, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	ds, err := d.queue.Dequeue(waiting, d.most, d.lease)
+	if err != nil && !errors.Is(err, driver.ErrNoTasks) {
+		return 0, err
+	}
+	ds, back := d.separate(ds)
+	d.mon.Lock()
+	defer d.mon.unlockAndLog()
+	kept := ds[:0]
+	for _, one := range ds {
+		if later[one.Task.ID] {
+			one.Delay = drainLook
+			back = append(back, one)
+		} else {
+			kept = append(kept, one)
+		}
+	}
+	d.insertLocked(kept, back)
+	return len(kept), nil
+}
+
+// lookClosely fetches where fetchReady has proven nothing, and returns the number of
+// tasks. It skips those that this Drain has put off: else it would wait for tasks that
+// become due within its look, and never end if a task snoozes for less.
+func (d *drain) lookClosely(ctx context.Context) (int, error) {
+	d.mon.Lock()
+	later := maps.Clone(d.putOff)
+	d.mon.Unlock()
+	for look := 1; ; look++ {
+		if n, err := d.look(ctx, later); err != nil || n > 0 {
+			return n, err
+		}
+		if d.awaitLate(ctx) && look < drainLooks {
+			continue
+		}
+		// Only such counts are certain: on other queues tasks that are not due may
+		// count as ready.
+		if !d.can.CountsScheduled || ctx.Err() != nil {
+			return 0, nil
+		}
+		stats, err := d.queue.Stats(ctx)
+		if err != nil || stats.Ready == 0 {
+			return 0, err
+		}
+		if look == drainLooks {
+			d.mon.logger().Warn("drained, though the queue counts tasks that are ready: others hold what goes before them, or its counts trail",
+				slog.String("queue", d.name), slog.Int64("ready", stats.Ready))
+			return 0, nil
+		}
+	}
+}
+
+// look fetches for so long that an empty answer counts, and returns the number of tasks.
+func (d *drain) look(ctx context.Context, later map[string]bool) (int, error) {
+	end := time.Now().Add(drainLook + drainTrips*min(d.counted, maxDrainTrip))
+	for ctx.Err() == nil {
+		began := time.Now()
+		left := end.Sub(began)
+		if left <= 0 {
+			break
+		}
+		if n, err := d.fetchWithin(ctx, left, later); err != nil || n > 0 {
+			return n, err
+		}
+		if time.Since(began) < idlePause {
+			sleep(ctx, idlePause)
+		}
+	}
+	return 0, nil
+}
+
+// awaitLate waits for receives that go on behind a look, and reports whether they were
+// so late that the look proves nothing. Their tasks are back on the queue by then.
+func (d *drain) awaitLate(ctx context.Context) bool {
+	began := time.Now()
+	for d.receives.any() && ctx.Err() == nil && time.Since(began) < drainLate {
+		sleep(ctx, idlePause)
+	}
+	return time.Since(began) > drainWait && ctx.Err() == nil
+}

@@ -60,7 +60,7 @@ func (w *worker) loop() {
 
 // execute runs one task and leaves its outcome in the item.
 func (w *worker) execute(it *item, c *taskContext) {
-	p, t := w.run.p, it.d.Task
+	t := it.d.Task
 	policy := &noPolicy
 	if rt, ok := w.run.routing.routes[t.Type]; ok {
 		policy = &rt.policy
@@ -68,7 +68,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	x := execution{
 		info:    runInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
-		refused: p.refuse(it.consumer(), it.d),
+		refused: it.consumer().refuse(it.d),
 	}
 	switch {
 	case policy != &noPolicy:
@@ -85,7 +85,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	}
 	c.begin(x, &w.run.base)
 	w.ctx = c
-	if l := w.run.p.host.Listener; l != nil {
+	if l := w.run.listener; l != nil {
 		w.tellStart(l, it, c)
 	}
 
@@ -120,18 +120,18 @@ func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
 const metaDue = "taskgen.due"
 
 // refuse returns why a task must not be run at all; nil if it may.
-func (p *Pool) refuse(c *consumer, d *driver.Delivery) error {
-	cfg := &c.cfg
-	if ends, suspicion := c.ends(d); cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
-		return fmt.Errorf("%w: %d deliveries ended without an outcome from their worker, the last %d of them while the task ran alone, and queue %q allows max_deliveries=%d of those", driver.ErrMaxDeliveries, ends, ends-suspicion, cfg.Name, cfg.MaxDeliveries)
+func (c *consumer) refuse(d *driver.Delivery) error {
+	if err := c.check.refuse(d); err != nil {
+		return err
 	}
+	cfg := &c.cfg
 	// A redriven task is wanted, however old it is.
 	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
 		due := d.Task.DueAt()
 		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[metaDue]); err == nil && again.After(due) {
 			due = again
 		}
-		if age := p.now().Sub(due); age > cfg.Retention {
+		if age := c.clock.Now().Sub(due); age > cfg.Retention {
 			return fmt.Errorf("%w: it has been due for %s, and queue %q keeps tasks for %s", driver.ErrTaskExpired, age, cfg.Name, cfg.Retention)
 		}
 	}
@@ -169,27 +169,27 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	now := time.Now()
 	w.done, w.took, w.at = it, now.Sub(w.begun), now
 
-	p, t, clock := w.run.p, it.d.Task, w.run.p.host.Clock
-	it.outcome, it.d.Delay = v.outcome, v.delay
+	t, clock, name := it.d.Task, w.run.clock, w.run.cfg.Name
+	it.decide(v.outcome, v.delay)
 	w.logRun(it, c, v, err)
 	switch v.outcome {
 	case Completed:
 		if c.policy.Result && !w.run.store(w.ctx, it, c.policy, c.stored(), "") {
-			it.outcome, it.d.Delay = Released, it.consumer().lease
+			it.decide(Released, it.consumer().lease)
 		}
 	case Cancelled:
 		if c.policy.Result {
 			w.run.store(w.ctx, it, c.policy, nil, string(Cancelled))
 		}
 	case Retried:
-		driver.RecordAttempt(t, c.info.Attempt, p.cfg.Name, clock.Now(), w.took, err)
+		driver.RecordAttempt(t, c.info.Attempt, name, clock.Now(), w.took, err)
 		t.RetryCount++
 	case Died:
 		at := clock.Now()
-		driver.RecordAttempt(t, c.info.Attempt, p.cfg.Name, at, w.took, err)
+		driver.RecordAttempt(t, c.info.Attempt, name, at, w.took, err)
 		driver.RecordDeath(t, origin(it.consumer().name, t), at, err)
 		// If the type is unknown, so is whether a caller awaits the task.
-		if c.policy.Result || c.policy == &noPolicy && p.cfg.Results != nil {
+		if c.policy.Result || c.policy == &noPolicy && w.run.cfg.Results != nil {
 			w.run.store(w.ctx, it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
 		if hook := w.run.routing.onDead[c.policy.Type]; hook != nil {
@@ -199,7 +199,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	if it.d.Delay > 0 && it.consumer().cfg.Retention > 0 {
 		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
-	if l := p.host.Listener; l != nil && l.RunEnd != nil {
+	if l := w.run.listener; l != nil && l.RunEnd != nil {
 		w.tellEnd(l, it, err)
 	}
 	if v.outcome != Completed || c.policy.Result {
@@ -271,7 +271,7 @@ func judge(c *taskContext, t *driver.Task, timeout time.Duration, cause error) (
 // store keeps a result, or the failure instead, and tries for the length of a lease. It
 // reports whether the store has it. What it logs has the values of ctx.
 func (r *run) store(ctx context.Context, it *item, policy *Policy, result []byte, failure string) bool {
-	p, from, seen := r.p, it.consumer(), context.WithoutCancel(ctx)
+	from, seen := it.consumer(), context.WithoutCancel(ctx)
 	ttl := policy.Retention
 	if ttl == 0 {
 		ttl = driver.DefaultResultRetention
@@ -280,16 +280,16 @@ func (r *run) store(ctx context.Context, it *item, policy *Policy, result []byte
 	defer cancel()
 	var failing backoff
 	for {
-		err := p.cfg.Results.PutResult(ctx, it.d.Task.ID, result, failure, ttl)
+		err := r.cfg.Results.PutResult(ctx, it.d.Task.ID, result, failure, ttl)
 		if err == nil {
 			return true
 		}
 		if failing.streak == 0 {
-			p.logger().WarnContext(seen, "cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
+			r.logger().WarnContext(seen, "cannot store a result, will keep trying", about(from.name, it.d.Task), slog.Any("error", err))
 		}
 		sleep(ctx, failing.next(maxAckPause))
 		if ctx.Err() != nil || r.isLost(it) {
-			p.logger().ErrorContext(seen, "the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
+			r.logger().ErrorContext(seen, "the result could not be stored", about(from.name, it.d.Task), slog.Any("error", err))
 			return false
 		}
 	}

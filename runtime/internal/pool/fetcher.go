@@ -19,7 +19,7 @@ const (
 )
 
 // A fetcher leases the tasks of a queue ahead of the workers, as its pace says. The
-// monitor guards its fields, except functions and fields that are set once.
+// monitor guards its pace.
 type fetcher struct {
 	pace
 	mon    *monitor
@@ -27,7 +27,6 @@ type fetcher struct {
 	name   string
 	lease  time.Duration
 	shared bool // the workers choose between queues
-	busy   *busyWorkers
 
 	// What it needs of its consumer.
 	//
@@ -51,14 +50,15 @@ func (f *fetcher) init(q driver.Queue, p pace) {
 // notifyLocked makes a fetcher that waits for room ask again, if few enough tasks are
 // buffered.
 func (f *fetcher) notifyLocked(buffered int) {
-	if !f.waiting || !f.low(buffered) {
+	if !f.waiting || !f.lowLocked(buffered) {
 		return
 	}
 	now := time.Now()
 	if f.roomLocked(now) <= 0 {
 		return
 	}
-	f.waiting, f.asked = false, now
+	f.waiting = false
+	f.startsFetchLocked(now)
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -111,10 +111,13 @@ func (f *fetcher) ask(now time.Time) (n int, idle bool) {
 	defer f.mon.Unlock()
 	n = f.roomLocked(now)
 	if f.waiting = n <= 0; !f.waiting {
-		f.asked = now
+		f.startsFetchLocked(now)
 	}
-	return n, f.mon.parked > 0
+	return n, f.mon.freeLocked() > 0
 }
+
+// waitingLocked reports whether the fetcher waits for room.
+func (f *fetcher) waitingLocked() bool { return f.waiting }
 
 // fetch makes one call of Dequeue, for up to n tasks. It reports whether to rest next,
 // because the queue answers without waiting.
@@ -131,9 +134,9 @@ func (f *fetcher) fetch(ctx context.Context, n int, idle bool, began time.Time) 
 	f.mon.Lock()
 	defer f.mon.unlockAndLog()
 	if err == nil || errors.Is(err, driver.ErrNoTasks) {
-		f.brought(came, n, took, f.busy.rate(began.Add(took), f.handler))
+		f.broughtLocked(came, n, took, began.Add(took))
 	} else {
-		f.failed(n)
+		f.failedLocked(n)
 	}
 	f.insertLocked(kept, back)
 	if f.shared {

@@ -30,8 +30,8 @@ type fetcherAlone struct {
 func startFetcher(t *testing.T, q *fakeQueue, free int) *fetcherAlone {
 	t.Helper()
 	f := &fetcherAlone{q: q, free: free, busy: newBusyWorkers(1, time.Now())}
-	f.mon.init(func() *slog.Logger { return slog.New(&f.log) }, nil, nil)
-	f.fetcher.mon, f.fetcher.busy = &f.mon, &f.busy
+	f.mon.init(1, func() *slog.Logger { return slog.New(&f.log) }, nil, nil)
+	f.fetcher.mon = &f.mon
 	f.roomLocked = func(time.Time) int { return f.free }
 	f.separate = func(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
 		for _, d := range ds {
@@ -52,7 +52,7 @@ func startFetcher(t *testing.T, q *fakeQueue, free int) *fetcherAlone {
 			f.back.add(d.Task.ID)
 		}
 	}
-	f.init(q, newPace(1, 1, 0))
+	f.init(q, newPace(1, &f.busy, 0))
 	f.end = background(t, f.run)
 	return f
 }

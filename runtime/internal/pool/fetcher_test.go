@@ -362,15 +362,15 @@ func TestFetchesAreBoundByBytes(t *testing.T) {
 func TestSmallTasksAreFetchedInLargeBatchesAgain(t *testing.T) {
 	f := pace{most: maxPrefetch, workers: 10, trusts: true}
 	large, small := &driver.Delivery{Task: &driver.Task{Payload: make([]byte, 1<<20)}}, &driver.Delivery{Task: &driver.Task{Payload: make([]byte, 100)}}
-	f.weigh([]*driver.Delivery{small})
-	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
-	f.weigh([]*driver.Delivery{large})
-	assert.Equal(t, 8, f.fit(maxPrefetch, 0))
-	assert.Equal(t, 1, f.fit(maxPrefetch, 64), "what is at hand counts")
+	f.weighLocked([]*driver.Delivery{small})
+	assert.Equal(t, maxPrefetch, f.fitLocked(maxPrefetch, 0))
+	f.weighLocked([]*driver.Delivery{large})
+	assert.Equal(t, 8, f.fitLocked(maxPrefetch, 0))
+	assert.Equal(t, 1, f.fitLocked(maxPrefetch, 64), "what is at hand counts")
 	for range 100 {
-		f.weigh([]*driver.Delivery{small})
+		f.weighLocked([]*driver.Delivery{small})
 	}
-	assert.Equal(t, maxPrefetch, f.fit(maxPrefetch, 0))
+	assert.Equal(t, maxPrefetch, f.fitLocked(maxPrefetch, 0))
 }
 
 func TestAFetchIsSmallerAfterOneThatFailed(t *testing.T) {
@@ -404,14 +404,15 @@ func TestAFetchIsSmallerAfterOneThatFailed(t *testing.T) {
 
 // Between an answer and the next question a queue is not empty: a strict pool waits.
 func TestAQueueWhoseLastAnswerWasFullIsExpectedToHaveMore(t *testing.T) {
-	f := newPace(2, 4, 0)
 	now := time.Now()
-	f.asked = now
-	f.brought(make([]*driver.Delivery, 0), 1, time.Millisecond, 1)
-	assert.Zero(t, f.expects(now), "an answer that was not full")
-	f.asked = now
-	f.brought([]*driver.Delivery{{Task: new(driver.Task)}}, 1, time.Millisecond, 1)
-	assert.Positive(t, f.expects(now))
+	busy := newBusyWorkers(4, now)
+	f := newPace(2, &busy, 0)
+	f.startsFetchLocked(now)
+	f.broughtLocked(make([]*driver.Delivery, 0), 1, time.Millisecond, now)
+	assert.Zero(t, f.expectsLocked(now), "an answer that was not full")
+	f.startsFetchLocked(now)
+	f.broughtLocked([]*driver.Delivery{{Task: new(driver.Task)}}, 1, time.Millisecond, now)
+	assert.Positive(t, f.expectsLocked(now))
 	f.waiting = true
-	assert.Zero(t, f.expects(now), "it has no room")
+	assert.Zero(t, f.expectsLocked(now), "it has no room")
 }

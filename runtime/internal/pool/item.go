@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -42,6 +43,37 @@ type item struct {
 
 func (it *item) consumer() *consumer { return it.batch.consumer }
 
+// decide sets what becomes of the task. Only the part that has the item calls it: its
+// worker, then the acker.
+func (it *item) decide(outcome Outcome, delay time.Duration) {
+	it.outcome, it.d.Delay = outcome, delay
+}
+
+// askLocked is called before, and answeredLocked after, each call that settles the item.
+// doubtLocked notes that such a call failed, and may have settled it nonetheless.
+func (it *item) askLocked()      { it.asked = true }
+func (it *item) answeredLocked() { it.asked = false }
+func (it *item) doubtLocked()    { it.doubt = true }
+
+// extendLocked notes the new end of the lease, unless the answer of a later call was
+// there before.
+func (it *item) extendLocked(until time.Time) {
+	if until.After(it.d.LeaseUntil) {
+		it.d.LeaseUntil = until
+	}
+}
+
+// settledBeforeLocked notes that an earlier call has settled the item: see
+// wasSettledLocked. The acker closes it.
+func (it *item) settledBeforeLocked() { it.lost = true }
+
+// warnLocked reports whether an overrun of the item is to be logged: once.
+func (it *item) warnLocked() bool {
+	again := it.warned
+	it.warned = true
+	return !again
+}
+
 // A state says where an item is.
 type state uint8
 
@@ -76,6 +108,30 @@ type lists struct {
 	crashed  int      // items in open that were delivered before
 }
 
+// itemsLocked are all items that are not closed. The caller may move them from list to
+// list, but close none.
+func (l *lists) itemsLocked() iter.Seq[*item] {
+	return func(yield func(*item) bool) {
+		for _, b := range l.open {
+			for i := range b.items {
+				if it := &b.items[i]; it.state != closed && !yield(it) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// itemLocked is the item of a delivery; nil if there is none.
+func (l *lists) itemLocked(d *driver.Delivery) *item {
+	for it := range l.itemsLocked() {
+		if it.d == d {
+			return it
+		}
+	}
+	return nil
+}
+
 // handyLocked is how many items have not begun.
 func (l *lists) handyLocked() int { return l.buffered + len(l.held) }
 
@@ -87,9 +143,9 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	if n == 0 {
 		return
 	}
-	c.run.chooser.activateLocked(c)
+	c.chooser.activateLocked(c)
 	runs := c.runsOfLocked(ds)
-	b := &batch{consumer: c, items: make([]item, n), left: n, place: len(c.open), at: c.run.p.now()}
+	b := &batch{consumer: c, items: make([]item, n), left: n, place: len(c.open), at: c.clock.Now()}
 	for i, d := range slices.Concat(ds, back) {
 		b.items[i] = item{d: d, batch: b, limiter: c.run.typeLimiter(d.Task.Type)}
 		if d.Crashes > 0 {
@@ -98,18 +154,14 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 	}
 	c.open = append(c.open, b)
 	c.taken += n
-	c.run.taken += n
+	c.run.takenLocked(n)
 	fit := 0
 	for i := range b.items {
 		switch it := &b.items[i]; {
-		case i >= len(ds) || c.run.stopping || c.run.isQuietLocked():
+		case i >= len(ds) || c.mon.stoppedLocked() || c.run.isQuietLocked():
 			c.giveBackLocked(it, it.d.Delay)
 		case runs[it.d.Task.ID] != nil:
-			// For as long as its lease has been over: a short time at first, because
-			// most handlers end soon after their context, and a long one while a
-			// handler does not.
-			over := b.at.Sub(runs[it.d.Task.ID].d.LeaseUntil)
-			c.giveBackLocked(it, min(max(over, minAgainDelay), maxAgainDelay))
+			c.giveBackLocked(it, againDelay(b.at.Sub(runs[it.d.Task.ID].d.LeaseUntil)))
 		default:
 			fit++
 		}
@@ -119,79 +171,21 @@ func (c *consumer) insertLocked(ds, back []*driver.Delivery) {
 		return
 	}
 	if c.buffered == 0 {
-		c.run.chooser.filledLocked(c)
+		c.chooser.filledLocked(c)
 	}
 	c.ready = append(c.ready, b)
 	c.buffered += fit
-	c.run.mon.wakeLocked(fit)
+	c.mon.wakeLocked(fit)
 	c.run.giveBackAheadLocked(time.Now())
-}
-
-// latest drops deliveries that are followed by a later one of the same task.
-func latest(ds []*driver.Delivery) []*driver.Delivery {
-	if !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
-		return ds
-	}
-	last := make(map[string]int, len(ds))
-	for _, d := range ds {
-		last[d.Task.ID] = max(last[d.Task.ID], d.Crashes)
-	}
-	var kept []*driver.Delivery
-	for _, d := range ds {
-		if d.Crashes == last[d.Task.ID] {
-			kept = append(kept, d)
-		}
-	}
-	return kept
-}
-
-// Bounds of how long a task waits that was delivered again before its last run, whose
-// lease was lost, has ended.
-const (
-	minAgainDelay = 20 * time.Millisecond
-	maxAgainDelay = 5 * time.Second
-)
-
-// runsOfLocked returns what the consumer runs, by the tasks' IDs, if a task of ds may
-// be among it: its lease has ended, and its handler ignores that, or the lease extender
-// has not noticed yet. If a task is delivered again before it has begun, after the
-// machine slept say, or by a queue that delivers a task twice, only the new delivery is
-// kept.
-func (c *consumer) runsOfLocked(ds []*driver.Delivery) map[string]*item {
-	if c.overdue+c.crashed == 0 && !slices.ContainsFunc(ds, func(d *driver.Delivery) bool { return d.Crashes > 0 }) {
-		return nil
-	}
-	runs, waiting := make(map[string]*item), make(map[string]*item)
-	for _, b := range c.open {
-		for i := range b.items {
-			switch it := &b.items[i]; it.state {
-			case running:
-				runs[it.d.Task.ID] = it
-			case buffered:
-				waiting[it.d.Task.ID] = it
-			}
-		}
-	}
-	now := c.run.p.now()
-	for _, d := range ds {
-		switch it := waiting[d.Task.ID]; {
-		case it == nil || it.state != buffered:
-		case d.Crashes > it.d.Crashes || !it.d.LeaseUntil.After(now):
-			c.loseLocked(it)
-		case d.Crashes < it.d.Crashes:
-			runs[d.Task.ID] = it // an earlier delivery, now superseded
-		}
-	}
-	return runs
 }
 
 // takeLocked returns an item that may be run now, or nil.
 func (c *consumer) takeLocked(now time.Time) *item {
-	if c.limiter == nil && !c.run.routing.limits {
+	if c.limiter == nil && !c.routing.limits {
 		return c.popLocked()
 	}
-	if !c.limiter.allows(now) {
-		c.run.mon.lookAgainLocked(c.limiter.wait(now))
+	if !c.limiter.allowsLocked(now) {
+		c.mon.lookAgainLocked(c.limiter.waitLocked(now))
 		return nil
 	}
 	for i := 0; i < len(c.held); i++ {
@@ -201,28 +195,28 @@ func (c *consumer) takeLocked(now time.Time) *item {
 			i--
 			continue
 		}
-		if it.limiter.allows(now) {
+		if it.limiter.allowsLocked(now) {
 			c.held = slices.Delete(c.held, i, i+1)
 			return it
 		}
-		c.run.mon.lookAgainLocked(it.limiter.wait(now))
+		c.mon.lookAgainLocked(it.limiter.waitLocked(now))
 	}
 	for {
 		it := c.popLocked()
 		if it == nil {
 			return nil
 		}
-		if it.limiter.allows(now) {
-			c.fetcher.over = 0
+		if it.limiter.allowsLocked(now) {
+			c.fetcher.withinLimitLocked()
 			return it
 		}
 		if len(c.held) < c.run.maxHeld() {
 			c.held = append(c.held, it)
-			c.run.mon.lookAgainLocked(it.limiter.wait(now))
+			c.mon.lookAgainLocked(it.limiter.waitLocked(now))
 			continue
 		}
-		c.fetcher.overLimit(now)
-		c.giveBackLocked(it, it.limiter.putOff(now, len(c.held), c.fetcher.handler))
+		c.fetcher.overLimitLocked(now)
+		c.giveBackLocked(it, it.limiter.putOffLocked(now, len(c.held), c.fetcher.handlerTimeLocked()))
 	}
 }
 
@@ -252,25 +246,25 @@ func (c *consumer) popLocked() *item {
 }
 
 // endedLocked reports whether an item's lease is over.
-func (c *consumer) endedLocked(it *item) bool { return !c.run.p.now().Before(it.d.LeaseUntil) }
+func (c *consumer) endedLocked(it *item) bool { return !c.clock.Now().Before(it.d.LeaseUntil) }
 
 // beginLocked hands an item that takeLocked has returned to a worker.
 func (c *consumer) beginLocked(it *item, ctx *taskContext, now time.Time) {
 	it.state, it.ctx, it.ran = running, ctx, true
-	it.place = c.run.busy.begin(now)
-	c.limiter.enter(now)
-	it.limiter.enter(now)
-	c.fetcher.notifyLocked(c.buffered)
+	it.place = c.busy.beginLocked(now)
+	c.limiter.enterLocked(now)
+	it.limiter.enterLocked(now)
+	c.notifyFetcherLocked()
 }
 
 // finishLocked takes an item back from its worker, with its outcome.
 func (c *consumer) finishLocked(it *item, took time.Duration, now time.Time) {
-	c.fetcher.ran(took)
-	c.run.busy.end(it.place, now)
-	c.limiter.leave()
-	it.limiter.leave()
+	c.fetcher.ranLocked(took)
+	c.busy.endLocked(it.place, now)
+	c.limiter.leaveLocked()
+	it.limiter.leaveLocked()
 	if c.limiter != nil || it.limiter != nil {
-		c.run.mon.wakeLocked(1)
+		c.mon.wakeLocked(1)
 		c.run.notifyFetchersLocked()
 	}
 	it.ctx = nil
@@ -300,11 +294,11 @@ func (c *consumer) giveAllBackLocked() {
 
 // giveBackLocked releases an item that has not begun, uncharged.
 func (c *consumer) giveBackLocked(it *item, delay time.Duration) {
-	it.outcome, it.d.Delay = Released, delay
+	it.decide(Released, delay)
 	c.settleLocked(it)
 }
 
-// recallLocked gives back an item that waits in ready or held.
+// recallLocked gives back an item in ready or held.
 func (c *consumer) recallLocked(it *item, delay time.Duration) {
 	c.unbufferLocked(it)
 	c.giveBackLocked(it, delay)
@@ -341,7 +335,7 @@ func (c *consumer) cancelLocked(it *item) {
 // loseLocked gives up an item whose lease has ended. Its handler, if it runs, is
 // cancelled, and occupies its worker until it returns.
 func (c *consumer) loseLocked(it *item) {
-	c.run.mon.logLocked(slog.LevelWarn, "lease lost: the task will be delivered again", about(c.name, it.d.Task))
+	c.mon.logLocked(slog.LevelWarn, textLeaseLost, about(c.name, it.d.Task))
 	it.lost = true
 	c.excuseLocked(it)
 	switch it.state {
@@ -368,19 +362,12 @@ func (c *consumer) excuseLocked(it *item) {
 	if it.excused {
 		return
 	}
-	it.excused, it.over = true, !it.d.LeaseUntil.After(c.run.p.now())
-	c.run.p.excused.add(taskKey{c.name, it.d.Task.ID})
+	it.excused, it.over = true, !it.d.LeaseUntil.After(c.clock.Now())
+	c.excused.add(taskKey{c.name, it.d.Task.ID})
 	c.leaseLostLocked(it.d.Task)
 	if it.over && it.state != running { // else its handler may still use the task: finishLocked does it
 		c.extender.giveBackLocked(it.d)
 	}
-}
-
-// wasSettledLocked reports whether ErrLeaseLost means that an earlier call, whose
-// answer was lost, has settled the item: no other worker can have had the task while
-// its lease holds. Leases that are bound to a connection may have ended with it.
-func (it *item) wasSettledLocked(freeLeases bool, now time.Time) bool {
-	return it.doubt && freeLeases && it.d.LeaseUntil.After(now)
 }
 
 // closeLocked forgets an item.
@@ -388,18 +375,18 @@ func (c *consumer) closeLocked(it *item) {
 	if it.state == closed {
 		return
 	}
-	if c.run.suspects.letGo(it.d) {
+	if c.suspects.letGoLocked(it.d) {
 		c.run.notifyFetchersLocked() // fetching goes on
 	}
 	if it.d.Crashes > 0 && (it.outcome == Completed || it.outcome == Died || it.outcome == Cancelled) && !it.lost {
-		c.run.p.excused.forget(taskKey{c.name, it.d.Task.ID})
+		c.excused.forget(taskKey{c.name, it.d.Task.ID})
 	}
 	if it.d.Crashes > 0 {
 		c.crashed--
 	}
 	it.state, it.d, it.ctx = closed, nil, nil
 	c.taken--
-	c.run.taken--
+	c.run.takenLocked(-1)
 	b := it.batch
 	if b.left--; b.left == 0 {
 		last := len(c.open) - 1
@@ -407,8 +394,5 @@ func (c *consumer) closeLocked(it *item) {
 		c.open[b.place].place = b.place
 		c.open[last] = nil
 		c.open = c.open[:last]
-	}
-	if c.run.taken == 0 {
-		c.run.settled.Broadcast()
 	}
 }

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
 )
@@ -19,4 +20,11 @@ func itemErrors(err error, n int) func(i int) error {
 		}
 	}
 	return func(i int) error { return errs[i] }
+}
+
+// wasSettledLocked reports whether ErrLeaseLost means that an earlier call, whose
+// answer was lost, has settled the item: no other worker can have had the task while
+// its lease holds. Leases that are bound to a connection may have ended with it.
+func (it *item) wasSettledLocked(freeLeases bool, now time.Time) bool {
+	return it.doubt && freeLeases && it.d.LeaseUntil.After(now)
 }

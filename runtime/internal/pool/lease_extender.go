@@ -42,7 +42,7 @@ type leaseExtender struct {
 	fenced     bool         // a stale receipt changes nothing, and any handle can settle
 	clock      driver.Clock // the clock of leases
 
-	// What it needs of its consumer. All are called with the mutex locked.
+	// What it needs of its consumer.
 	//
 	// dueLocked are the items whose leases are to be extended; it handles those that
 	// have ended. firstEndLocked is when the first lease ends; zero: there is none.
@@ -233,11 +233,9 @@ func (e *leaseExtender) extend(ctx context.Context, items []*item) error {
 		switch err := failed(i); {
 		case it.state == closed, it.lost: // settled meanwhile, or given up
 		case err == nil:
-			if ds[i].LeaseUntil.After(it.d.LeaseUntil) {
-				it.d.LeaseUntil = ds[i].LeaseUntil // not from a call that another one overtook
-			}
+			it.extendLocked(ds[i].LeaseUntil)
 		case errors.Is(err, driver.ErrLeaseLost) && it.wasSettledLocked(e.freeLeases, now):
-			it.lost = true // the acker forgets it
+			it.settledBeforeLocked()
 		case errors.Is(err, driver.ErrLeaseLost) && it.asked:
 			// Its lease may be over because it is settled: the answer to that call
 			// tells.

@@ -27,7 +27,7 @@ type extenderAlone struct {
 func startExtender(t *testing.T, q *fakeQueue, items ...*item) *extenderAlone {
 	t.Helper()
 	e := &extenderAlone{q: q, items: items}
-	e.mon.init(func() *slog.Logger { return slog.New(&e.log) }, nil, nil)
+	e.mon.init(1, func() *slog.Logger { return slog.New(&e.log) }, nil, nil)
 	e.leaseExtender.mon = &e.mon
 	e.dueLocked = func(now time.Time) (due []*item) {
 		for _, it := range e.items {

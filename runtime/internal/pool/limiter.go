@@ -7,8 +7,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A limiter holds the limits of one queue or type. It is guarded by the run's mutex. A nil
-// limiter is always open.
+// A limiter holds the limits of one queue or type. A nil limiter is always open.
 type limiter struct {
 	slots   int // how many may run at a time; 0: any number
 	running int
@@ -40,8 +39,8 @@ func (r Rate) validate(what, name string) error {
 // manyFree means no bound.
 const manyFree = 1 << 30
 
-// free is how many tasks may start now.
-func (g *limiter) free(now time.Time) int {
+// freeLocked is how many tasks may start now.
+func (g *limiter) freeLocked(now time.Time) int {
 	if g == nil {
 		return manyFree
 	}
@@ -55,11 +54,11 @@ func (g *limiter) free(now time.Time) int {
 	return n
 }
 
-func (g *limiter) allows(now time.Time) bool { return g.free(now) > 0 }
+func (g *limiter) allowsLocked(now time.Time) bool { return g.freeLocked(now) > 0 }
 
-// wait is how long until the rate lets one more start; 0 if the rate is not what closes
+// waitLocked is how long until the rate lets one more start; 0 if the rate is not what closes
 // the limiter.
-func (g *limiter) wait(now time.Time) time.Duration {
+func (g *limiter) waitLocked(now time.Time) time.Duration {
 	if g == nil || g.bucket == nil {
 		return 0
 	}
@@ -71,9 +70,9 @@ func (g *limiter) wait(now time.Time) time.Duration {
 	return time.Duration(missing/float64(g.bucket.Limit())*float64(time.Second)) + 1
 }
 
-// putOff is how long a task over the limit is to wait, behind the held tasks of its
+// putOffLocked is how long a task over the limit is to wait, behind the held tasks of its
 // consumer and all that were put off before it. run is the time of a handler.
-func (g *limiter) putOff(now time.Time, held int, run time.Duration) time.Duration {
+func (g *limiter) putOffLocked(now time.Time, held int, run time.Duration) time.Duration {
 	each := run / time.Duration(max(g.slots, 1))
 	if g.bucket != nil {
 		each = max(each, time.Duration(float64(time.Second)/float64(g.bucket.Limit())))
@@ -90,8 +89,8 @@ func (g *limiter) putOff(now time.Time, held int, run time.Duration) time.Durati
 	return max(g.later.Sub(now), overflowDelay)
 }
 
-// enter counts a start, leave its end.
-func (g *limiter) enter(now time.Time) {
+// enterLocked counts a start, leaveLocked its end.
+func (g *limiter) enterLocked(now time.Time) {
 	if g == nil {
 		return
 	}
@@ -101,7 +100,7 @@ func (g *limiter) enter(now time.Time) {
 	}
 }
 
-func (g *limiter) leave() {
+func (g *limiter) leaveLocked() {
 	if g != nil {
 		g.running--
 	}

@@ -341,12 +341,12 @@ func TestABacklogOverItsTypesLimitIsLookedAtSeldom(t *testing.T) {
 func TestTasksOverTheLimitWaitForAsLongAsItNeeds(t *testing.T) {
 	now := time.Now()
 	g := newLimiter(0, Rate{Limit: 1, Per: 2 * time.Second})
-	assert.Equal(t, 10*time.Second, g.putOff(now, 4, 0), "behind the four at hand")
-	assert.Equal(t, 12*time.Second, g.putOff(now, 4, 0), "and behind the one before")
+	assert.Equal(t, 10*time.Second, g.putOffLocked(now, 4, 0), "behind the four at hand")
+	assert.Equal(t, 12*time.Second, g.putOffLocked(now, 4, 0), "and behind the one before")
 	for range 100 {
-		assert.LessOrEqual(t, g.putOff(now, 4, 0), maxOverflowDelay)
+		assert.LessOrEqual(t, g.putOffLocked(now, 4, 0), maxOverflowDelay)
 	}
-	assert.Equal(t, maxOverflowDelay, newLimiter(0, Rate{Limit: 1, Per: 1 << 62}).putOff(now, 16, 0))
-	assert.Equal(t, overflowDelay, newLimiter(4, Rate{}).putOff(now, 16, time.Millisecond), "never sooner than that")
-	assert.Equal(t, 5*time.Second, newLimiter(4, Rate{}).putOff(now, 16, time.Second+176*time.Millisecond+471*time.Microsecond).Round(time.Millisecond))
+	assert.Equal(t, maxOverflowDelay, newLimiter(0, Rate{Limit: 1, Per: 1 << 62}).putOffLocked(now, 16, 0))
+	assert.Equal(t, overflowDelay, newLimiter(4, Rate{}).putOffLocked(now, 16, time.Millisecond), "never sooner than that")
+	assert.Equal(t, 5*time.Second, newLimiter(4, Rate{}).putOffLocked(now, 16, time.Second+176*time.Millisecond+471*time.Microsecond).Round(time.Millisecond))
 }

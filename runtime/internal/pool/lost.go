@@ -1,8 +1,6 @@
 package pool
 
-import (
-	"sync"
-)
+import "sync"
 
 // A lease may end although its worker lives: the broker was away or did not answer, or
 // the machine slept. A queue takes this for a crash, and counts one. The pool corrects

@@ -14,30 +14,40 @@ import (
 // It is locked for some tens of nanoseconds a task, and never across a call to a queue,
 // a handler, a logger or a listener.
 //
-// A method or function whose name ends with Locked must be called with it locked. Types
-// that know no monitor, such as pace, limiter and busyWorkers, are used only by such
-// functions.
+// A method or function whose name ends with Locked must be called with it locked, also
+// one of a type that knows no monitor, such as limiter.
 type monitor struct {
 	sync.Mutex
 	tasks   sync.Cond // workers wait for tasks
-	parked  int       // workers that wait
+	workers int       // how many there are
+	parked  int       // those that wait
 	timer   *time.Timer
 	timerAt time.Time // when it is to fire; zero: not set
-	stopped bool      // no more looks
+	stopped bool      // the run ends: nothing more begins
 	records []record
 	told    []func()
 
 	logger func() *slog.Logger
-	// onParkLocked and onTimerLocked are called with the mutex locked: before a worker waits, and
-	// when the timer has fired.
+	// onParkLocked is called before a worker waits, and onTimerLocked when the timer has
+	// fired.
 	onParkLocked, onTimerLocked func()
 }
 
-// init makes the monitor ready, in place because it holds a mutex.
-func (m *monitor) init(logger func() *slog.Logger, onParkLocked, onTimerLocked func()) {
+// init makes the monitor ready for the workers of a run, in place because it holds a
+// mutex.
+func (m *monitor) init(workers int, logger func() *slog.Logger, onParkLocked, onTimerLocked func()) {
 	m.tasks.L = &m.Mutex
-	m.logger, m.onParkLocked, m.onTimerLocked = logger, onParkLocked, onTimerLocked
+	m.workers, m.logger, m.onParkLocked, m.onTimerLocked = workers, logger, onParkLocked, onTimerLocked
 }
+
+// freeLocked is how many workers wait for tasks.
+func (m *monitor) freeLocked() int { return m.parked }
+
+// idleLocked reports whether all workers do.
+func (m *monitor) idleLocked() bool { return m.parked == m.workers }
+
+// stoppedLocked reports whether the run ends.
+func (m *monitor) stoppedLocked() bool { return m.stopped }
 
 // parkLocked makes a worker wait until it is woken.
 func (m *monitor) parkLocked() {

@@ -12,7 +12,7 @@ import (
 // newMonitor returns a monitor that counts how often its timer has fired.
 func newMonitor(log slog.Handler) (m *monitor, fired *int) {
 	m, fired = new(monitor), new(int)
-	m.init(func() *slog.Logger { return slog.New(log) }, func() {}, func() { *fired++ })
+	m.init(5, func() *slog.Logger { return slog.New(log) }, func() {}, func() { *fired++ })
 	return m, fired
 }
 
@@ -77,7 +77,7 @@ func TestRecordsAreLoggedWithoutTheMutex(t *testing.T) {
 	tap := new(logTap)
 	unlocked := 0
 	m := new(monitor)
-	m.init(func() *slog.Logger {
+	m.init(5, func() *slog.Logger {
 		if m.TryLock() {
 			unlocked++
 			m.Unlock()

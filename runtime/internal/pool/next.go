@@ -13,7 +13,7 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	}
 	waited := false
 	for {
-		if r.stopping {
+		if r.mon.stoppedLocked() {
 			return nil, now
 		}
 		if waited {
@@ -29,15 +29,10 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 	}
 }
 
-// notifyFetchersLocked notifies the parts that wait for free workers: the fetchers,
-// which may fetch for them, and, when all are free, the ackers, which need not wait for
-// more.
+// notifyFetchersLocked notifies what waits for free workers.
 func (r *run) notifyFetchersLocked() {
 	for _, c := range r.chooser.active {
-		c.fetcher.notifyLocked(c.buffered)
-		if r.mon.parked == r.p.cfg.Workers {
-			c.acker.nobodyComesLocked()
-		}
+		c.notifyLocked()
 	}
 }
 
@@ -50,17 +45,10 @@ func (r *run) onTimerLocked() {
 // giveBackAheadLocked gives back what was fetched ahead if the workers have been busy
 // with other tasks for long: another process may have time for it.
 func (r *run) giveBackAheadLocked(now time.Time) {
-	if !r.ahead || r.stopping || r.mon.parked > 0 {
+	if !r.ahead || r.mon.stoppedLocked() || r.mon.freeLocked() > 0 {
 		return
 	}
 	for _, c := range r.chooser.active {
-		if c.handyLocked() == 0 {
-			continue
-		}
-		if left := c.fetcher.patience() - now.Sub(r.busy.freed); left > 0 {
-			r.mon.lookAgainLocked(left)
-			continue
-		}
-		c.giveAllBackLocked()
+		c.giveBackAheadLocked(now)
 	}
 }

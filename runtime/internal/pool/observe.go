@@ -10,11 +10,11 @@ import (
 )
 
 func (r *run) tellStarted() {
-	l := r.p.host.Listener
+	l := r.listener
 	if l == nil {
 		return
 	}
-	r.seen = &observe.Pool{Name: r.p.cfg.Name, Workers: r.p.cfg.Workers, Queues: slices.Clone(r.p.seen), Orders: r.p}
+	r.seen = &observe.Pool{Name: r.cfg.Name, Workers: r.cfg.Workers, Queues: slices.Clone(r.p.seen), Orders: r.p}
 	for name, rt := range r.routing.routes {
 		if name == rt.policy.Type { // and no alias
 			p := &rt.policy
@@ -31,8 +31,8 @@ func (r *run) tellStarted() {
 }
 
 func (r *run) tellStopped() {
-	if r.seen != nil && r.p.host.Listener.PoolStopped != nil {
-		r.p.host.Listener.PoolStopped(r.seen)
+	if r.seen != nil && r.listener.PoolStopped != nil {
+		r.listener.PoolStopped(r.seen)
 	}
 }
 
@@ -40,7 +40,7 @@ func (r *run) tellStopped() {
 func (w *worker) tellStart(l *observe.Listener, it *item, c *taskContext) {
 	w.seen = observe.Run{
 		Queue: it.consumer().as, Pool: w.run.seen, Type: c.policy.Type, Task: it.d.Task,
-		Attempt: c.info.Attempt, Crashes: c.info.Crashes, Began: w.begun, At: w.run.p.now(),
+		Attempt: c.info.Attempt, Crashes: c.info.Crashes, Began: w.begun, At: w.run.clock.Now(),
 	}
 	if c.policy == &noPolicy {
 		w.seen.Type = it.d.Task.Type
@@ -58,8 +58,8 @@ func (w *worker) tellEnd(l *observe.Listener, it *item, err error) {
 
 // leaseLostLocked tells listeners that a lease has ended.
 func (c *consumer) leaseLostLocked(t *driver.Task) {
-	if l := c.run.p.host.Listener; l != nil && l.LeaseLost != nil {
-		c.run.mon.tellLocked(func() { l.LeaseLost(c.as, t) })
+	if l := c.listener; l != nil && l.LeaseLost != nil {
+		c.mon.tellLocked(func() { l.LeaseLost(c.as, t) })
 	}
 }
 

@@ -25,7 +25,7 @@ func (p *Pool) setQuiet(quiet bool) {
 		if r.isQuietLocked() {
 			c.giveAllBackLocked()
 		} else {
-			c.fetcher.notifyLocked(c.buffered)
+			c.notifyFetcherLocked()
 		}
 	}
 }
@@ -49,15 +49,12 @@ func (p *Pool) Cancel(id string) bool {
 	defer r.mon.Unlock()
 	found := false
 	for _, c := range r.consumers {
-		for _, b := range c.open {
-			for i := range b.items {
-				it := &b.items[i]
-				if it.lost || it.state != buffered && it.state != running || it.d.Task.ID != id {
-					continue
-				}
-				found = true
-				c.cancelLocked(it)
+		for it := range c.itemsLocked() {
+			if it.lost || it.state == settling || it.d.Task.ID != id {
+				continue
 			}
+			found = true
+			c.cancelLocked(it)
 		}
 	}
 	return found
@@ -70,10 +67,10 @@ func (r *run) isCancelled(it *item) bool {
 	return it.cancelled
 }
 
-// forgone stores the failure of a task that was cancelled before it began, for those who
-// await its result.
-func (c *consumer) forgone(it *item) {
-	if rt := c.run.routing.routes[it.d.Task.Type]; rt != nil && rt.policy.Result {
-		c.run.store(c.run.base, it, &rt.policy, nil, string(Cancelled))
+// storeCancelled stores the failure of a task that was cancelled before it began, for
+// those who await its result.
+func (r *run) storeCancelled(it *item) {
+	if rt := r.routing.routes[it.d.Task.Type]; rt != nil && rt.policy.Result {
+		r.store(r.base, it, &rt.policy, nil, string(Cancelled))
 	}
 }

@@ -42,7 +42,7 @@ const (
 )
 
 // A pace decides how much of a queue is fetched ahead, from the times of fetches and
-// handlers. The run's mutex guards it.
+// handlers.
 //
 // The number of tasks at hand beyond the free workers is the number that the workers
 // start in two round trips. It grows when handlers are fast or the broker is far; when
@@ -54,7 +54,8 @@ const (
 // up to what one request carries, and only when that is used up. It is fetched while
 // the workers are busy with earlier tasks, so that none waits for it.
 type pace struct {
-	least    int // tasks held ahead whatever the figures say
+	busy     *busyWorkers // the workers of all queues
+	least    int          // tasks held ahead whatever the figures say
 	most     int
 	workers  int
 	prefetch int
@@ -65,14 +66,17 @@ type pace struct {
 	bound    int           // tasks of a fetch after one that failed; 0: none
 	batch    int           // tasks that one paid request carries; 0: requests are free
 	over     int           // fetches in a row of tasks that were all over a limit
-	trusts   bool          // the last fetch brought no suspect: see suspect.go
+	trusts   bool          // the last fetch brought no suspect
 	waiting  bool          // there was no room for a fetch
 	asked    time.Time     // when the Dequeue that is under way began; else zero
 	rest     time.Time     // nothing is fetched before
 }
 
-func newPace(queues, workers, batch int) pace {
-	p := pace{batch: batch, workers: workers, most: max(maxPrefetch, workers), trip: longTrip}
+// newPace is the pace of one of so many queues. batch is how many tasks a paid request
+// carries.
+func newPace(queues int, busy *busyWorkers, batch int) pace {
+	workers := len(busy.began)
+	p := pace{busy: busy, batch: batch, workers: workers, most: max(maxPrefetch, workers), trip: longTrip}
 	if queues > 1 {
 		p.least = 1 // the choice between queues needs a task of each at hand
 	}
@@ -80,26 +84,30 @@ func newPace(queues, workers, batch int) pace {
 	return p
 }
 
-// ran notes how long a handler took.
-func (p *pace) ran(took time.Duration) {
+// ranLocked notes how long a handler took.
+func (p *pace) ranLocked(took time.Duration) {
 	if took = max(took, time.Nanosecond); p.handler == 0 {
 		p.handler = took
 	}
 	p.handler += (took - p.handler) / 16
 }
 
-// brought notes the tasks that a Dequeue of up to limit tasks returned, and its time.
-// rate is how many tasks the workers start in a second.
-func (p *pace) brought(ds []*driver.Delivery, limit int, took time.Duration, rate float64) {
+// startsFetchLocked notes that a Dequeue begins, or is about to.
+func (p *pace) startsFetchLocked(now time.Time) { p.asked = now }
+
+// broughtLocked notes the tasks that a Dequeue of up to limit tasks returned, its time,
+// and when that was.
+func (p *pace) broughtLocked(ds []*driver.Delivery, limit int, took time.Duration, now time.Time) {
+	rate := p.rateLocked(now)
 	p.asked, p.more = time.Time{}, len(ds) == limit
 	p.trip = min(p.trip, took)
-	p.weigh(ds)
+	p.weighLocked(ds)
 	if p.more {
 		if p.bound *= 2; p.bound > p.most+p.workers {
 			p.bound = 0
 		}
 	} else {
-		p.prefetch = max(p.prefetch/2, p.starts(nearTrip, rate))
+		p.prefetch = max(p.prefetch/2, p.startsLocked(nearTrip, rate))
 		return
 	}
 	// The time of a Dequeue that waited for its tasks says little: its effect is
@@ -108,18 +116,18 @@ func (p *pace) brought(ds []*driver.Delivery, limit int, took time.Duration, rat
 	if p.handler == 0 {
 		return // handlers may be slow: nothing is kept from other processes before that is known
 	}
-	p.prefetch = p.starts(max(p.trip, nearTrip), rate)
+	p.prefetch = p.startsLocked(max(p.trip, nearTrip), rate)
 }
 
-// failed notes that a Dequeue of up to limit tasks failed. The next one is smaller: it
+// failedLocked notes that a Dequeue of up to limit tasks failed. The next one is smaller: it
 // may have been too much for the connection.
-func (p *pace) failed(limit int) {
+func (p *pace) failedLocked(limit int) {
 	p.asked, p.more, p.bound = time.Time{}, false, max(limit/2, 1)
 }
 
-// weigh learns the size of tasks: at once if they are larger than estimated, and slowly
+// weighLocked learns the size of tasks: at once if they are larger than estimated, and slowly
 // if they are smaller.
-func (p *pace) weigh(ds []*driver.Delivery) {
+func (p *pace) weighLocked(ds []*driver.Delivery) {
 	if len(ds) == 0 {
 		return
 	}
@@ -131,8 +139,8 @@ func (p *pace) weigh(ds []*driver.Delivery) {
 	p.size = max(mean, p.size-(p.size-mean)/8)
 }
 
-// fit is how many of n tasks one Dequeue may ask for, with so many buffered.
-func (p *pace) fit(n, buffered int) int {
+// fitLocked is how many of n tasks one Dequeue may ask for, with so many buffered.
+func (p *pace) fitLocked(n, buffered int) int {
 	most := firstFetch
 	if p.size > 0 {
 		most = max(min(fetchBytes/p.size, aheadBytes/p.size-buffered), 1)
@@ -146,8 +154,8 @@ func (p *pace) fit(n, buffered int) int {
 	return min(n, most)
 }
 
-// starts is how many tasks the workers start in two round trips, within bounds.
-func (p *pace) starts(trip time.Duration, rate float64) int {
+// startsLocked is how many tasks the workers start in two round trips, within bounds.
+func (p *pace) startsLocked(trip time.Duration, rate float64) int {
 	if p.handler == 0 {
 		return p.least
 	}
@@ -158,44 +166,80 @@ func (p *pace) starts(trip time.Duration, rate float64) int {
 	return min(max(n, p.least), p.most)
 }
 
-// low reports whether so few tasks are buffered that it is time for a fetch.
-func (p *pace) low(buffered int) bool {
+// lowLocked reports whether so few tasks are buffered that it is time for a fetch.
+func (p *pace) lowLocked(buffered int) bool {
 	if p.batch > 0 {
 		return buffered == 0 || p.prefetch-buffered >= p.batch
 	}
 	return buffered == 0 || buffered <= p.prefetch/2
 }
 
-// stall is how long no worker must have become free before the running handlers count
+// stallLocked is how long no worker must have become free before the running handlers count
 // as slow, whatever earlier ones took.
-func (p *pace) stall() time.Duration {
+func (p *pace) stallLocked() time.Duration {
 	return max(4*p.handler/time.Duration(p.workers), 4*p.trip, minStall)
 }
 
-// patience is how long no worker must have become free before the tasks at hand go
-// back.
-func (p *pace) patience() time.Duration { return max(8*p.stall(), hoardAfter) }
-
-// ahead is how many tasks to hold beyond the free workers now; parked of them are free.
-func (p *pace) ahead(now time.Time, parked int, w *busyWorkers) int {
-	if p.prefetch == 0 || parked == 0 && now.Sub(w.freed) > p.stall() {
-		return 0
-	}
-	return min(p.prefetch, p.starts(max(p.trip, nearTrip), w.rate(now, p.handler)))
+// keepsLocked is how long the tasks at hand are still kept if no worker becomes free:
+// then they go back.
+func (p *pace) keepsLocked(now time.Time) time.Duration {
+	return max(8*p.stallLocked(), hoardAfter) - now.Sub(p.busy.freed)
 }
 
-// overLimit notes a task over a limit that already has tasks waiting: the fetcher rests
+// aheadLocked is how many tasks to hold beyond the free workers now.
+func (p *pace) aheadLocked(now time.Time, free int) int {
+	if p.prefetch == 0 || free == 0 && now.Sub(p.busy.freed) > p.stallLocked() {
+		return 0
+	}
+	return min(p.prefetch, p.startsLocked(max(p.trip, nearTrip), p.rateLocked(now)))
+}
+
+// wantsLocked is how many tasks to fetch now, with so many workers free and so many
+// tasks buffered.
+func (p *pace) wantsLocked(now time.Time, free, buffered int) int {
+	n := free + p.aheadLocked(now, free) - buffered
+	if !p.lowLocked(buffered) {
+		return 0 // enough at hand: the next fetch is a larger one
+	}
+	if n <= 0 || n < p.batch && buffered > 0 {
+		return 0
+	}
+	if p.batch > 0 && n > p.batch {
+		n -= n % p.batch // whole requests
+	}
+	return p.fitLocked(n, buffered)
+}
+
+// rateLocked is how many tasks the workers start in a second.
+func (p *pace) rateLocked(now time.Time) float64 { return p.busy.rateLocked(now, p.handler) }
+
+// handlerTimeLocked is the time of a handler; 0: none has returned yet.
+func (p *pace) handlerTimeLocked() time.Duration { return p.handler }
+
+// trustLocked notes whether the last fetch brought no suspect: see separate.
+func (p *pace) trustLocked(yes bool) { p.trusts = yes }
+
+// overLimitLocked notes a task over a limit that already has tasks waiting: the fetcher rests
 // for a while.
-func (p *pace) overLimit(now time.Time) {
+func (p *pace) overLimitLocked(now time.Time) {
 	if now.After(p.rest) { // the first of its batch
 		p.rest = now.Add(min(overflowRest<<min(p.over, 10), maxOverflowRest))
 		p.over++
 	}
 }
 
-// expects is how long to wait for a Dequeue that may still bring a task; 0 if the queue
+// withinLimitLocked notes a task of a type that has room.
+func (p *pace) withinLimitLocked() { p.over = 0 }
+
+// restsLocked is how long nothing is fetched because of tasks over a limit.
+func (p *pace) restsLocked(now time.Time) time.Duration { return max(p.rest.Sub(now), 0) }
+
+// moreLocked reports whether the last Dequeue brought all that was asked for.
+func (p *pace) moreLocked() bool { return p.more }
+
+// expectsLocked is how long to wait for a Dequeue that may still bring a task; 0 if the queue
 // is empty as far as can be known: it has not answered for two round trips.
-func (p *pace) expects(now time.Time) time.Duration {
+func (p *pace) expectsLocked(now time.Time) time.Duration {
 	patience := 2*p.trip + time.Millisecond
 	switch {
 	case now.Before(p.rest):

@@ -228,6 +228,8 @@ func (p *Pool) begin(ctx context.Context, fetch bool) (*run, error) {
 			p.run.warnOfTypes()
 			if fetch {
 				p.run.fetch()
+			} else {
+				p.run.startDrain()
 			}
 			return p.run, nil
 		}

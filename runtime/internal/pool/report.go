@@ -13,19 +13,19 @@ import (
 
 // logStart logs what the pool works on, once for each run.
 func (r *run) logStart() {
-	log := r.p.logger()
+	log := r.logger()
 	if !log.Enabled(r.base, slog.LevelInfo) {
 		return
 	}
 	queues := make([]slog.Attr, len(r.consumers))
-	for i, pq := range r.p.cfg.Queues {
+	for i, pq := range r.cfg.Queues {
 		queues[i] = slog.GroupAttrs(pq.Name, slog.Int("weight", max(pq.Weight, 1)), slog.Any("types", r.typesOf(pq.Name)))
 	}
-	attrs := []slog.Attr{slog.String("worker", r.p.cfg.Name), slog.Int("workers", r.p.cfg.Workers)}
+	attrs := []slog.Attr{slog.String("worker", r.cfg.Name), slog.Int("workers", r.cfg.Workers)}
 	if v := build(); v != "" {
 		attrs = append(attrs, slog.String("build", v))
 	}
-	if r.p.cfg.Strict {
+	if r.cfg.Strict {
 		attrs = append(attrs, slog.Bool("strict", true))
 	}
 	log.LogAttrs(r.base, slog.LevelInfo, "pool started", append(attrs, slog.GroupAttrs("queues", queues...))...)
@@ -34,8 +34,8 @@ func (r *run) logStart() {
 // warnOfTypes logs which tasks a pool for some types hands on.
 func (r *run) warnOfTypes() {
 	if types := r.p.unhandled(r.routing); len(types) > 0 {
-		r.p.logger().LogAttrs(r.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
-			slog.String("worker", r.p.cfg.Name), slog.Any("types", types))
+		r.logger().LogAttrs(r.base, slog.LevelWarn, "the pool has no handler for types that its queues declare: it hands tasks of these on to other workers",
+			slog.String("worker", r.cfg.Name), slog.Any("types", types))
 	}
 }
 
@@ -45,8 +45,8 @@ func (r *run) logStop() {
 	runs := r.runs
 	r.mon.unlockAndLog()
 	r.many.flush()
-	r.p.logger().LogAttrs(r.base, slog.LevelInfo, "pool stopped",
-		slog.String("worker", r.p.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(r.began)))
+	r.logger().LogAttrs(r.base, slog.LevelInfo, "pool stopped",
+		slog.String("worker", r.cfg.Name), slog.Int("runs", runs), slog.Duration("duration", time.Since(r.began)))
 }
 
 // typesOf lists the types with a handler that belong to a queue: by their policy, or by
@@ -54,7 +54,7 @@ func (r *run) logStop() {
 func (r *run) typesOf(queue string) []string {
 	var types []string
 	for name, rt := range r.routing.routes {
-		if name == rt.policy.Type && (rt.policy.Queue == queue || slices.Contains(r.p.host.Types(queue), name)) {
+		if name == rt.policy.Type && (rt.policy.Queue == queue || slices.Contains(r.typesDeclared(queue), name)) {
 			types = append(types, name)
 		}
 	}
@@ -73,7 +73,7 @@ var build = sync.OnceValue(func() string {
 
 // logRun logs the outcome of a run: at level debug, unless something went wrong.
 func (w *worker) logRun(it *item, c *taskContext, v verdict, err error) {
-	log, level, text := w.run.p.logger(), slog.LevelDebug, ""
+	log, level, text := w.run.logger(), slog.LevelDebug, ""
 	switch v.outcome {
 	case Retried:
 		level, text = slog.LevelWarn, "task failed, to be retried"
@@ -118,5 +118,5 @@ func (w *worker) logHook(it *item, policy *Policy, err error) {
 	if stack := driver.PanicStack(err); stack != "" {
 		attrs = append(attrs, slog.String("stack", stack))
 	}
-	w.run.p.logger().LogAttrs(context.WithoutCancel(w.ctx), slog.LevelError, text, attrs...)
+	w.run.logger().LogAttrs(context.WithoutCancel(w.ctx), slog.LevelError, text, attrs...)
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -18,9 +19,12 @@ import (
 // One mutex, that of its monitor, guards what they share.
 type run struct {
 	p         *Pool
-	seen      *observe.Pool   // the pool as listeners see it; nil: nobody listens
-	routing   *routing        // the router as it was when the run began
-	base      context.Context // values for handlers; never ends
+	cfg       *Config // of the pool
+	clock     driver.Clock
+	listener  *observe.Listener // nil: nobody listens
+	seen      *observe.Pool     // the pool as listeners see it; nil: nobody listens
+	routing   *routing          // the router as it was when the run began
+	base      context.Context   // values for handlers; never ends
 	began     time.Time
 	many      throttle // bounds the logged failures
 	consumers []*consumer
@@ -34,8 +38,7 @@ type run struct {
 	ahead    bool // tasks are fetched ahead: they go back if the workers are too busy
 	taken    int  // items of all consumers that are not settled
 	suspects suspects
-	runs     int  // handlers that were run
-	stopping bool // nothing more begins
+	runs     int // handlers that were run
 
 	stopFetch  context.CancelFunc
 	fetching   context.Context
@@ -51,15 +54,22 @@ type run struct {
 }
 
 func newRun(ctx context.Context, p *Pool) *run {
-	r := &run{p: p, routing: p.routing, base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{})}
-	r.mon.init(p.logger, r.notifyFetchersLocked, r.onTimerLocked)
+	r := &run{
+		p: p, cfg: &p.cfg, clock: p.host.Clock, listener: p.host.Listener, routing: p.routing,
+		base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{}),
+	}
+	r.mon.init(p.cfg.Workers, p.logger, r.notifyFetchersLocked, r.onTimerLocked)
 	r.settled.L = &r.mon.Mutex
 	r.many.log = p.logger
 	r.fetching, r.stopFetch = context.WithCancel(r.base)
 	r.limiters = typeLimiters(r.routing)
 	r.busy = newBusyWorkers(p.cfg.Workers, r.began)
+	with := common{
+		mon: &r.mon, base: r.base, routing: r.routing, chooser: &r.chooser, busy: &r.busy, suspects: &r.suspects,
+		many: &r.many, clock: r.clock, listener: r.listener, excused: &p.excused, unknown: &p.unknown,
+	}
 	for i, q := range p.queues {
-		r.consumers = append(r.consumers, newConsumer(r, q, p.seen[i], p.cfg.Queues[i]))
+		r.consumers = append(r.consumers, newConsumer(r, with, q, p.seen[i], p.cfg.Queues[i]))
 	}
 	r.chooser = chooser{mon: &r.mon, strict: p.cfg.Strict, consumers: r.consumers}
 	extending, stopExtend := context.WithCancel(r.base)
@@ -107,6 +117,7 @@ func (r *run) limitersOf(queue string) (types []*limiter) {
 	return types
 }
 
+// typeLimiter is the limiter of a type; nil: it has no limits.
 func (r *run) typeLimiter(taskType string) *limiter {
 	if !r.routing.limits {
 		return nil
@@ -114,15 +125,55 @@ func (r *run) typeLimiter(taskType string) *limiter {
 	return r.limiters[taskType]
 }
 
+func (r *run) logger() *slog.Logger { return r.p.logger() }
+
+// queues is how many queues the workers choose from.
+func (r *run) queues() int { return len(r.cfg.Queues) }
+
+// maxHeld bounds the tasks of a queue that wait for their type's limit.
+func (r *run) maxHeld() int { return max(r.cfg.Workers, 16) }
+
+// isForSomeTypes reports whether the pool leaves other types to other pools.
+func (r *run) isForSomeTypes() bool { return len(r.cfg.Types) > 0 }
+
+// typesDeclared are the types that the declarations of a queue list.
+func (r *run) typesDeclared(queue string) []string { return r.p.host.Types(queue) }
+
+// takenLocked counts items that have come, or, below zero, that are closed.
+func (r *run) takenLocked(n int) {
+	if r.taken += n; r.taken == 0 {
+		r.settled.Broadcast()
+	}
+}
+
+// enterFetch makes the end of the run wait for a fetch until leave is called, as it does
+// for the fetchers. It returns nil if the run is ending.
+func (r *run) enterFetch() (leave func()) {
+	r.mon.Lock()
+	defer r.mon.Unlock()
+	if r.mon.stoppedLocked() {
+		return nil
+	}
+	r.fetchers.Add(1)
+	return r.fetchers.Done
+}
+
 func (r *run) fetch() {
 	r.mon.Lock()
 	r.ahead = true
 	for _, c := range r.consumers {
-		c.fetcher.asked = time.Now() // all at once, so that none seems empty
+		c.fetcher.startsFetchLocked(time.Now()) // all at once, so that none seems empty
 	}
 	r.mon.Unlock()
 	for _, c := range r.consumers {
 		r.fetchers.Go(func() { c.fetcher.run(c.hearing(r.fetching)) })
+	}
+}
+
+// startDrain makes Drain fetch in place of the fetchers.
+func (r *run) startDrain() {
+	for _, c := range r.consumers {
+		c.startDrain()
 	}
 }
 
@@ -138,7 +189,7 @@ func (r *run) isOver() bool {
 func (r *run) isStopping() bool {
 	r.mon.Lock()
 	defer r.mon.Unlock()
-	return r.stopping
+	return r.mon.stoppedLocked()
 }
 
 // stop ends the run, and waits for the end until ctx ends.
@@ -159,7 +210,6 @@ func (r *run) stop(ctx context.Context, grace time.Duration) error {
 func (r *run) end(grace time.Duration) {
 	r.once.Do(func() {
 		r.mon.Lock()
-		r.stopping = true
 		r.mon.stopLocked()
 		for _, c := range r.consumers {
 			c.acker.hurryLocked()
@@ -211,11 +261,9 @@ func (r *run) cancelRuns(cause error) {
 
 func (r *run) eachRunningLocked(f func(*item)) {
 	for _, c := range r.consumers {
-		for _, b := range c.open {
-			for i := range b.items {
-				if it := &b.items[i]; it.state == running {
-					f(it)
-				}
+		for it := range c.itemsLocked() {
+			if it.state == running {
+				f(it)
 			}
 		}
 	}

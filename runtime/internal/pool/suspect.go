@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -34,14 +33,14 @@ const (
 // to other suspects that were just fetched and not given back yet.
 const suspectQuiet = time.Second
 
-// suspects is the suspect that a pool holds, if any. The run's mutex guards it.
+// suspects is the suspect that a run holds, if any.
 type suspects struct {
 	held  *driver.Delivery
 	since time.Time // when it came
 }
 
-// hold takes a suspect, and reports whether there was none.
-func (s *suspects) hold(d *driver.Delivery, now time.Time) bool {
+// holdLocked takes a suspect, and reports whether there was none.
+func (s *suspects) holdLocked(d *driver.Delivery, now time.Time) bool {
 	if s.held != nil {
 		return false
 	}
@@ -49,9 +48,12 @@ func (s *suspects) hold(d *driver.Delivery, now time.Time) bool {
 	return true
 }
 
-// letGo takes a delivery that the pool is done with, and reports whether it was the
-// suspect.
-func (s *suspects) letGo(d *driver.Delivery) bool {
+// holdsLocked reports whether a delivery is the suspect.
+func (s *suspects) holdsLocked(d *driver.Delivery) bool { return s.held == d }
+
+// letGoLocked takes a delivery that the pool is done with, and reports whether it was
+// the suspect.
+func (s *suspects) letGoLocked(d *driver.Delivery) bool {
 	if s.held != d {
 		return false
 	}
@@ -59,153 +61,101 @@ func (s *suspects) letGo(d *driver.Delivery) bool {
 	return true
 }
 
-// delay is how long another suspect is to stay away.
-func (s *suspects) delay(now time.Time) time.Duration {
+// delayLocked is how long another suspect is to stay away.
+func (s *suspects) delayLocked(now time.Time) time.Duration {
 	return min(max(now.Sub(s.since), minSuspectDelay), maxSuspectDelay)
 }
 
-// quiet is how long nothing is fetched because of a suspect.
-func (s *suspects) quiet(now time.Time) time.Duration {
+// quietLocked is how long nothing is fetched because of a suspect.
+func (s *suspects) quietLocked(now time.Time) time.Duration {
 	if s.held == nil {
 		return 0
 	}
 	return s.since.Add(suspectQuiet).Sub(now)
 }
 
-// suspected reports whether a delivery may have killed its workers. One at the limit is
-// not run any more, and does no harm.
-func (c *consumer) suspected(d *driver.Delivery) bool {
-	ends, point := c.ends(d)
-	return ends >= point && ends < point+c.cfg.MaxDeliveries
+// A suspectFilter lets one suspect at a time into a run, and gives the others back to
+// their queue.
+type suspectFilter struct {
+	mon      *monitor
+	suspects *suspects // of all queues of the run
+	check    *crashCheck
+	queue    driver.Queue
+	name     string
+	lease    time.Duration
+
+	// What it needs of its consumer: recallLocked gives back a task that has not begun.
+	// It returns false if the task is not there yet.
+	recallLocked func(*driver.Delivery) bool
 }
 
-// ends is how many deliveries of a task ended without an outcome, by the queue's count less
-// those of which this process knows the outcome, and how many of them make it a suspect.
-//
-// If crashes are charged as failures, they have no count of their own. Charges beyond
-// the retries of a task cannot be failures, because the task would have died of them.
-func (c *consumer) ends(d *driver.Delivery) (ends, suspicion int) {
-	suspicion = (c.cfg.MaxDeliveries + 1) / 2
-	if t := d.Task; !c.can.ForgivesCrashes && t.RetryCount > t.MaxRetries {
-		return t.RetryCount, max(suspicion, t.MaxRetries+1)
-	}
-	if d.Crashes == 0 {
-		return 0, suspicion
-	}
-	return max(0, d.Crashes-c.run.p.excused.count(taskKey{c.name, d.Task.ID})), suspicion
+// init sets what depends on the queue.
+func (f *suspectFilter) init(q driver.Queue) {
+	cfg := q.Config()
+	f.queue, f.name, f.lease = q, cfg.Name, cfg.Visibility
 }
 
-// trust notes whether a fetch brought no suspect. Until the first such fetch, and after
-// each fetch with a suspect, tasks are fetched one by one: if the process were killed
-// before the others of a batch are given back, the death would be charged to all of
-// them.
-func (c *consumer) trust(yes bool) {
-	c.run.mon.Lock()
-	defer c.run.mon.Unlock()
-	c.fetcher.trusts = yes
-}
-
-// separate gives back, uncharged, every fetched suspect but the first, and that one too
-// while the pool has another. It does so before the first can begin: a crash would
-// count against all that are leased. If the queue does not answer in time, they are
-// returned as back, for the acker to keep trying while the lease extender keeps their
-// leases. So are tasks that the pool hands on because it has no handler for them.
-func (c *consumer) separate(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
-	plain := true
-	for _, d := range ds {
-		plain = plain && c.run.knows(d.Task) && !c.suspected(d)
-	}
-	if plain {
-		c.trust(true)
+// split gives back, uncharged, every fetched suspect but the first, and that one too
+// while the run has another. It does so before the first can begin: a crash would count
+// against all that are leased. If the queue does not answer in time, they are returned
+// as back. Its call to the queue has the values of ctx.
+func (f *suspectFilter) split(ctx context.Context, ds []*driver.Delivery) (kept, back []*driver.Delivery) {
+	if !slices.ContainsFunc(ds, f.check.suspected) {
 		return ds, nil
 	}
-	var known, unknown []*driver.Delivery
-	for _, d := range ds {
-		if c.handOn(d) {
-			unknown = append(unknown, d)
-		} else {
-			known = append(known, d)
-		}
-	}
-	kept, back = c.oneSuspect(known)
-	if len(unknown) > 0 {
-		c.run.mon.Lock()
-		c.tellUnknownLocked(unknown)
-		c.run.mon.unlockAndLog()
-	}
-	return kept, append(back, unknown...)
-}
-
-// oneSuspect is separate for suspects.
-func (c *consumer) oneSuspect(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
-	suspects := slices.ContainsFunc(ds, c.suspected)
-	c.trust(!suspects)
-	if !suspects {
-		return ds, nil
-	}
-	r := c.run
 	kept = make([]*driver.Delivery, 0, len(ds))
-	r.mon.Lock()
+	f.mon.Lock()
 	now := time.Now()
 	for _, d := range ds {
 		switch {
-		case !c.suspected(d):
+		case !f.check.suspected(d):
 			kept = append(kept, d)
-		case r.suspects.hold(d, now):
+		case f.suspects.holdLocked(d, now):
 			kept = append(kept, d)
-			time.AfterFunc(suspectQuiet, func() { c.unhold(d) })
+			time.AfterFunc(suspectQuiet, func() { f.recall(d) })
 		default:
-			d.Delay = r.suspects.delay(now)
+			d.Delay = f.suspects.delayLocked(now)
 			back = append(back, d)
 		}
 	}
-	r.mon.Unlock()
+	f.mon.Unlock()
 	if len(back) == 0 {
 		return kept, nil
 	}
-	// Nothing keeps the leases of kept meanwhile: their remaining time must be enough
-	// for the lease extender.
-	ctx, cancel := context.WithTimeout(r.base, c.lease/3)
+	return kept, f.release(ctx, back)
+}
+
+// release gives suspects back, and returns those that the queue did not take.
+func (f *suspectFilter) release(ctx context.Context, ds []*driver.Delivery) (unsettled []*driver.Delivery) {
+	// Nothing keeps the leases of the other tasks meanwhile: their remaining time must
+	// be enough for the lease extender.
+	ctx, cancel := context.WithTimeout(ctx, f.lease/3)
 	defer cancel()
-	copies := make([]*driver.Delivery, len(back))
-	for i, d := range back {
+	copies := make([]*driver.Delivery, len(ds))
+	for i, d := range ds {
 		same := *d
 		copies[i] = &same
 	}
-	err := c.queue.Release(ctx, copies)
-	failed := itemErrors(err, len(back))
-	unsettled := back[:0]
-	for i, d := range back {
+	err := f.queue.Release(ctx, copies)
+	failed := itemErrors(err, len(ds))
+	for i, d := range ds {
 		if e := failed(i); e != nil && !errors.Is(e, driver.ErrLeaseLost) {
 			unsettled = append(unsettled, d)
 		}
 	}
 	if len(unsettled) > 0 {
-		r.p.logger().Warn("cannot give tasks back, will keep trying", slog.String("queue", c.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
+		f.mon.logger().Warn("cannot give tasks back, will keep trying", slog.String("queue", f.name), slog.Int("tasks", len(unsettled)), slog.Any("error", err))
 	}
-	return kept, unsettled
+	return unsettled
 }
 
-// unhold gives back a suspect for which no worker was free: if the process were killed
+// recall gives back a suspect for which no worker was free: if the process were killed
 // now, the task would be charged with a run that it never had.
-func (c *consumer) unhold(d *driver.Delivery) {
-	r := c.run
-	r.mon.Lock()
-	defer r.mon.Unlock()
-	if r.suspects.held != d || r.stopping {
+func (f *suspectFilter) recall(d *driver.Delivery) {
+	f.mon.Lock()
+	defer f.mon.Unlock()
+	if !f.suspects.holdsLocked(d) || f.mon.stoppedLocked() || f.recallLocked(d) {
 		return
 	}
-	for _, b := range c.open {
-		for i := range b.items {
-			it := &b.items[i]
-			if it.d != d {
-				continue
-			}
-			if it.state == buffered {
-				c.recallLocked(it, rand.N(maxSuspectDelay))
-			}
-			return
-		}
-	}
-	time.AfterFunc(suspectQuiet, func() { c.unhold(d) }) // it is still on its way into the pool
+	time.AfterFunc(suspectQuiet, func() { f.recall(d) }) // it is still on its way into the pool
 }

@@ -26,16 +26,58 @@ const (
 // that do not keep what is written into released tasks.
 const mostUnknown = 100_000
 
-func (r *run) knows(t *driver.Task) bool { return r.routing.routes[t.Type] != nil }
+func (x *routing) knows(t *driver.Task) bool { return x.routes[t.Type] != nil }
+
+// separate splits fetched tasks before the first can begin: into those that may run, and
+// those that go back to the queue, which are the suspects that it did not take back in
+// time, and tasks that the pool hands on because it has no handler for them. The acker
+// gives them back while the lease extender keeps their leases.
+//
+// Until the first fetch without a suspect, and after each fetch with one, tasks are
+// fetched one by one: if the process were killed before the others of a batch are given
+// back, the death would be charged to all of them.
+func (c *consumer) separate(ds []*driver.Delivery) (kept, back []*driver.Delivery) {
+	plain := true
+	for _, d := range ds {
+		plain = plain && c.routing.knows(d.Task) && !c.check.suspected(d)
+	}
+	if plain {
+		c.trust(true)
+		return ds, nil
+	}
+	var known, unknown []*driver.Delivery
+	for _, d := range ds {
+		if c.handOn(d) {
+			unknown = append(unknown, d)
+		} else {
+			known = append(known, d)
+		}
+	}
+	c.trust(!slices.ContainsFunc(known, c.check.suspected))
+	kept, back = c.filter.split(c.base, known)
+	if len(unknown) > 0 {
+		c.mon.Lock()
+		c.tellUnknownLocked(unknown)
+		c.mon.unlockAndLog()
+	}
+	return kept, append(back, unknown...)
+}
+
+// trust notes whether a fetch brought no suspect.
+func (c *consumer) trust(yes bool) {
+	c.mon.Lock()
+	defer c.mon.Unlock()
+	c.fetcher.trustLocked(yes)
+}
 
 // handOn reports whether a task goes back to its queue because the pool has no handler
 // for it, and sets its delay. If false, the worker runs the task or buries it.
 func (c *consumer) handOn(d *driver.Delivery) bool {
-	p, t := c.run.p, d.Task
-	if c.run.knows(t) || c.cfg.Unknown < 0 && !c.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || p.refuse(c, d) != nil {
+	t := d.Task
+	if c.routing.knows(t) || c.cfg.Unknown < 0 && !c.othersDo(t) || strings.HasPrefix(t.Type, ownTypes) || c.refuse(d) != nil {
 		return false
 	}
-	now := p.now()
+	now := c.clock.Now()
 	age := max(now.Sub(c.unknownSince(t, now)), 0)
 	delay := min(max(age, minUnknownDelay), maxUnknownDelay)
 	delay += rand.N(delay / 4) // so that tasks met together do not come back together
@@ -60,7 +102,7 @@ const ownTypes = "taskgen."
 // othersDo reports whether a task is for other pools: this pool is for some types only,
 // and the type is declared.
 func (c *consumer) othersDo(t *driver.Task) bool {
-	return len(c.run.p.cfg.Types) > 0 && slices.Contains(c.run.p.host.Types(c.name), t.Type)
+	return c.run.isForSomeTypes() && slices.Contains(c.run.typesDeclared(c.name), t.Type)
 }
 
 // unknownSince is when a worker without a handler first met the task.
@@ -73,9 +115,9 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 		return now
 	}
 	key := taskKey{c.name, t.ID}
-	c.run.mon.Lock()
-	defer c.run.mon.Unlock()
-	since, again := c.run.p.unknown.of[key]
+	c.mon.Lock()
+	defer c.mon.Unlock()
+	since, again := c.unknown.of[key]
 	if !again {
 		since = now
 	}
@@ -84,7 +126,7 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 		since, again = now, false
 	}
 	if !again {
-		c.run.p.unknown.put(key, since)
+		c.unknown.put(key, since)
 	}
 	return since
 }
@@ -134,7 +176,7 @@ func (c *consumer) tellUnknownLocked(ds []*driver.Delivery) {
 		if !n.told.IsZero() && now.Sub(n.told) < unknownEvery {
 			continue
 		}
-		c.run.mon.logLocked(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
+		c.mon.logLocked(slog.LevelWarn, "no handler for a type: its tasks are handed on to other workers",
 			slog.String("type", name), slog.String("queue", c.name), slog.Int("tasks", n.tasks), slog.Duration("unknown", c.cfg.Unknown))
 		n.told, n.tasks = now, 0
 	}

@@ -2,8 +2,7 @@ package pool
 
 import "time"
 
-// busyWorkers is which workers of a run are busy, and since when. The run's mutex
-// guards it.
+// busyWorkers is which workers of a run are busy, and since when.
 type busyWorkers struct {
 	began []time.Time // when the run in each slot began; zero: the slot is free
 	free  []int       // free slots
@@ -18,22 +17,22 @@ func newBusyWorkers(n int, now time.Time) busyWorkers {
 	return w
 }
 
-// begin takes a slot for a worker that begins a task, end gives it back.
-func (w *busyWorkers) begin(now time.Time) (place int) {
+// beginLocked takes a slot for a worker that begins a task, endLocked gives it back.
+func (w *busyWorkers) beginLocked(now time.Time) (place int) {
 	last := len(w.free) - 1
 	place, w.free = w.free[last], w.free[:last]
 	w.began[place] = now
 	return place
 }
 
-func (w *busyWorkers) end(place int, now time.Time) {
+func (w *busyWorkers) endLocked(place int, now time.Time) {
 	w.freed, w.began[place] = now, time.Time{}
 	w.free = append(w.free, place)
 }
 
-// rate is how many tasks the workers start in a second, if each takes the average time
+// rateLocked is how many tasks the workers start in a second, if each takes the average time
 // of a handler, or that of its worker's current run if that is longer.
-func (w *busyWorkers) rate(now time.Time, handler time.Duration) float64 {
+func (w *busyWorkers) rateLocked(now time.Time, handler time.Duration) float64 {
 	rate, each := 0.0, max(handler, 1).Seconds()
 	for _, began := range w.began {
 		took := each
