@@ -82,6 +82,10 @@ func (ch *chooser) weightedLocked(now time.Time) *item {
 	}
 }
 
+// activeLocked are the consumers that have tasks or wait for room, and perhaps some that
+// have and do no more.
+func (ch *chooser) activeLocked() []*consumer { return ch.active }
+
 // activateLocked adds a consumer to the active ones.
 func (ch *chooser) activateLocked(c *consumer) {
 	if !c.active {

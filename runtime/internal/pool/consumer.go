@@ -137,11 +137,16 @@ func (c *consumer) leaving(items []*item) {
 // recallFetchedLocked gives back a task that has not begun. It returns false if no item
 // has it yet.
 func (c *consumer) recallFetchedLocked(d *driver.Delivery) bool {
-	it := c.itemLocked(d)
-	if it != nil && it.state == buffered {
-		c.recallLocked(it, rand.N(maxSuspectDelay))
+	for it := range c.itemsLocked() {
+		if it.d != d {
+			continue
+		}
+		if it.state == buffered {
+			c.recallLocked(it, rand.N(maxSuspectDelay))
+		}
+		return true
 	}
-	return it != nil
+	return false
 }
 
 // dueLocked collects the items to be extended. It also drops those that have lost their
@@ -156,7 +161,7 @@ func (c *consumer) dueLocked(now time.Time) []*item {
 		switch {
 		case left <= 0:
 			lost = append(lost, it)
-		case it.state == buffered && now.Sub(it.batch.at) > min(maxBuffered, c.lease):
+		case it.state == buffered && it.age(now) > min(maxBuffered, c.lease):
 			c.recallLocked(it, 0)
 		case left <= c.lease*2/3:
 			items = append(items, it)

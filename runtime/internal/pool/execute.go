@@ -61,10 +61,7 @@ func (w *worker) loop() {
 // execute runs one task and leaves its outcome in the item.
 func (w *worker) execute(it *item, c *taskContext) {
 	t := it.d.Task
-	policy := &noPolicy
-	if rt, ok := w.run.routing.routes[t.Type]; ok {
-		policy = &rt.policy
-	}
+	policy := w.run.policyOf(t.Type)
 	x := execution{
 		info:    runInfo{Task: t, Attempt: it.d.Attempt(), Crashes: it.d.Crashes},
 		policy:  policy,
@@ -93,7 +90,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 	defer func() { // a deferred call runs even when the handler ends the goroutine
 		w.conclude(it, c, timeout, err)
 	}()
-	err = call(w.run.routing.handler, w.ctx, t)
+	err = call(w.run.handler(), w.ctx, t)
 }
 
 var noPolicy Policy
@@ -192,7 +189,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		if c.policy.Result || c.policy == &noPolicy && w.run.cfg.Results != nil {
 			w.run.store(w.ctx, it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
-		if hook := w.run.routing.onDead[c.policy.Type]; hook != nil {
+		if hook := w.run.deadHook(c.policy); hook != nil {
 			w.runDeadHook(it, c, hook, err)
 		}
 	}

@@ -43,6 +43,9 @@ type item struct {
 
 func (it *item) consumer() *consumer { return it.batch.consumer }
 
+// age is how long ago the item came.
+func (it *item) age(now time.Time) time.Duration { return now.Sub(it.batch.at) }
+
 // decide sets what becomes of the task. Only the part that has the item calls it: its
 // worker, then the acker.
 func (it *item) decide(outcome Outcome, delay time.Duration) {
@@ -120,16 +123,6 @@ func (l *lists) itemsLocked() iter.Seq[*item] {
 			}
 		}
 	}
-}
-
-// itemLocked is the item of a delivery; nil if there is none.
-func (l *lists) itemLocked(d *driver.Delivery) *item {
-	for it := range l.itemsLocked() {
-		if it.d == d {
-			return it
-		}
-	}
-	return nil
 }
 
 // handyLocked is how many items have not begun.

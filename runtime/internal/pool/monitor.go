@@ -27,7 +27,7 @@ type monitor struct {
 	records []record
 	told    []func()
 
-	logger func() *slog.Logger
+	log func() *slog.Logger
 	// onParkLocked is called before a worker waits, and onTimerLocked when the timer has
 	// fired.
 	onParkLocked, onTimerLocked func()
@@ -35,10 +35,13 @@ type monitor struct {
 
 // init makes the monitor ready for the workers of a run, in place because it holds a
 // mutex.
-func (m *monitor) init(workers int, logger func() *slog.Logger, onParkLocked, onTimerLocked func()) {
+func (m *monitor) init(workers int, log func() *slog.Logger, onParkLocked, onTimerLocked func()) {
 	m.tasks.L = &m.Mutex
-	m.workers, m.logger, m.onParkLocked, m.onTimerLocked = workers, logger, onParkLocked, onTimerLocked
+	m.workers, m.log, m.onParkLocked, m.onTimerLocked = workers, log, onParkLocked, onTimerLocked
 }
+
+// logger is where the run logs.
+func (m *monitor) logger() *slog.Logger { return m.log() }
 
 // freeLocked is how many workers wait for tasks.
 func (m *monitor) freeLocked() int { return m.parked }

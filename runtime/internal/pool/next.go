@@ -31,7 +31,7 @@ func (r *run) next(done *item, took time.Duration, now time.Time, ctx *taskConte
 
 // notifyFetchersLocked notifies what waits for free workers.
 func (r *run) notifyFetchersLocked() {
-	for _, c := range r.chooser.active {
+	for _, c := range r.chooser.activeLocked() {
 		c.notifyLocked()
 	}
 }
@@ -48,7 +48,7 @@ func (r *run) giveBackAheadLocked(now time.Time) {
 	if !r.ahead || r.mon.stoppedLocked() || r.mon.freeLocked() > 0 {
 		return
 	}
-	for _, c := range r.chooser.active {
+	for _, c := range r.chooser.activeLocked() {
 		c.giveBackAheadLocked(now)
 	}
 }

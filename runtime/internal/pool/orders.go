@@ -70,7 +70,7 @@ func (r *run) isCancelled(it *item) bool {
 // storeCancelled stores the failure of a task that was cancelled before it began, for
 // those who await its result.
 func (r *run) storeCancelled(it *item) {
-	if rt := r.routing.routes[it.d.Task.Type]; rt != nil && rt.policy.Result {
-		r.store(r.base, it, &rt.policy, nil, string(Cancelled))
+	if policy := r.policyOf(it.d.Task.Type); policy.Result {
+		r.store(r.base, it, policy, nil, string(Cancelled))
 	}
 }

@@ -75,7 +75,7 @@ type pace struct {
 // newPace is the pace of one of so many queues. batch is how many tasks a paid request
 // carries.
 func newPace(queues int, busy *busyWorkers, batch int) pace {
-	workers := len(busy.began)
+	workers := busy.count()
 	p := pace{busy: busy, batch: batch, workers: workers, most: max(maxPrefetch, workers), trip: longTrip}
 	if queues > 1 {
 		p.least = 1 // the choice between queues needs a task of each at hand
@@ -183,12 +183,12 @@ func (p *pace) stallLocked() time.Duration {
 // keepsLocked is how long the tasks at hand are still kept if no worker becomes free:
 // then they go back.
 func (p *pace) keepsLocked(now time.Time) time.Duration {
-	return max(8*p.stallLocked(), hoardAfter) - now.Sub(p.busy.freed)
+	return max(8*p.stallLocked(), hoardAfter) - p.busy.sinceFreedLocked(now)
 }
 
 // aheadLocked is how many tasks to hold beyond the free workers now.
 func (p *pace) aheadLocked(now time.Time, free int) int {
-	if p.prefetch == 0 || free == 0 && now.Sub(p.busy.freed) > p.stallLocked() {
+	if p.prefetch == 0 || free == 0 && p.busy.sinceFreedLocked(now) > p.stallLocked() {
 		return 0
 	}
 	return min(p.prefetch, p.startsLocked(max(p.trip, nearTrip), p.rateLocked(now)))

@@ -56,11 +56,10 @@ type run struct {
 func newRun(ctx context.Context, p *Pool) *run {
 	r := &run{
 		p: p, cfg: &p.cfg, clock: p.host.Clock, listener: p.host.Listener, routing: p.routing,
-		base: context.WithoutCancel(ctx), began: time.Now(), over: make(chan struct{}),
+		base: context.WithoutCancel(ctx), began: time.Now(), many: throttle{log: p.logger}, over: make(chan struct{}),
 	}
 	r.mon.init(p.cfg.Workers, p.logger, r.notifyFetchersLocked, r.onTimerLocked)
-	r.settled.L = &r.mon.Mutex
-	r.many.log = p.logger
+	r.settled.L = &r.mon
 	r.fetching, r.stopFetch = context.WithCancel(r.base)
 	r.limiters = typeLimiters(r.routing)
 	r.busy = newBusyWorkers(p.cfg.Workers, r.began)
@@ -124,6 +123,20 @@ func (r *run) typeLimiter(taskType string) *limiter {
 	}
 	return r.limiters[taskType]
 }
+
+// policyOf is the policy of a type; &noPolicy if it has no handler.
+func (r *run) policyOf(taskType string) *Policy {
+	if rt := r.routing.routes[taskType]; rt != nil {
+		return &rt.policy
+	}
+	return &noPolicy
+}
+
+// handler is the handler of all types, within the middleware.
+func (r *run) handler() Handler { return r.routing.handler }
+
+// deadHook is the hook of a type for dead tasks, if any.
+func (r *run) deadHook(p *Policy) DeadHook { return r.routing.onDead[p.Type] }
 
 func (r *run) logger() *slog.Logger { return r.p.logger() }
 

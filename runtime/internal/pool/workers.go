@@ -30,6 +30,12 @@ func (w *busyWorkers) endLocked(place int, now time.Time) {
 	w.free = append(w.free, place)
 }
 
+// count is how many workers there are.
+func (w *busyWorkers) count() int { return len(w.began) }
+
+// sinceFreedLocked is how long ago a worker last became free.
+func (w *busyWorkers) sinceFreedLocked(now time.Time) time.Duration { return now.Sub(w.freed) }
+
 // rateLocked is how many tasks the workers start in a second, if each takes the average time
 // of a handler, or that of its worker's current run if that is longer.
 func (w *busyWorkers) rateLocked(now time.Time, handler time.Duration) float64 {
