@@ -104,21 +104,10 @@ func (e *leaseExtender) giveBackLocked(d *driver.Delivery) {
 // handlers of the end of their leases. A call that ignores the end of its context
 // delays at most one more call.
 func (e *leaseExtender) run(ctx context.Context) {
-	clock, period := e.clock, e.every()
 	defer e.timer.Stop()
-	var (
-		calls    sync.WaitGroup
-		extended = make(chan error, maxExtending)
-		under    int             // calls of Extend under way
-		newest   context.Context // of the last of them
-		extendAt time.Time       // no sooner, after a failure
-		failing  backoff
-
-		given  = make(chan bool, 1)
-		giving bool // lost leases are being given back
-		giveAt time.Time
-		away   backoff
-	)
+	var calls sync.WaitGroup
+	extending := extendCalls{answers: make(chan error, maxExtending)}
+	giving := giveCalls{answers: make(chan bool, 1)}
 	for {
 		answered := false
 		select {
@@ -127,73 +116,126 @@ func (e *leaseExtender) run(ctx context.Context) {
 			e.giveLast(ctx)
 			return
 		case <-e.wake:
-		case err := <-extended:
-			under--
+		case err := <-extending.answers:
 			answered = true
-			if err == nil || ctx.Err() != nil {
-				failing.streak = 0
-				break
-			}
-			if failing.streak == 0 {
+			if extending.answered(err, ctx.Err() != nil) {
 				e.mon.logger().Warn("cannot extend leases, will keep trying", slog.String("queue", e.name), slog.Any("error", err))
 			}
-			failing.streak++
-		case ok := <-given:
-			if giving = false; ok {
-				away.streak = 0
-			} else {
-				giveAt = clock.Now().Add(away.next(maxAckPause))
-			}
+		case ok := <-giving.answers:
+			giving.answered(ok, e.clock.Now())
 		}
 
-		now := clock.Now()
+		now := e.clock.Now()
 		items, end := e.look(now)
 		left := end.Sub(now)
 		if answered {
-			// Soon again after a failure, also if the broker extends no lease.
-			pause := period
-			if failing.streak > 0 {
-				again := backoff{failing.streak - 1}
-				pause = again.next(period)
-			}
-			extendAt = now.Add(min(pause, max(left/2, min(left, firstPause), 1)))
+			extending.pause(now, left, e.every())
 		}
-		soon := !now.Before(extendAt) || failing.streak == 0 && end.Before(extendAt)
-		if len(items) > 0 && soon && (under == 0 || under < maxExtending && newest.Err() != nil) {
+		if len(items) > 0 && extending.due(now, end) {
 			// Half of what is left of the shortest lease: a call that hangs leaves time
 			// for another, and none outlasts the lease that it extends.
 			limited, cancel := context.WithTimeout(ctx, left/2)
-			under, newest = under+1, limited
+			extending.begin(limited)
 			late := context.AfterFunc(limited, e.signal)
 			calls.Go(func() {
 				defer cancel()
 				defer late()
-				extended <- e.extend(limited, items)
+				extending.answers <- e.extend(limited, items)
 			})
 		}
 		stale := e.isStale()
-		if stale && !giving && !now.Before(giveAt) {
-			giving = true
+		if stale && giving.due(now) {
+			giving.under = true
 			calls.Go(func() {
-				limited, cancel := context.WithTimeout(ctx, period)
+				limited, cancel := context.WithTimeout(ctx, e.every())
 				defer cancel()
-				given <- e.giveStale(limited)
+				giving.answers <- e.giveStale(limited)
 			})
 		}
+		e.setTimer(now, extending.at, giving.next(stale))
+	}
+}
 
-		next := now.Add(period)
-		if extendAt.After(now) && extendAt.Before(next) {
-			next = extendAt
+// setTimer makes the next round begin after a period, at one of these times, or when the
+// first lease ends.
+func (e *leaseExtender) setTimer(now time.Time, at ...time.Time) {
+	next := now.Add(e.every())
+	for _, t := range at {
+		if t.After(now) && t.Before(next) {
+			next = t
 		}
-		if stale && !giving && giveAt.Before(next) {
-			next = giveAt
-		}
-		e.mon.Lock()
-		if end := e.firstEndLocked(); !end.IsZero() && end.Before(next) {
-			next = end
-		}
-		e.timer.Reset(max(next.Sub(now), 1))
-		e.mon.Unlock()
+	}
+	e.mon.Lock()
+	defer e.mon.Unlock()
+	if end := e.firstEndLocked(); !end.IsZero() && end.Before(next) {
+		next = end
+	}
+	e.timer.Reset(max(next.Sub(now), 1))
+}
+
+// extendCalls are a lease extender's calls of Extend.
+type extendCalls struct {
+	answers chan error
+	under   int             // calls under way
+	newest  context.Context // of the last of them
+	at      time.Time       // no sooner, after a failure
+	failing backoff
+}
+
+// due reports whether a call may begin, with leases of which the first ends at end.
+func (c *extendCalls) due(now, end time.Time) bool {
+	soon := !now.Before(c.at) || c.failing.streak == 0 && end.Before(c.at)
+	return soon && (c.under == 0 || c.under < maxExtending && c.newest.Err() != nil)
+}
+
+func (c *extendCalls) begin(ctx context.Context) { c.under, c.newest = c.under+1, ctx }
+
+// answered takes the answer to a call. It reports whether that is the first failure.
+func (c *extendCalls) answered(err error, ending bool) (first bool) {
+	c.under--
+	if err == nil || ending {
+		c.failing.streak = 0
+		return false
+	}
+	c.failing.streak++
+	return c.failing.streak == 1
+}
+
+// pause sets when the next call may begin after one that was answered, with so much left
+// of the first lease: soon again after a failure, also if the broker extends no lease.
+func (c *extendCalls) pause(now time.Time, left, period time.Duration) {
+	pause := period
+	if c.failing.streak > 0 {
+		again := backoff{c.failing.streak - 1}
+		pause = again.next(period)
+	}
+	c.at = now.Add(min(pause, max(left/2, min(left, firstPause), 1)))
+}
+
+// giveCalls are a lease extender's calls that give lost leases back, one at a time.
+type giveCalls struct {
+	answers chan bool
+	under   bool
+	at      time.Time // no sooner, after a failure
+	failing backoff
+}
+
+func (c *giveCalls) due(now time.Time) bool { return !c.under && !now.Before(c.at) }
+
+// next is when a call is due; zero: none is.
+func (c *giveCalls) next(stale bool) time.Time {
+	if !stale || c.under {
+		return time.Time{}
+	}
+	return c.at
+}
+
+// answered takes the answer to a call: whether none are left.
+func (c *giveCalls) answered(ok bool, now time.Time) {
+	if c.under = false; ok {
+		c.failing.streak = 0
+	} else {
+		c.at = now.Add(c.failing.next(maxAckPause))
 	}
 }
 
