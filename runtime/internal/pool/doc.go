@@ -6,8 +6,9 @@
 // consumer. Their parts, in the order of a task's way:
 //
 //   - fetcher leases tasks ahead of the workers. Its pace says how many.
-//   - consumer keeps what was leased, as items; item.go has every step of an item. It
-//     separates suspects and tasks of unknown types from the others.
+//   - consumer keeps what was leased, as items; item.go alone changes an item, or moves
+//     one. Before, it separates tasks of unknown types from the others, and its
+//     suspectFilter lets one suspect at a time in, by what crashCheck says.
 //   - chooser picks the consumer whose task is next, and limiter says whether it may
 //     begin.
 //   - worker runs a task with its taskContext: the routing has the handlers, decide has
@@ -15,6 +16,9 @@
 //   - acker settles items with their queue, many at a time.
 //   - leaseExtender keeps the leases of all items until then.
 //
+// A Drain has a drain for each queue in place of the fetcher.
+//
 // All of them share the mutex of one monitor. fetcher, acker and leaseExtender have a
-// goroutine each, and know nothing of one another.
+// goroutine each, know nothing of one another, and get what they need of their consumer
+// as functions. No part reads or changes the fields of another.
 package pool

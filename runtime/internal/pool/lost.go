@@ -21,18 +21,20 @@ type excuses struct {
 func (e *excuses) add(task taskKey) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.put(task, e.of[task]+1)
+	n, _ := e.getLocked(task)
+	e.putLocked(task, n+1)
 }
 
 func (e *excuses) count(task taskKey) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.of[task]
+	n, _ := e.getLocked(task)
+	return n
 }
 
 // forget is called when a task is finished.
 func (e *excuses) forget(task taskKey) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.of, task)
+	e.forgetLocked(task)
 }

@@ -98,8 +98,11 @@ func New(host Host, r *Router, cfg Config) (*Pool, error) {
 			cfg.Queues = append(cfg.Queues, Share{Name: name})
 		}
 	}
-	p := &Pool{host: host, cfg: cfg, router: r}
-	p.excused.most, p.unknown.most = mostExcused, mostUnknown
+	p := &Pool{
+		host: host, cfg: cfg, router: r,
+		excused: excuses{recall: recall[taskKey, int]{most: mostExcused}},
+		unknown: recall[taskKey, time.Time]{most: mostUnknown},
+	}
 	routing, wrong := p.route()
 	var errs []error
 	if cfg.Workers < 0 || cfg.Grace < 0 {

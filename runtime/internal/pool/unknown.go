@@ -117,7 +117,7 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 	key := taskKey{c.name, t.ID}
 	c.mon.Lock()
 	defer c.mon.Unlock()
-	since, again := c.unknown.of[key]
+	since, again := c.unknown.getLocked(key)
 	if !again {
 		since = now
 	}
@@ -126,7 +126,7 @@ func (c *consumer) unknownSince(t *driver.Task, now time.Time) time.Time {
 		since, again = now, false
 	}
 	if !again {
-		c.unknown.put(key, since)
+		c.unknown.putLocked(key, since)
 	}
 	return since
 }
