@@ -43,6 +43,7 @@ type run struct {
 	stopFetch  context.CancelFunc
 	fetching   context.Context
 	fetchers   sync.WaitGroup
+	leaveFetch func() // fetchers.Done, made once
 	workers    sync.WaitGroup
 	ackers     sync.WaitGroup
 	extenders  sync.WaitGroup
@@ -59,7 +60,7 @@ func newRun(ctx context.Context, p *Pool) *run {
 		base: context.WithoutCancel(ctx), began: time.Now(), many: throttle{log: p.logger}, over: make(chan struct{}),
 	}
 	r.mon.init(p.cfg.Workers, p.logger, r.notifyFetchersLocked, r.onTimerLocked)
-	r.settled.L = &r.mon
+	r.settled.L, r.leaveFetch = &r.mon, r.fetchers.Done
 	r.fetching, r.stopFetch = context.WithCancel(r.base)
 	r.limiters = typeLimiters(r.routing)
 	r.busy = newBusyWorkers(p.cfg.Workers, r.began)
@@ -168,7 +169,7 @@ func (r *run) enterFetch() (leave func()) {
 		return nil
 	}
 	r.fetchers.Add(1)
-	return r.fetchers.Done
+	return r.leaveFetch
 }
 
 func (r *run) fetch() {
