@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,7 +132,7 @@ func (q *queue) lookup(ctx context.Context, id string) (all []driver.Found, err 
 		return all, nil
 	}
 	for _, place := range [...]string{placeReady, placeScheduled} {
-		there, err := deadQueue.list(ctx, seqRange{deadQueue.at(place+originPartition(q.name), tail(none, none, token(id))), 1, noEnd}, 0, batchSize)
+		there, err := deadQueue.listID(ctx, place+originPartition(q.name), id, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -181,6 +182,22 @@ func (s *queueState) list(ctx context.Context, r seqRange, after uint64, n int) 
 			return all, nil
 		}
 		n, from = n-len(page), page[len(page)-1].seq+1
+	}
+	return all, nil
+}
+
+// listID returns the messages of an ID in a place of dead tasks, from a sequence on, at
+// most a page for each of its tokens.
+func (s *queueState) listID(ctx context.Context, place, id string, from uint64) (all []*stored, err error) {
+	for i, t := range idTokens(id) {
+		page, err := s.list(ctx, seqRange{s.at(place, tail(none, none, t)), from, noEnd}, 0, batchSize)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 { // another ID's token may be the same as this one's text
+			page = slices.DeleteFunc(page, func(m *stored) bool { return deadID(m) != id })
+		}
+		all = append(all, page...)
 	}
 	return all, nil
 }

@@ -61,7 +61,7 @@ func (q *queue) runDetached(ctx context.Context, f func(ctx context.Context)) {
 func (q *queue) buryUndecodable(ctx context.Context, ls []*lease, causes []error) {
 	tasks := make([]*driver.Task, len(ls))
 	for i, l := range ls {
-		tasks[i] = undecodableTask(l.tail, q.name, l.data, l.stored, causes[i])
+		tasks[i] = driver.Undecodable(subjectID(l.tail), q.name, l.data, l.stored, causes[i])
 		l.id, l.raw = tasks[i].ID, true
 	}
 	q.runDetached(ctx, func(ctx context.Context) {
@@ -75,18 +75,11 @@ func (q *queue) buryUndecodable(ctx context.Context, ls []*lease, causes []error
 	})
 }
 
-// undecodableTask is a valid task in place of a message that is none.
-func undecodableTask(tail, queue string, data []byte, at time.Time, cause error) *driver.Task {
-	task := driver.Undecodable("undecodable."+tail, queue, data, at)
-	driver.RecordDeath(task, queue, at, fmt.Errorf("%w: its message cannot be decoded: %w", driver.ErrInvalidTask, cause))
-	return task
-}
-
-// decodeDead reads a message on a dead letter queue: as a task, or as an
-// undecodableTask with the content of its headers. err is why it cannot be decoded.
+// decodeDead reads a message on a dead letter queue: as a task, or as the one that
+// represents it, with the content of its headers. err is why it cannot be decoded.
 func decodeDead(tail, queue string, data []byte, header nats.Header, at time.Time) (task *driver.Task, err error) {
 	if task, err = driver.DecodeEnvelope(data); err != nil {
-		task = undecodableTask(tail, queue, data, at, err)
+		task = driver.Undecodable(subjectID(tail), queue, data, at, err)
 	}
 	for key, name := range map[string]string{headerReason: driver.MetaFailureReason, headerDied: driver.MetaFailedAt, headerOrigin: driver.MetaOriginalQueue} {
 		if value := header.Get(key); value != "" {
@@ -214,7 +207,7 @@ func (s *queueState) buryOversized(ctx context.Context, l *lease) bool {
 	cause := fmt.Errorf("%w: it cannot be moved from %s: with headers it is more than the server takes", driver.ErrPayloadTooLarge, l.subject)
 	task, err := driver.DecodeEnvelope(l.data)
 	if err != nil {
-		task = undecodableTask(l.tail, s.name, l.data, l.stored, err)
+		task = driver.Undecodable(subjectID(l.tail), s.name, l.data, l.stored, err)
 	}
 	driver.RecordDeath(task, s.name, time.Now(), cause)
 	l.raw, l.until = true, time.Now().Add(answerWait)

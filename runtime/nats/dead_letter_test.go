@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,7 +216,7 @@ func TestARedrivenMessageThatNobodyDecodesIsWhatItWas(t *testing.T) {
 	counts(t, q, driver.Stats{Dead: 1})
 	moved, err := q.Redrive(within(t), nil)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"undecodable.-.-.x"}, moved)
+	assert.Equal(t, []string{"x"}, moved)
 	page, _, err := q.requester.page(within(t), q.names.stream, ">", 1, 10)
 	require.NoError(t, err)
 	require.Len(t, page, 1)
@@ -255,4 +257,55 @@ func TestABurialOutlastsTheFetchThatFoundIt(t *testing.T) {
 			require.True(t, time.Now().Before(end), subject)
 		}
 	}
+}
+
+// What builds before this one buried has the same subject, and the reason in their words.
+func TestWhatEarlierBuildsBuriedIsListedFoundAndDiscarded(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
+	want := map[string]string{ // by token
+		"x":                                "x",
+		"undecodable=2e-=2e-=2ex":          "undecodable.-.-.x", // it was redriven, and died again
+		token(strings.Repeat("long ", 50)): token(strings.Repeat("long ", 50)),
+	}
+	var rs []*request
+	for token := range want {
+		rs = append(rs, publish(q.deadQueue().at(placeReady+originPartition("q"), tail(none, none, token)), []byte("no envelope"), guard{}, nats.Header{
+			headerReason: {"taskgen: invalid task: its message cannot be decoded: why"}, headerDied: {"2026-03-01T10:00:00Z"}, headerOrigin: {"q"},
+		}))
+	}
+	require.NoError(t, q.requester.roundTrip(within(t), rs, nil))
+	counts(t, q, driver.Stats{Dead: int64(len(want))})
+	page, _, err := q.Browse(within(t), driver.Dead, "", 10)
+	require.NoError(t, err)
+	ids := make([]string, len(page))
+	for i, task := range page {
+		ids[i] = task.ID
+		assert.Equal(t, "taskgen: invalid task: its message cannot be decoded: why", task.Metadata[driver.MetaFailureReason])
+		found, err := q.Find(within(t), task.ID)
+		require.NoError(t, err)
+		require.Len(t, found, 1, task.ID)
+		assert.Equal(t, driver.DeathOf(task), driver.DeathOf(found[0].Task))
+	}
+	assert.ElementsMatch(t, slices.Collect(maps.Values(want)), ids)
+	gone, err := q.Discard(within(t), ids)
+	require.NoError(t, err)
+	assert.ElementsMatch(t, ids, gone)
+	counts(t, q, driver.Stats{})
+}
+
+func TestTheTextOfAnotherTasksTokenIsNotThatTasksID(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, openShared(t), driver.QueueConfig{})
+	long := newTask(q, strings.Repeat("long ", 50))
+	put(t, q, long)
+	d := take(t, q, 1, time.Minute)[0]
+	driver.RecordDeath(d.Task, "q", time.Now(), assert.AnError)
+	require.NoError(t, q.DeadLetter(within(t), []*driver.Delivery{d}))
+	gone, err := q.Discard(within(t), []string{token(long.ID)})
+	require.NoError(t, err)
+	assert.Empty(t, gone)
+	gone, err = q.Discard(within(t), []string{long.ID})
+	require.NoError(t, err)
+	assert.Equal(t, []string{long.ID}, gone)
 }

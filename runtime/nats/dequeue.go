@@ -389,7 +389,7 @@ func (s *queueState) sequence(originID string) uint64 {
 
 // deadSubject is the subject of a task on the dead letter queue.
 func (s *queueState) deadSubject(l *lease) string {
-	return s.deadQueue().at(placeReady+originPartition(s.name), tail(none, none, l.tail[strings.LastIndexByte(l.tail, '.')+1:]))
+	return s.deadQueue().at(placeReady+originPartition(s.name), tail(none, none, idToken(l.tail)))
 }
 
 // copies is the pattern of all copies of a task. For the head of a fifo group, any head

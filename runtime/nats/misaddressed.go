@@ -196,7 +196,7 @@ func (q *queue) enqueueOrBury(ctx context.Context, f misaddressedMsg) bool {
 	}
 	cause := fmt.Errorf("it was published to %s, which is not a subject for tasks: %w", f.subject, err)
 	l := &lease{subject: f.subject, tail: tail(none, none, "stray-"+strconv.FormatUint(f.seq, 10)), seq: f.seq, stored: f.at, data: f.data, raw: true}
-	task = undecodableTask(l.tail, q.name, f.data, f.at, cause)
+	task = driver.Undecodable(subjectID(l.tail), q.name, f.data, f.at, cause)
 	r := publish(q.at(placeReady+defaultPartition, l.tail), f.data, guard{}, nil) // on a dead letter queue
 	if !q.isDLQ() {
 		r = q.deadLetterRequest(l, task)

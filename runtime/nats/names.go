@@ -3,7 +3,9 @@ package nats
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // The subject of a task on queue q, with the default prefix:
@@ -69,6 +71,45 @@ func token(s string) string {
 	}
 	return b.String()
 }
+
+// idToken is the last token of a subject, which is that of an ID.
+func idToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// subjectID is the ID of a message that cannot be decoded, by its subject. A token that no ID
+// has, like another program's, and one from which the ID cannot be told, because it is
+// hashed, are IDs themselves.
+func subjectID(subject string) string {
+	t := idToken(subject)
+	var b []byte
+	for i := 0; i < len(t); i++ {
+		c := t[i]
+		if c == '=' && i+2 < len(t) {
+			n, err := strconv.ParseUint(t[i+1:i+3], 16, 8)
+			if err != nil {
+				return t
+			}
+			c, i = byte(n), i+2
+		}
+		b = append(b, c)
+	}
+	if id := string(b); id != "" && utf8.ValidString(id) && token(id) == t {
+		return id
+	}
+	return t
+}
+
+// idTokens are the tokens by which messages of an ID can be found: its own, and the ID as
+// it is, if subjectID may have taken it from a subject.
+func idTokens(id string) []string {
+	own := token(id)
+	if id == own || id == "" || len(id) > maxForeignToken || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || strings.ContainsRune(".*>", c) }) {
+		return []string{own}
+	}
+	return []string{own, id}
+}
+
+// maxForeignToken bounds the tokens of other programs that are looked up.
+const maxForeignToken = 1 << 10
 
 func isPlain(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'

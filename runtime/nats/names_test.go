@@ -57,3 +57,21 @@ func TestVersionsThatAreTooOldAreTold(t *testing.T) {
 		assert.Equal(t, want, newEnough(version), "version %q", version)
 	}
 }
+
+// The IDs of messages that cannot be decoded are in their subjects, which other programs
+// choose.
+func TestAMessageIsFoundByTheIDThatItsSubjectGivesIt(t *testing.T) {
+	for token, want := range map[string]string{
+		"x": "x", "a=2eb": "a.b", "=d0=ba": "к", // tokens of IDs
+		"~" + strings.Repeat("0f", 32): "~" + strings.Repeat("0f", 32),                                                                    // hashed
+		"-":                            "-", "=": "=", "=zz": "=zz", "=2": "=2", "=41": "=41", "=ff": "=ff", "$JS": "$JS", "ключ": "ключ", // no ID's
+		strings.Repeat("x", maxToken+1): strings.Repeat("x", maxToken+1),
+	} {
+		id := subjectID("p.q.q.r.0.-.-." + token)
+		assert.Equal(t, want, id, "token %q", token)
+		assert.Contains(t, idTokens(id), token, "ID %q", id)
+	}
+	for _, id := range []string{"a", "a.b", "*", ">", "a b", "", strings.Repeat("x", maxForeignToken+1)} {
+		assert.Equal(t, []string{token(id)}, idTokens(id), "ID %q", id)
+	}
+}

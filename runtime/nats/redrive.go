@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -69,11 +68,7 @@ func deadID(m *stored) string {
 	if task, err := driver.DecodeEnvelope(m.data); err == nil {
 		return task.ID
 	}
-	tail := m.subject
-	for strings.Count(tail, ".") > 2 {
-		_, tail, _ = strings.Cut(tail, ".")
-	}
-	return "undecodable." + tail
+	return subjectID(m.subject)
 }
 
 // eachDead calls f with the dead tasks of this queue that no worker has leased, in
@@ -109,7 +104,7 @@ func (q *queue) eachDead(ctx context.Context, ids []string, f func([]*stored) er
 	}
 	var found []*stored
 	for _, id := range ids {
-		page, err := dead.list(ctx, seqRange{dead.at(placeReady+partition, tail(none, none, token(id))), leased + 1, noEnd}, 0, batchSize)
+		page, err := dead.listID(ctx, placeReady+partition, id, leased+1)
 		if err != nil {
 			return err
 		}
@@ -215,7 +210,7 @@ func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]
 	return moved, failed, err
 }
 
-// readDead reads a dead task of this queue, or makes an undecodableTask for another message.
+// readDead reads a dead task of this queue, or makes the one that represents another message.
 func (q *queue) readDead(m *stored) (*driver.Task, error) {
 	_, rest, _ := q.deadQueue().split(m.subject)
 	return decodeDead(rest, q.name, m.data, m.header, m.at)

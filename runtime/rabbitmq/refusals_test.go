@@ -317,3 +317,30 @@ func TestABurialThatFailsIsLoggedAndTriedAgainAndStopsNobody(t *testing.T) {
 		return err == nil && s.Dead == 1 && s.Leased == 5
 	}, soon, 20*time.Millisecond)
 }
+
+// Messages of other programs may have no ID, and what earlier builds buried has the reason
+// in the same header.
+func TestDeadMessagesWithoutAnIDAreToldApartByTheirBytes(t *testing.T) {
+	addr := data(t)
+	q := open(t, addr, driver.QueueConfig{})
+	deadQueue, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
+	require.NoError(t, err)
+	for _, body := range []string{"one", "two"} {
+		raw(t, shared(t).URL, prefixOf(addr).line("q-dlq", 0), amqp.Publishing{DeliveryMode: amqp.Persistent, Body: []byte(body), Headers: amqp.Table{
+			headerReason: "taskgen: invalid task: envelope: why", headerQueue: "q", headerDied: "2026-03-01T10:00:00Z",
+		}})
+	}
+	ds := takeN(t, deadQueue.(*queue), 2)
+	assert.NotEqual(t, ds[0].Task.ID, ds[1].Task.ID)
+	for _, d := range ds {
+		assert.Equal(t, "taskgen: invalid task: the message cannot be decoded: envelope: why", d.Task.Metadata[driver.MetaFailureReason])
+		assert.Equal(t, "2026-03-01T10:00:00Z", d.Task.Metadata[driver.MetaFailedAt])
+	}
+	require.NoError(t, deadQueue.Release(within(t), ds))
+	for _, d := range ds {
+		gone, err := q.Discard(within(t), []string{d.Task.ID})
+		require.NoError(t, err)
+		assert.Equal(t, []string{d.Task.ID}, gone)
+	}
+	assert.Empty(t, drainIDs(t, deadQueue.(*queue)))
+}

@@ -217,10 +217,10 @@ func (n names) readDead(body []byte, id string, h amqp.Table, dlq string) dead {
 		}
 		return dead{task, false}
 	}
-	cause := fmt.Errorf("%w: the message cannot be decoded: %s", driver.ErrInvalidTask, cmp.Or(reason, err.Error()))
-	task = driver.Undecodable(cmp.Or(id, "unknown"), cmp.Or(queue, dlq), body, at)
-	driver.RecordDeath(task, cmp.Or(queue, dlq), at, cause)
-	return dead{task, true}
+	if reason != "" {
+		err = errors.New(reason)
+	}
+	return dead{driver.Undecodable(id, cmp.Or(queue, dlq), body, at, err), true}
 }
 
 // removed is why a broker removed a message from a queue itself. Nothing in this

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -335,9 +334,6 @@ func (q *queue) buryUndecodable(ctx context.Context, ks *keyspace, receipt, enve
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), buryTimeout)
 	defer cancel()
 	_, id, _ := strings.Cut(receipt, ".")
-	if raw, why, ok := parseRejected(envelope); ok {
-		envelope, cause = raw, why
-	}
 	task := undecodableTask(id, ks.queue, envelope, cause)
 	text := string(driver.AppendEnvelope(nil, task))
 	if ks.dead || q.isDLQ {
@@ -354,11 +350,11 @@ func (q *queue) buryUndecodable(ctx context.Context, ks *keyspace, receipt, enve
 	return nil, err
 }
 
-// undecodableTask is a valid task that represents an undecodable value.
-func undecodableTask(id, queue, envelope string, cause error) *driver.Task {
-	id, _, _ = strings.Cut(id, originEnd)
-	now := time.Now()
-	task := driver.Undecodable(id, queue, []byte(envelope), now)
-	driver.RecordDeath(task, queue, now, fmt.Errorf("%w: its value cannot be decoded: %w", driver.ErrInvalidTask, cause))
-	return task
+// undecodableTask is the task that represents an undecodable value. Its ID is the one that
+// the value is stored under.
+func undecodableTask(name, queue, envelope string, cause error) *driver.Task {
+	if raw, why, ok := parseRejected(envelope); ok {
+		envelope, cause = raw, why
+	}
+	return driver.Undecodable(idOf(name), queue, []byte(envelope), time.Now(), cause)
 }

@@ -61,7 +61,7 @@ func (q *queue) shown(t *tx, j job) *driver.Task {
 	envelope := t.envelope(j.seq)
 	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
-		task = undecodableTask(job{id: j.id}, q.cfg.Name, envelope, time.Unix(0, t.now), err)
+		task = driver.Undecodable(j.id, q.cfg.Name, envelope, time.Unix(0, t.now), err)
 	}
 	return task
 }
@@ -152,7 +152,7 @@ func (p *page) read(t *tx, query string, at cursor, groupHasTasks bool) {
 		p.bytes += len(envelope)
 		task, err := driver.DecodeEnvelope(envelope)
 		if err != nil {
-			task = undecodableTask(job{id: r.text(4)}, p.q.cfg.Name, envelope, time.Unix(0, t.now), err)
+			task = driver.Undecodable(r.text(4), p.q.cfg.Name, envelope, time.Unix(0, t.now), err)
 		}
 		p.tasks = append(p.tasks, task)
 	}

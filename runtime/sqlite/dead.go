@@ -195,7 +195,7 @@ func (t *tx) onQueue(s *state, id string) bool {
 func (s *state) task(j job, envelope []byte, now int64) *driver.Task {
 	task, err := driver.DecodeEnvelope(envelope)
 	if err != nil {
-		task = undecodableTask(j, s.name, envelope, time.Unix(0, now), err)
+		task = driver.Undecodable(j.id, s.name, envelope, time.Unix(0, now), err)
 	}
 	return task
 }

@@ -168,7 +168,7 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"good"}, idsOf(ds), "the good ones come")
 	require.Len(t, heard, 1, "whoever dequeues hears of the others")
-	require.Contains(t, heard[0], "bad taskgen.undecodable taskgen: invalid task: its row cannot be decoded: ")
+	require.Contains(t, heard[0], "bad taskgen.undecodable taskgen: invalid task: the message cannot be decoded: ")
 	require.NoError(t, q.Complete(context.Background(), ds))
 	require.Equal(t, driver.Stats{Dead: 1}, stats(t, q))
 	dead := take(t, dlq, 9)

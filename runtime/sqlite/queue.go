@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -207,7 +206,7 @@ func (q *queue) buryUndecodable(ctx context.Context, g claimed, cause error) (ta
 		if !ok {
 			return
 		}
-		substitute := undecodableTask(j, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
+		substitute := driver.Undecodable(j.id, q.cfg.Name, g.envelope, time.Unix(0, t.now), cause)
 		envelope := driver.AppendEnvelope(nil, substitute)
 		if !s.isDLQ {
 			if t.bury(s, g.receipt, envelope) {
@@ -222,11 +221,4 @@ func (q *queue) buryUndecodable(ctx context.Context, g claimed, cause error) (ta
 		driver.Buried(ctx, buried)
 	}
 	return task, err
-}
-
-// undecodableTask is a valid task that represents an undecodable row.
-func undecodableTask(j job, queue string, envelope []byte, now time.Time, cause error) *driver.Task {
-	task := driver.Undecodable(j.id, queue, envelope, now)
-	driver.RecordDeath(task, queue, now, fmt.Errorf("%w: its row cannot be decoded: %w", driver.ErrInvalidTask, cause))
-	return task
 }

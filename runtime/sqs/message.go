@@ -145,7 +145,7 @@ func (l *source) read(m types.Message, at time.Time, lease time.Duration) (*mess
 		return msg, nil
 	}
 	if err != nil {
-		return msg, fmt.Errorf("%w: the message's body is not a task: %w", driver.ErrInvalidTask, err)
+		return msg, err
 	}
 	if msg.origin != "" && !l.state.isDLQ {
 		driver.ClearDeath(msg.task, l.state.deadName) // SQS itself moved it back

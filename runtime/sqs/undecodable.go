@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -73,10 +74,10 @@ type deathRecord struct {
 const maxReason = 500
 
 // markUndecodable marks a message as not a task. Its body and attributes stay unchanged; a
-// task of type undecodable represents it here.
+// task represents it here, under SQS's ID of the message.
 func (m *message) markUndecodable(r types.Message, at time.Time, cause error) {
 	e := m.source.state
-	b := deathRecord{ID: "sqs-" + m.id, At: at, Reason: clip(cause.Error())}
+	b := deathRecord{ID: m.id, At: at, Reason: clip(cause.Error())}
 	if e.isDLQ {
 		b.From = r.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)]
 	} else {
@@ -93,8 +94,7 @@ func (m *message) setDeathRecord(r types.Message, b deathRecord) {
 	if queue == "" {
 		queue = m.source.state.name
 	}
-	m.task = driver.Undecodable(b.ID, queue, []byte(m.raw), b.At)
-	driver.RecordDeath(m.task, queue, b.At, fmt.Errorf("%s", b.Reason))
+	m.task = driver.Undecodable(b.ID, queue, []byte(m.raw), b.At, errors.New(b.Reason))
 }
 
 // restoreBody restores a message that earlier versions turned into a task of type

@@ -82,7 +82,7 @@ func TestAMessageThatIsNoTaskStaysAsItWasSent(t *testing.T) {
 		q = openQueue(t, b.p, cfg)
 		m := receiveOne(t, b, q.state.dlq)
 		requireKept(t, in, m)
-		require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, "not a task")
+		require.Contains(t, *m.MessageAttributes[attrBuried].StringValue, driver.ErrInvalidTask.Error())
 
 		// Who looks at it sees a task that stands for it, with an ID that stays.
 		dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
@@ -199,7 +199,7 @@ func TestTenAttributesAreTheSenders(t *testing.T) {
 	requireKept(t, in, m)
 	require.Len(t, m.MessageAttributes, maxAttributes)
 	dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
-	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[driver.MetaFailureReason], "not a task")
+	require.Contains(t, take(t, dead, 1)[0].Task.Metadata[driver.MetaFailureReason], "cannot be decoded")
 }
 
 func TestAMessageOfTheLargestSizeIsBuriedWithoutItsReason(t *testing.T) {
@@ -273,4 +273,23 @@ func TestARedriveGivesBackTheBodyThatEarlierVersionsWrapped(t *testing.T) {
 	m := receiveOne(t, b, q.state.sources[0].sqsQueue)
 	require.Equal(t, "no task", *m.Body)
 	require.Empty(t, m.MessageAttributes)
+}
+
+// TestWhatEarlierVersionsBuriedKeepsItsIDAndReason has a record as those wrote it.
+func TestWhatEarlierVersionsBuriedKeepsItsIDAndReason(t *testing.T) {
+	t.Parallel()
+	b := briefBench(t)
+	q := openQueue(t, b.p, driver.QueueConfig{})
+	record := `{"id":"sqs-1","queue":"q","from":"` + q.state.sources[0].arn + `","at":"2026-03-01T10:00:00Z","reason":"taskgen: invalid task: the message's body is not a task: why"}`
+	_, err := b.p.api.SendMessage(within(t), &awssqs.SendMessageInput{QueueUrl: &q.state.dlq.url, MessageBody: aws.String("no task"), MessageAttributes: map[string]types.MessageAttributeValue{attrBuried: attribute(record)}})
+	require.NoError(t, err)
+	dead := openQueue(t, b.p, driver.QueueConfig{Name: "q-dlq"})
+	ds := take(t, dead, 1)
+	require.Equal(t, "sqs-1", ds[0].Task.ID)
+	require.Equal(t, "taskgen: invalid task: the message cannot be decoded: the message's body is not a task: why", ds[0].Task.Metadata[driver.MetaFailureReason])
+	require.Equal(t, "2026-03-01T10:00:00Z", ds[0].Task.Metadata[driver.MetaFailedAt])
+	require.NoError(t, dead.Release(within(t), ds))
+	gone, err := q.Discard(within(t), []string{"sqs-1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"sqs-1"}, gone)
 }
