@@ -25,6 +25,14 @@ func deliveredIDs(ds []*driver.Delivery) []string {
 	return all
 }
 
+func deliveredTasks(ds []*driver.Delivery) []*runtime.Task {
+	all := make([]*runtime.Task, len(ds))
+	for i, d := range ds {
+		all[i] = d.Task
+	}
+	return all
+}
+
 // same checks that two lists have the same IDs, in any order.
 func (w *env) same(got, want []string, format string, args ...any) {
 	w.Helper()

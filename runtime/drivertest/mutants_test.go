@@ -48,6 +48,7 @@ type fault struct {
 	cancel     func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
 	purge      func(q referenceQueue, ctx context.Context) (int, error)
 	pause      func(q referenceQueue, ctx context.Context) error
+	browse     func(q referenceQueue, ctx context.Context, state driver.State, from string, limit int) ([]*runtime.Task, string, error)
 	stats      func(q referenceQueue, s driver.Stats) driver.Stats
 	caps       func(c driver.Capabilities) driver.Capabilities
 	close      func(q referenceQueue) error
@@ -135,6 +136,13 @@ func (q *faultyQueue) Pause(ctx context.Context) error {
 		return q.pause(q.referenceQueue, ctx)
 	}
 	return q.referenceQueue.Pause(ctx)
+}
+
+func (q *faultyQueue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*runtime.Task, string, error) {
+	if q.browse != nil {
+		return q.browse(q.referenceQueue, ctx, state, from, limit)
+	}
+	return q.referenceQueue.Browse(ctx, state, from, limit)
 }
 
 func (q *faultyQueue) Stats(ctx context.Context) (driver.Stats, error) {

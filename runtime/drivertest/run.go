@@ -24,7 +24,7 @@ func testCases() []testCase {
 		lossCases, killCases, leaseCases, receiptCases, timeCases, moveCases, poisonCases, crashCases,
 		chargeCases, deployCases, runCases,
 		orderCases, shareCases, levelCases, uniqueCases, troubleCases, stopCases, statsCases,
-		faultCases, replyCases, outageCases, doneCases, frozenCases, awayCases, refusalCases, fullCases, slowCases,
+		faultCases, replyCases, outageCases, doneCases, frozenCases, awayCases, refusalCases, undecodableCases, fullCases, slowCases,
 		taskCases, boundCases, distanceCases, waitCases, closeCases, operationCases, deadCases,
 	} {
 		all = append(all, part()...)
