@@ -29,33 +29,12 @@ func (q *queue) unlockBoth() {
 	q.leave()
 }
 
-func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
-	if err := q.lockBoth(ctx, driver.NoDLQ); err != nil {
-		return err
-	}
-	defer q.unlockBoth()
-	return q.eachHeld(ds, nil, func(it *item, d *driver.Delivery) {
-		it.restore(d.Task)
-		task := it.task
-		q.drop(it)
-		q.dead.addDead(task, q.name)
-	})
-}
-
 // addDead puts a task at the end of a dead letter queue.
 func (s *queueState) addDead(t driver.Task, origin string) {
 	it := s.add(t)
 	s.addToGroup(it, origin)
 	it.due = s.now
 	s.makeReady(it)
-}
-
-// deadCount counts the dead tasks of a queue.
-func (s *queueState) deadCount(origin string) int {
-	if g := s.groups[origin]; g != nil {
-		return g.n
-	}
-	return 0
 }
 
 // Redrive moves dead tasks back even beyond the queue's capacity: they take no more

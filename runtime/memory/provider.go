@@ -6,7 +6,7 @@
 //
 // The path of a task through the package: enqueue.go admits it, item.go, slab.go and
 // ids.go store it, time_queue.go, out_of_order.go and groups.go keep it in order,
-// dequeue.go hands it out, leases.go settles it, dead.go dead-letters and redrives it.
+// dequeue.go hands it out, settle.go settles it, dead.go redrives what died.
 // queue_state.go ties it together: one lock, one timer.
 package memory
 

@@ -63,23 +63,6 @@ func (q *queue) enter(ctx context.Context) error {
 
 func (q *queue) errClosed() error { return driver.QueueClosed(q.name) }
 
-func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
-	if err := q.enter(ctx); err != nil {
-		return driver.Stats{}, err
-	}
-	defer q.leave()
-	stats := driver.Stats{
-		Ready: int64(q.ready), Scheduled: int64(q.scheduled.n), Leased: int64(q.leased.n),
-		OldestAge: q.oldestAge(),
-	}
-	if q.dead != nil {
-		q.dead.mu.Lock()
-		defer q.dead.mu.Unlock()
-		stats.Dead = int64(q.dead.deadCount(q.name))
-	}
-	return stats, nil
-}
-
 // Close closes this handle of the queue. Others of the same name stay open.
 func (q *queue) Close() error {
 	q.provider.mu.Lock()

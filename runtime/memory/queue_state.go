@@ -160,11 +160,3 @@ func (s *queueState) available() int {
 		return s.ready
 	}
 }
-
-func (s *queueState) oldestAge() time.Duration {
-	oldest := s.now
-	for i := range s.lines {
-		oldest = min(oldest, s.lines[i].next())
-	}
-	return s.now - oldest
-}

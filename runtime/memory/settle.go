@@ -40,6 +40,19 @@ func (q *queue) Release(ctx context.Context, ds []*driver.Delivery) error {
 	})
 }
 
+func (q *queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+	if err := q.lockBoth(ctx, driver.NoDLQ); err != nil {
+		return err
+	}
+	defer q.unlockBoth()
+	return q.eachHeld(ds, nil, func(it *item, d *driver.Delivery) {
+		it.restore(d.Task)
+		task := it.task
+		q.drop(it)
+		q.dead.addDead(task, q.name)
+	})
+}
+
 // each settles a batch. It calls late, unless nil, for deliveries whose lease is over.
 func (q *queue) each(ctx context.Context, ds []*driver.Delivery, late func(*driver.Delivery), do func(*item, *driver.Delivery)) error {
 	if err := q.enter(ctx); err != nil {
