@@ -15,14 +15,6 @@ import (
 // maxDraw bounds the tasks of one draw.
 const maxDraw = 2000
 
-// A waiter is a Dequeue that waits for tasks.
-type waiter struct {
-	limit int
-	lease time.Duration
-	got   chan []*lease // capacity 1
-	fail  chan error    // capacity 1
-}
-
 // A queueState is one queue of this process's provider, shared by all its handles. One
 // goroutine draws for all waiters; another relays delayed tasks.
 type queueState struct {
@@ -312,67 +304,6 @@ func number(v any) int {
 		return int(v)
 	}
 	return 0
-}
-
-// serve hands out drawn tasks.
-func (st *queueState) serve() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for len(st.waiters) > 0 && len(st.drawn) > 0 {
-		w := st.waiters[0]
-		st.waiters = st.waiters[1:]
-		w.got <- st.handOut(w.limit, w.lease)
-	}
-	st.unwant()
-}
-
-// want waits for tasks.
-func (st *queueState) want(ctx context.Context, closed <-chan struct{}, limit int, d time.Duration) ([]*lease, error) {
-	w := &waiter{limit: limit, lease: d, got: make(chan []*lease, 1), fail: make(chan error, 1)}
-	st.mu.Lock()
-	st.forget()
-	if now := time.Now(); !st.next.IsZero() && !st.next.After(now) {
-		st.endLeases(now) // the alarm may come a little late
-	}
-	if st.kind == driver.Standard && len(st.waiters) == 0 && len(st.drawn) > 0 {
-		defer st.mu.Unlock()
-		return st.handOut(limit, d), nil
-	}
-	st.waiters = append(st.waiters, w)
-	if st.kind == driver.FIFO {
-		st.asked = time.Now()
-		if st.held() == 0 {
-			st.signalShares()
-		}
-	}
-	if st.unwanted == nil {
-		st.unwanted = make(chan struct{})
-	}
-	st.mu.Unlock()
-	st.wake()
-	select {
-	case got := <-w.got:
-		return got, nil
-	case err := <-w.fail:
-		return nil, err
-	case <-ctx.Done():
-	case <-closed:
-	}
-	st.mu.Lock()
-	if st.kind == driver.Standard && ctx.Err() != nil && len(st.drawn) > 0 && len(st.waiters) > 0 && st.waiters[0] == w {
-		w.got <- st.handOut(limit, d) // further tasks take longer
-	}
-	st.waiters = slices.DeleteFunc(st.waiters, func(o *waiter) bool { return o == w })
-	st.asked = time.Now()
-	st.unwant()
-	st.mu.Unlock()
-	st.wake() // the next waiter may want something else
-	select {
-	case got := <-w.got: // in the last moment
-		return got, nil
-	default:
-		return nil, driver.ErrNoTasks
-	}
 }
 
 func (st *queueState) wake() {
