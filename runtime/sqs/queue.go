@@ -1,8 +1,6 @@
 package sqs
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -109,24 +107,4 @@ func idOf(d *driver.Delivery) string {
 
 func (q *Queue) tooLong(lease time.Duration) error {
 	return fmt.Errorf("%w: a lease of %s on queue %q: SQS leases a message for 12 hours at most", driver.ErrUnsupported, lease, q.cfg.Name)
-}
-
-// Dequeue implements [driver.Queue]. It waits until ctx ends, however long that is. A
-// poll in progress continues when ctx ends, and is reported through driver.Behind: the
-// next Dequeue gets its messages, or they go back to SQS after half a second. With a
-// context that has already ended Dequeue takes only local messages. In the last second
-// before ctx ends no poll can wait: Dequeue polls ten times a second, with a request
-// per SQS queue.
-func (q *Queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
-	if err := driver.CheckDequeue(q.cfg.Name, limit, lease); err != nil {
-		return nil, err
-	}
-	if lease > maxLease {
-		return nil, q.tooLong(lease)
-	}
-	if err := errors.Join(q.checkOpen(), q.state.sendsOnly()); err != nil {
-		return nil, err
-	}
-	defer q.state.reportUndecodable(ctx)
-	return q.state.dequeue(ctx, q, limit, lease)
 }

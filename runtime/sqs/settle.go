@@ -4,13 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/taskgen/taskgen/runtime/driver"
 )
@@ -26,6 +20,136 @@ func (q *Queue) Complete(ctx context.Context, ds []*driver.Delivery) error {
 				_ = e.p.store.Delete(ctx, m.stored)
 			}
 		}
+	})
+}
+
+// Release implements [driver.Queue]. On standard and priority queues it sends the task
+// again, as it is in the delivery, and then deletes the old message: two requests for
+// ten tasks. With RetryByVisibility a charged retry hides the message for the delay:
+// one request for ten.
+//
+// On fifo queues it costs one request. A task whose retry was charged stays leased
+// here, with its followers, and is handed out here again. An uncharged one goes back
+// to SQS, hidden for the delay, for any process that can run it. A delay beyond the
+// rest of the 12 hours from the receive is refused with ErrUnsupported, as it is with
+// RetryByVisibility.
+func (q *Queue) Release(ctx context.Context, ds []*driver.Delivery) error {
+	return q.settle(ctx, ds, func(e *queueState, ms []*message, errs []error) {
+		e.awaitExtends(ctx, ms, errs)
+		kept, hidden, anew := make([]*message, len(ms)), make([]*message, len(ms)), make([]*message, len(ms))
+		now := e.p.clock.Now()
+		for i, m := range ms {
+			if m == nil || errs[i] != nil {
+				continue
+			}
+			charged := ds[i].Task.RetryCount > m.retries
+			switch {
+			case e.fifo && charged && !e.isDLQ && m.canWaitHere(now.Add(ds[i].Delay)):
+				kept[i] = m
+			case e.fifo, e.retriesInPlace() && charged && m.receives < maxReceives/2: // far from where SQS moves it
+				hidden[i] = m
+			default:
+				if anew[i] = m; ds[i].Delay > 0 {
+					later := *m.task
+					later.ScheduledFor = now.Add(ds[i].Delay)
+					m.task = &later
+				}
+			}
+		}
+		e.recordOutcomes(ctx, ms, errs, false)
+		e.delayHeads(ctx, ds, kept, errs)
+		e.hideForDelay(ctx, ds, hidden, errs)
+		e.resend(ctx, anew, errs)
+		for i, m := range kept {
+			if m != nil && errs[i] == nil {
+				ms[i] = nil // settle must not touch it any more
+			}
+		}
+	})
+}
+
+// awaitExtends waits for the current calls of Extend for messages that are about to be
+// hidden, and lets no more begin: for SQS the last request counts, and an Extend would
+// make them visible when the lease ends.
+func (e *queueState) awaitExtends(ctx context.Context, ms []*message, errs []error) {
+	for i, m := range ms {
+		if m == nil {
+			continue
+		}
+		e.mu.Lock()
+		over := m.extended
+		m.setReleasing(true)
+		e.mu.Unlock()
+		if over == nil {
+			continue
+		}
+		select {
+		case <-over:
+		case <-ctx.Done():
+			errs[i] = fmt.Errorf("release task %s, whose lease is being extended: %w", m.task.ID, unavailable(ctx.Err()))
+		}
+	}
+}
+
+// setReleasing records that a Release of the message begins or has ended. queueState.mu is
+// held.
+func (m *message) setReleasing(begins bool) {
+	if m.releasing != nil {
+		close(m.releasing)
+		m.releasing = nil
+	}
+	if begins {
+		m.releasing = make(chan struct{})
+	}
+}
+
+// hideForDelay hides messages for their delays. It makes their followers visible: SQS hands
+// out nothing of a group before its head.
+func (e *queueState) hideForDelay(ctx context.Context, ds []*driver.Delivery, ms []*message, errs []error) {
+	now := e.p.clock.Now()
+	all := make([]*message, len(ms), 2*len(ms))
+	copy(all, ms)
+	delays := make(map[*message]time.Duration)
+	for i, m := range ms {
+		if m == nil || errs[i] != nil {
+			continue
+		}
+		most := m.received.Add(maxLease).Sub(now)
+		if ds[i].Delay > most {
+			errs[i] = fmt.Errorf("%w: task %s cannot wait for %s: SQS hides a message for 12 hours from its receive at most, of which %s are left", driver.ErrUnsupported, m.task.ID, ds[i].Delay, most)
+			continue
+		}
+		delays[m] = ds[i].Delay
+		if e.fifo {
+			delays[m] = min(max(delays[m], m.giveBackDelay()), most)
+		}
+		e.attemptHints.record(m, m.task)
+		e.mu.Lock()
+		rest := m.followers()
+		if m.group != nil {
+			m.group.messages = m.group.messages[:1]
+		}
+		e.mu.Unlock()
+		for _, o := range rest {
+			delays[o] = o.giveBackDelay()
+			all = append(all, o)
+		}
+	}
+	allErrs := append(errs[:len(errs):len(errs)], make([]error, len(all)-len(ms))...)
+	e.hide(ctx, true, all, allErrs, func(m *message) int32 { return seconds(delays[m]) })
+	copy(errs, allErrs)
+}
+
+// DeadLetter implements [driver.Queue]. It sends the tasks to the dead letter queue and
+// then deletes them: two requests for ten tasks. If the delete fails, the task is on
+// both for a while, and the call is to be repeated.
+func (q *Queue) DeadLetter(ctx context.Context, ds []*driver.Delivery) error {
+	if q.state.isDLQ {
+		return driver.NoDLQ(q.cfg.Name)
+	}
+	return q.settle(ctx, ds, func(e *queueState, ms []*message, errs []error) {
+		e.moveToDLQ(ctx, ms, errs)
+		e.recordOutcomes(ctx, ms, errs, true)
 	})
 }
 
@@ -176,106 +300,6 @@ func (e *queueState) abandon(ds []*driver.Delivery, ms []*message, errs []error)
 		}
 	}
 	return back
-}
-
-// inBatches calls do for the messages that have no error yet, in batches of ten of
-// one source, several at the same time.
-func inBatches(ms []*message, errs []error, do func(l *source, part []*message) []error) {
-	type batch struct {
-		l    *source
-		part []*message
-		at   []int
-	}
-	var all []*batch
-	last := make(map[*source]*batch)
-	for i, m := range ms {
-		if m == nil || errs[i] != nil {
-			continue
-		}
-		b := last[m.source]
-		if b == nil || len(b.part) == maxBatch {
-			b = &batch{l: m.source}
-			last[m.source] = b
-			all = append(all, b)
-		}
-		b.part, b.at = append(b.part, m), append(b.at, i)
-	}
-	concurrently(all, func(b *batch) {
-		for k, err := range do(b.l, b.part) {
-			errs[b.at[k]] = err
-		}
-	})
-}
-
-// resolveStaleHandles calls do with a batch. It treats a stale receipt handle as success if
-// the answer to this request, or to an earlier one for the same message, was lost: SQS has
-// carried it out, and says that the handle is used up. If the request only extends a lease,
-// a stale handle is a lost lease.
-func resolveStaleHandles(ctx context.Context, settles bool, part []*message, numbers []int, do func(context.Context) (map[int]entryResult, error)) (map[int]entryResult, error) {
-	ctx, tries := counting(ctx)
-	all, err := do(ctx)
-	for _, n := range numbers {
-		m := part[n]
-		if err != nil {
-			if settles && unanswered(err, tries.Load()) { // an Extend leaves it alone: another call may settle the message
-				m.outcomeUnknown = true
-			}
-		} else if v := all[n]; v.stale {
-			if settles && (m.outcomeUnknown || tries.Load() > 1) {
-				all[n] = entryResult{}
-			} else {
-				all[n] = entryResult{err: fmt.Errorf("%w: %w", driver.ErrLeaseLost, v.err)}
-			}
-		}
-	}
-	return all, err
-}
-
-// unanswered reports whether a failed request may have been carried out: it was sent, and
-// was not refused in its only try.
-func unanswered(err error, tries int64) bool {
-	var answer *awshttp.ResponseError
-	refused := errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500
-	return tries > 1 || tries == 1 && !refused
-}
-
-// deleteMessages deletes messages.
-func (e *queueState) deleteMessages(ctx context.Context, ms []*message, errs []error) {
-	inBatches(ms, errs, func(l *source, part []*message) []error {
-		return entries(ctx, len(part), func(numbers []int) (map[int]entryResult, error) {
-			batch := make([]types.DeleteMessageBatchRequestEntry, len(numbers))
-			for i, n := range numbers {
-				batch[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle}
-			}
-			return resolveStaleHandles(ctx, true, part, numbers, func(ctx context.Context) (map[int]entryResult, error) {
-				out, err := e.p.api.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &l.url, Entries: batch})
-				if err != nil {
-					return nil, explain("delete from "+l.name, err)
-				}
-				return entryResults(out.Successful, func(s types.DeleteMessageBatchResultEntry) *string { return s.Id }, out.Failed), nil
-			})
-		})
-	})
-}
-
-// hide makes messages invisible for the given number of seconds from now; 0 makes
-// them visible. settles says that the messages' leases are over with it.
-func (e *queueState) hide(ctx context.Context, settles bool, ms []*message, errs []error, secs func(*message) int32) {
-	inBatches(ms, errs, func(l *source, part []*message) []error {
-		return entries(ctx, len(part), func(numbers []int) (map[int]entryResult, error) {
-			batch := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(numbers))
-			for i, n := range numbers {
-				batch[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(n)), ReceiptHandle: &part[n].handle, VisibilityTimeout: secs(part[n])}
-			}
-			return resolveStaleHandles(ctx, settles, part, numbers, func(ctx context.Context) (map[int]entryResult, error) {
-				out, err := e.p.api.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &l.url, Entries: batch})
-				if err != nil {
-					return nil, explain("change the visibility of messages of "+l.name, err)
-				}
-				return entryResults(out.Successful, func(s types.ChangeMessageVisibilityBatchResultEntry) *string { return s.Id }, out.Failed), nil
-			})
-		})
-	})
 }
 
 // extend makes the leases of messages end the given time from now, or 12 hours

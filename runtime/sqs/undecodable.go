@@ -222,3 +222,28 @@ func (e *queueState) returnUnchanged(rest []unrunnable) {
 	defer e.markMoving()()
 	e.hide(ctx, true, ms, make([]error, len(ms)), func(*message) int32 { return 0 })
 }
+
+// buryUndecodable buries a message that is no task. The next Dequeue reports it.
+func (e *queueState) buryUndecodable(ctx context.Context, m *message) {
+	const most = 1000 // of those to report: perhaps no Dequeue comes any more
+	errs := make([]error, 1)
+	if e.moveToDLQ(ctx, []*message{m}, errs); errs[0] != nil {
+		slog.Error("sqs: cannot bury a message that is not a task, will try again when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m.moved && len(e.unreported) < most {
+		e.unreported = append(e.unreported, m.task)
+	}
+}
+
+// reportUndecodable reports to a Dequeue what was buried since the last one.
+func (e *queueState) reportUndecodable(ctx context.Context) {
+	e.mu.Lock()
+	buried := e.unreported
+	e.unreported = nil
+	e.mu.Unlock()
+	for _, t := range buried {
+		driver.Buried(ctx, t)
+	}
+}
