@@ -202,6 +202,38 @@ func dial(rawURL string) (redis.UniversalClient, string, error) {
 // Name returns "redis".
 func (p *Provider) Name() string { return "redis" }
 
+// Open implements [driver.Provider]. The first call checks the server like the function
+// Open. A queue may be opened more than once, in one process or several; each call
+// returns a new Queue. The queue has the highest number of levels that any process has
+// asked for. If the name of its dead letter queue changes, the queue's dead tasks are
+// on the new one from then on.
+//
+// It costs about five round trips.
+func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	defer p.calls.Done()
+	if err := p.check(ctx); err != nil {
+		return nil, err
+	}
+	q, err := p.declare(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("redis: queue %q: %w", cfg.Name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	p.queues = append(p.queues, q)
+	return q, nil
+}
+
 // begin registers a call, which Close waits for. It fails when the provider is closed.
 func (p *Provider) begin() error {
 	p.mu.Lock()

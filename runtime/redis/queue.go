@@ -44,38 +44,6 @@ var _ interface {
 	driver.Discarder
 } = (*queue)(nil)
 
-// Open implements [driver.Provider]. The first call checks the server like the function
-// Open. A queue may be opened more than once, in one process or several; each call
-// returns a new Queue. The queue has the highest number of levels that any process has
-// asked for. If the name of its dead letter queue changes, the queue's dead tasks are
-// on the new one from then on.
-//
-// It costs about five round trips.
-func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Queue, error) {
-	cfg, err := cfg.WithDefaults()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.begin(); err != nil {
-		return nil, err
-	}
-	defer p.calls.Done()
-	if err := p.check(ctx); err != nil {
-		return nil, err
-	}
-	q, err := p.declare(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("redis: queue %q: %w", cfg.Name, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, errClosed
-	}
-	p.queues = append(p.queues, q)
-	return q, nil
-}
-
 // declare creates or verifies a queue, and registers it with its dead letter queue.
 func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (*queue, error) {
 	k := lists
