@@ -81,6 +81,7 @@ func TestCoreDependsOnNothingButARateLimiter(t *testing.T) {
 	}
 }
 
+// The reason for redact is in docs/decisions/driver-imports-redact.md.
 func TestDriverDependsOnTheStandardLibraryAlone(t *testing.T) {
 	allowed := []string{module + "/runtime/driver", module + "/runtime/internal/redact"}
 	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime/driver") {
