@@ -19,29 +19,29 @@ func (q *queue) Dequeue(ctx context.Context, limit int, lease time.Duration) ([]
 		if err := q.open(); err != nil {
 			return nil, err
 		}
-		c := &consumer{owner: q, queue: q.id, limit: min(limit, maxTxTasks), lease: lease, done: make(chan error, 1)}
-		if err := q.p.writer.consume(ctx, c); err != nil {
+		w := &waiter{owner: q, queue: q.id, limit: min(limit, maxTxTasks), lease: lease, done: make(chan error, 1)}
+		if err := q.p.writer.awaitTasks(ctx, w); err != nil {
 			return nil, err
 		}
-		if ds, err := q.deliver(ctx, c); err != nil || len(ds) > 0 {
+		if ds, err := q.deliver(ctx, w); err != nil || len(ds) > 0 {
 			return ds, err
 		}
 	}
 }
 
-// deliver decodes the rows that a consumer got. Rows that cannot be decoded go to the
+// deliver decodes the rows that a waiter got. Rows that cannot be decoded go to the
 // dead letter queue.
-func (q *queue) deliver(ctx context.Context, c *consumer) ([]*driver.Delivery, error) {
+func (q *queue) deliver(ctx context.Context, w *waiter) ([]*driver.Delivery, error) {
 	var (
-		backing = make([]driver.Delivery, 0, len(c.got))
-		ds      = make([]*driver.Delivery, 0, len(c.got))
-		text    = make([]byte, 0, 16*len(c.got))
-		ends    = make([]int, 0, len(c.got))
-		until   = time.Unix(0, c.until)
+		backing = make([]driver.Delivery, 0, len(w.got))
+		ds      = make([]*driver.Delivery, 0, len(w.got))
+		text    = make([]byte, 0, 16*len(w.got))
+		ends    = make([]int, 0, len(w.got))
+		until   = time.Unix(0, w.until)
 
 		failed error
 	)
-	for _, g := range c.got {
+	for _, g := range w.got {
 		task, err := driver.DecodeEnvelope(g.envelope)
 		if err != nil {
 			if task, err = q.buryUndecodable(ctx, g, err); task == nil {

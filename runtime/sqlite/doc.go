@@ -17,7 +17,7 @@
 // # Speed
 //
 // One goroutine writes. Requests that arrive during a commit, from any number of
-// goroutines, go into the next transaction. Waiting consumers are served in the
+// goroutines, go into the next transaction. Calls of Dequeue that wait are served in the
 // transaction that brings their tasks. All of this takes 1 fsync, so that many callers
 // with small batches are as fast as one with large ones. A single caller that waits for
 // each task gets one task per fsync.

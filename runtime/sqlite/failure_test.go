@@ -31,7 +31,7 @@ func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
 	run(t, c, "CREATE TRIGGER broken BEFORE UPDATE ON taskgen_queue WHEN new.leased > 0 BEGIN SELECT raise(ABORT, 'no more leases'); END")
 	_, err := q.Enqueue(context.Background(), []*driver.Task{task("a")})
 	require.ErrorContains(t, err, "no more leases")
-	require.True(t, p.waitQueues.hasWaiters(), "the consumer waits on")
+	require.True(t, p.waitQueues.hasWaiters(), "it waits on")
 	run(t, c, "DROP TRIGGER broken")
 	require.Equal(t, driver.Stats{}, stats(t, q))
 
@@ -40,7 +40,7 @@ func TestAFailedTransactionGivesNobodyItsTasks(t *testing.T) {
 	requireConsistent(t, p)
 }
 
-func TestAConsumerLearnsWhatIsWrongWithTheFile(t *testing.T) {
+func TestAWaiterLearnsWhatIsWrongWithTheFile(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
 	q := openQueue(t, p, driver.QueueConfig{})
@@ -81,7 +81,7 @@ func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
 	require.ErrorContains(t, err, "was its table emptied")
 }
 
-func TestAConsumerLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
+func TestAWaiterLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
 	path, clock := newFile(t), tasktest.NewClock(time.Now())
 	p := openFile(t, path, WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})

@@ -39,20 +39,20 @@ type jobs struct {
 	p *Provider
 
 	mu          sync.Mutex
-	waiting     map[chan struct{}]waiter
+	waiting     map[chan struct{}]jobWaiter
 	wakeWatcher chan struct{} // signals the watcher that there are waiters
 }
 
 var _ jobstore.Store = (*jobs)(nil)
 
-// A waiter is a call of Wait.
-type waiter struct {
+// A jobWaiter is a call of Wait.
+type jobWaiter struct {
 	can   func(jobstore.Needs) bool
 	alarm int64 // the first one read of jobs that it can fire; -1: not read yet
 }
 
 func newJobs(p *Provider) *jobs {
-	return &jobs{p: p, waiting: make(map[chan struct{}]waiter), wakeWatcher: make(chan struct{}, 1)}
+	return &jobs{p: p, waiting: make(map[chan struct{}]jobWaiter), wakeWatcher: make(chan struct{}, 1)}
 }
 
 // Jobs keeps the jobs of schedulers in the same file, for any number of processes. A new
@@ -90,7 +90,7 @@ func (s *jobs) Settle(ctx context.Context, es []*jobstore.Entry) error {
 			e.Version++
 		}
 	}
-	s.notify(func(waiter) bool { return true })
+	s.notify(func(jobWaiter) bool { return true })
 	return failed.OrNil()
 }
 
@@ -344,7 +344,7 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 	defer timer.Stop()
 	known := int64(-1) // the first alarm when this began
 	for {
-		s.register(news, waiter{can, -1}) // changes from here on are signalled
+		s.register(news, jobWaiter{can, -1}) // changes from here on are signalled
 		alarm, err := s.first(ctx, s.p.reader, can)
 		now := clock.Now()
 		switch {
@@ -358,7 +358,7 @@ func (s *jobs) Wait(ctx context.Context, can func(jobstore.Needs) bool, d time.D
 		if alarm > 0 && (alarm <= now.UnixNano() || alarm < known || known == 0) {
 			return
 		}
-		s.register(news, waiter{can, alarm})
+		s.register(news, jobWaiter{can, alarm})
 		s.set(timer, now, end, alarm)
 		select {
 		case <-news:
@@ -384,7 +384,7 @@ func (s *jobs) set(timer driver.Timer, now, end time.Time, alarm int64) {
 }
 
 // register registers a waiter.
-func (s *jobs) register(news chan struct{}, w waiter) {
+func (s *jobs) register(news chan struct{}, w jobWaiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting[news] = w
@@ -411,13 +411,13 @@ func (s *jobs) poll(r *reader) error {
 	}
 	all, err := s.heads(context.Background(), r)
 	if err == nil {
-		s.notify(func(w waiter) bool { return w.alarm != firstOf(all, w.can) })
+		s.notify(func(w jobWaiter) bool { return w.alarm != firstOf(all, w.can) })
 	}
 	return err
 }
 
 // notify makes the matching waiters read the file again.
-func (s *jobs) notify(to func(waiter) bool) {
+func (s *jobs) notify(to func(jobWaiter) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for news, w := range s.waiting {

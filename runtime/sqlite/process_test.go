@@ -70,7 +70,7 @@ func TestKillAtAnyMomentLosesNothingAndBringsNothingBack(t *testing.T) {
 	requireEmpty(t, p)
 }
 
-func TestAConsumerIsWokenByAnotherProcess(t *testing.T) {
+func TestAWaiterIsWokenByAnotherProcess(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
 	q := openQueue(t, p, driver.QueueConfig{})

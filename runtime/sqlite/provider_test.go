@@ -197,7 +197,7 @@ func TestARowThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 	requireEmpty(t, p)
 }
 
-func TestABatchOfNothingButBrokenRowsKeepsTheConsumerWaiting(t *testing.T) {
+func TestABatchOfNothingButBrokenRowsKeepsDequeueWaiting(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path)
 	q := openQueue(t, p, driver.QueueConfig{})

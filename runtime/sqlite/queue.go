@@ -74,7 +74,7 @@ func (q *queue) Close() error {
 	if q.closed.Swap(true) {
 		return nil
 	}
-	q.p.waitQueues.evict(q.errClosed(), func(c *consumer) bool { return c.owner == q })
+	q.p.waitQueues.evict(q.errClosed(), func(w *waiter) bool { return w.owner == q })
 	q.p.mu.Lock()
 	defer q.p.mu.Unlock()
 	name := q.cfg.Name

@@ -54,7 +54,7 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 }
 
 // promoteDue ensures that due tasks and tasks with expired leases count as ready. Where
-// consumers wait that is already done.
+// waiters wait that is already done.
 func (q *queue) promoteDue(ctx context.Context) error {
 	for {
 		if err := q.open(); err != nil {

@@ -38,8 +38,8 @@ const (
 //
 // A failed call leaves the transaction as it was before the call, unless SQLite rolls all
 // of it back, as it may on a full disk; then further calls fail. ctx is checked at the
-// start of a call, and does not interrupt it. Waiting consumers in all processes see the
-// commit within some milliseconds.
+// start of a call, and does not interrupt it. A Dequeue that waits, in any process, sees
+// the commit within some milliseconds.
 func (p *Provider) Tx(c *sqlite.Conn) driver.Enqueuer {
 	return &txEnqueuer{p: p, open: func(context.Context) (session, error) {
 		if c.AutocommitEnabled() {

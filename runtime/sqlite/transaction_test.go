@@ -124,7 +124,7 @@ func TestATransactionOfTheCallerEnqueuesWhenItCommits(t *testing.T) {
 		c.commit()
 
 		// One each, or both by the first: another provider is as another process.
-		require.ElementsMatch(t, []string{"a", "b"}, append(<-got, <-got...), "the waiting consumers are woken")
+		require.ElementsMatch(t, []string{"a", "b"}, append(<-got, <-got...), "the waiters are woken")
 	})
 }
 

@@ -16,8 +16,8 @@ const (
 	sqlLeaseNext = `SELECT min(until) FROM taskgen_lease INDEXED BY taskgen_lease_until WHERE queue = ?`
 )
 
-// A consumer is one Dequeue that waits.
-type consumer struct {
+// A waiter is a Dequeue that waits for tasks.
+type waiter struct {
 	owner *queue
 	queue int64
 	limit int
@@ -31,9 +31,9 @@ type consumer struct {
 	gone bool // its context has ended while the writer had it in hand; guarded by waitQueues.mu
 }
 
-// waitQueues has the waiting consumers, a waitQueue for each queue, in the order of their
+// waitQueues has the waiters, a waitQueue for each queue, in the order of their
 // calls. The writer serves them in the same transaction that adds tasks: nothing polls,
-// and no consumer is woken in vain.
+// and no waiter is woken in vain.
 type waitQueues struct {
 	clock  driver.Clock
 	signal func(queue int64) // makes the writer check a queue
@@ -41,11 +41,11 @@ type waitQueues struct {
 	mu          sync.Mutex
 	byQueue     map[int64]*waitQueue
 	count       int
-	wakeWatcher chan struct{} // tells the watcher that somebody waits
+	wakeWatcher chan struct{} // signals the watcher that there are waiters
 }
 
 type waitQueue struct {
-	waiting []*consumer
+	waiting []*waiter
 	timer   driver.Timer
 	timerAt int64 // when the timer fires; 0: not at all
 	earlier int64 // what the watcher brought forward since the last readEvents; 0: nothing
@@ -55,37 +55,36 @@ func newWaitQueues(clock driver.Clock) *waitQueues {
 	return &waitQueues{clock: clock, byQueue: make(map[int64]*waitQueue), wakeWatcher: make(chan struct{}, 1)}
 }
 
-// add adds a consumer.
-func (ws *waitQueues) add(c *consumer) {
+func (ws *waitQueues) add(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	r := ws.byQueue[c.queue]
+	r := ws.byQueue[w.queue]
 	if r == nil {
 		r = new(waitQueue)
-		ws.byQueue[c.queue] = r
+		ws.byQueue[w.queue] = r
 	}
-	r.waiting = append(r.waiting, c)
+	r.waiting = append(r.waiting, w)
 	ws.count++
 }
 
-// withdraw removes a consumer whose context has ended. It reports false if the writer is
-// serving the consumer and will answer it.
-func (ws *waitQueues) withdraw(c *consumer) bool {
+// withdraw removes a waiter whose context has ended. It reports false if the writer is
+// serving the waiter and will answer it.
+func (ws *waitQueues) withdraw(w *waiter) bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.remove(c) {
+	if ws.remove(w) {
 		return true
 	}
-	c.gone = true
+	w.gone = true
 	return false
 }
 
-func (ws *waitQueues) remove(c *consumer) bool {
-	r := ws.byQueue[c.queue]
+func (ws *waitQueues) remove(w *waiter) bool {
+	r := ws.byQueue[w.queue]
 	if r == nil {
 		return false
 	}
-	i := slices.Index(r.waiting, c)
+	i := slices.Index(r.waiting, w)
 	if i < 0 {
 		return false
 	}
@@ -94,9 +93,9 @@ func (ws *waitQueues) remove(c *consumer) bool {
 	return true
 }
 
-// serve claims tasks for the consumers of the queues that t has touched, first come first
+// serve claims tasks for the waiters of the queues that t has touched, first come first
 // served, and removes the served ones from their waitQueue.
-func (ws *waitQueues) serve(t *tx) (served []*consumer) {
+func (ws *waitQueues) serve(t *tx) (served []*waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, s := range t.states {
@@ -105,9 +104,9 @@ func (ws *waitQueues) serve(t *tx) (served []*consumer) {
 			continue
 		}
 		n := 0
-		for _, c := range r.waiting {
-			c.until = after(t.now, c.lease)
-			if c.got = t.claim(s, c.limit, c.until); len(c.got) == 0 {
+		for _, w := range r.waiting {
+			w.until = after(t.now, w.lease)
+			if w.got = t.claim(s, w.limit, w.until); len(w.got) == 0 {
 				break
 			}
 			n++
@@ -119,30 +118,30 @@ func (ws *waitQueues) serve(t *tx) (served []*consumer) {
 	return served
 }
 
-// restore adds consumers again after the transaction that served them has failed.
-func (ws *waitQueues) restore(served []*consumer) {
+// restore adds waiters again after the transaction that served them has failed.
+func (ws *waitQueues) restore(served []*waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for _, c := range slices.Backward(served) {
-		r := ws.byQueue[c.queue]
-		r.waiting = slices.Insert(r.waiting, 0, c)
-		c.got = nil
+	for _, w := range slices.Backward(served) {
+		r := ws.byQueue[w.queue]
+		r.waiting = slices.Insert(r.waiting, 0, w)
+		w.got = nil
 		ws.count++
 	}
 }
 
-// noTransaction tells waitQueues that there was no transaction. If the file was only
-// locked the consumers keep waiting, and noTransaction returns their queues, which must
-// be visited again. Any other error goes to the consumers.
+// noTransaction is called when a transaction did not begin. If the file was only locked, the
+// waiters keep waiting, and noTransaction returns their queues, which must be visited again.
+// Any other error goes to the waiters.
 func (ws *waitQueues) noTransaction(err error) (queues []int64) {
 	if !errors.Is(err, ErrBusy) {
-		ws.evict(err, func(*consumer) bool { return true })
+		ws.evict(err, func(*waiter) bool { return true })
 		return nil
 	}
 	return ws.queues()
 }
 
-// queues lists the queues that have waiting consumers.
+// queues lists the queues that have waiters.
 func (ws *waitQueues) queues() (queues []int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -154,12 +153,12 @@ func (ws *waitQueues) queues() (queues []int64) {
 	return queues
 }
 
-// dismiss ends consumers that do not wait, or no longer wait, and those whose queue was
+// dismiss ends waiters that do not wait, or no longer wait, and those whose queue was
 // closed before they came in.
 func (ws *waitQueues) dismiss() {
-	ws.evict(errClosed, func(c *consumer) bool { return c.owner.closed.Load() })
-	ws.evict(driver.ErrNoTasks, func(c *consumer) bool { return c.once || c.gone })
-	// Only now: most consumers are served at once and do not need the watcher.
+	ws.evict(errClosed, func(w *waiter) bool { return w.owner.closed.Load() })
+	ws.evict(driver.ErrNoTasks, func(w *waiter) bool { return w.once || w.gone })
+	// Only now: most waiters are served at once and do not need the watcher.
 	if ws.hasWaiters() {
 		select {
 		case ws.wakeWatcher <- struct{}{}:
@@ -168,27 +167,27 @@ func (ws *waitQueues) dismiss() {
 	}
 }
 
-// fail answers the consumers of one queue with an error.
+// fail answers the waiters of one queue with an error.
 func (ws *waitQueues) fail(queue int64, err error) {
-	ws.evict(err, func(c *consumer) bool { return c.queue == queue })
+	ws.evict(err, func(w *waiter) bool { return w.queue == queue })
 }
 
-func (ws *waitQueues) evict(err error, which func(*consumer) bool) {
+func (ws *waitQueues) evict(err error, which func(*waiter) bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, r := range ws.byQueue {
-		r.waiting = slices.DeleteFunc(r.waiting, func(c *consumer) bool {
-			if !which(c) {
+		r.waiting = slices.DeleteFunc(r.waiting, func(w *waiter) bool {
+			if !which(w) {
 				return false
 			}
 			ws.count--
-			c.done <- err
+			w.done <- err
 			return true
 		})
 	}
 }
 
-// readEvents reads, for the queues of t with waiting consumers, when there may be tasks
+// readEvents reads, for the queues of t with waiters, when there may be tasks
 // for them.
 func (ws *waitQueues) readEvents(t *tx) {
 	ws.mu.Lock()
@@ -257,9 +256,9 @@ func (ws *waitQueues) setTimer(queue int64, r *waitQueue, at int64) {
 	}
 }
 
-// close ends all consumers and stops the timers.
+// close ends all waiters and stops the timers.
 func (ws *waitQueues) close() {
-	ws.evict(errClosed, func(*consumer) bool { return true })
+	ws.evict(errClosed, func(*waiter) bool { return true })
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, r := range ws.byQueue {
@@ -269,14 +268,14 @@ func (ws *waitQueues) close() {
 	}
 }
 
-// onceTimeout is how long a consumer that does not wait for tasks waits for its
-// turn at the file.
+// onceTimeout is how long a Dequeue that does not wait for tasks waits for its turn at the
+// file.
 const onceTimeout = time.Second
 
-// consume waits for tasks for c, until ctx ends.
-func (w *writer) consume(ctx context.Context, c *consumer) error {
-	cl := &call{consumer: c, done: c.done}
-	if c.once = ctx.Err() != nil; c.once {
+// awaitTasks waits for the tasks of a waiter, until ctx ends.
+func (w *writer) awaitTasks(ctx context.Context, waiting *waiter) error {
+	cl := &call{waiter: waiting, done: waiting.done}
+	if waiting.once = ctx.Err() != nil; waiting.once {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), onceTimeout)
 		defer cancel()
@@ -289,19 +288,19 @@ func (w *writer) consume(ctx context.Context, c *consumer) error {
 	}
 	end := driver.ErrNoTasks
 	select {
-	case err := <-c.done:
+	case err := <-waiting.done:
 		return unavailable(err)
 	case <-ctx.Done():
 	case <-w.stopped:
 		end = errClosed
 	}
-	if cl.began.CompareAndSwap(false, true) || w.waitQueues.withdraw(c) {
+	if cl.began.CompareAndSwap(false, true) || w.waitQueues.withdraw(waiting) {
 		return end
 	}
-	return unavailable(<-c.done)
+	return unavailable(<-waiting.done)
 }
 
-// hasWaiters reports whether there are consumers.
+// hasWaiters reports whether there are waiters.
 func (ws *waitQueues) hasWaiters() bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -309,7 +308,7 @@ func (ws *waitQueues) hasWaiters() bool {
 }
 
 // poll reads, after another connection has written, whether there are tasks for waiting
-// consumers, and makes the writer serve them. If it cannot read, the writer meets the
+// waiters, and makes the writer serve them. If it cannot read, the writer meets the
 // error and reports it.
 func (ws *waitQueues) poll(r *reader) {
 	for _, queue := range ws.queues() {

@@ -16,7 +16,7 @@ func withIntervals(of checkIntervals, noInotify bool) Option {
 	return func(p *Provider) { p.intervals, p.noInotify = of, noInotify }
 }
 
-func TestAWatcherLooksSeldomWhileNobodyWrites(t *testing.T) {
+func TestAWatcherPollsSeldomWhileNobodyWrites(t *testing.T) {
 	for name, noInotify := range map[string]bool{"with a bell": false, "without one": true} {
 		t.Run(name, func(t *testing.T) {
 			of := checkIntervals{busy: time.Millisecond, activeFor: 10 * time.Millisecond, idle: 50 * time.Millisecond, noInotify: 50 * time.Millisecond}
@@ -76,7 +76,7 @@ func rests(t *testing.T, p *Provider) {
 	}, soon, 50*time.Millisecond)
 }
 
-func TestAnotherProcessIsSeenWithoutABell(t *testing.T) {
+func TestAnotherProcessIsSeenWithoutANotifier(t *testing.T) {
 	path := newFile(t)
 	p := openFile(t, path, withIntervals(defaultIntervals, true))
 	require.Nil(t, p.watcher.walNotifier)

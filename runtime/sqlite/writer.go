@@ -22,16 +22,16 @@ const (
 	politeFor   = time.Second // how long another process's last commit counts
 )
 
-// A call is work for a transaction of the writer, or a new waiting consumer, or a queue
+// A call is work for a transaction of the writer, or a new waiter, or a queue
 // to visit.
 type call struct {
-	run      func(*tx) // may be run again, in its own transaction
-	weight   int       // tasks in it
-	grows    bool      // adds tasks, and is refused if there is no space
-	consumer *consumer // set if run is not
-	visit    int64     // the queue, if both are not set
-	began    atomic.Bool
-	done     chan error // nil if nobody waits for an answer
+	run    func(*tx) // may be run again, in its own transaction
+	weight int       // tasks in it
+	grows  bool      // adds tasks, and is refused if there is no space
+	waiter *waiter   // set if run is not
+	visit  int64     // the queue, if both are not set
+	began  atomic.Bool
+	done   chan error // nil if nobody waits for an answer
 }
 
 // answer reports the end of the call.
@@ -123,7 +123,7 @@ func (w *writer) await(ctx context.Context, cl *call) error {
 	return <-cl.done
 }
 
-// signal makes the writer check a queue for due tasks and waiting consumers.
+// signal makes the writer check a queue for due tasks and waiters.
 // It does not wait for it. If the check fails, those who wait get the error:
 // nothing else might ever wake them.
 func (w *writer) signal(queue int64) {
@@ -180,13 +180,13 @@ func (w *writer) cycle(first *call) {
 		return
 	}
 	w.noteForeignCommits()
-	visit := w.revisit // and the queues that consumers came to, or a signal named
+	visit := w.revisit // and the queues that waiters came to, or a signal named
 	w.revisit = nil
 	for _, cl := range calls {
 		switch {
-		case cl.consumer != nil:
-			w.waitQueues.add(cl.consumer)
-			visit = append(visit, cl.consumer.queue)
+		case cl.waiter != nil:
+			w.waitQueues.add(cl.waiter)
+			visit = append(visit, cl.waiter.queue)
 		case cl.run == nil:
 			visit = append(visit, cl.visit)
 		}
@@ -227,7 +227,7 @@ func (w *writer) gather(first *call) []*call {
 }
 
 // transact runs the calls in the transaction that is open, then checks the
-// queues to visit and serves the consumers of every queue that was touched. It
+// queues to visit and serves the waiters of every queue that was touched. It
 // commits and answers those it served, or rolls all of it back and returns the
 // error.
 func (w *writer) transact(calls []*call, visit []int64) error {

@@ -153,7 +153,7 @@ func TestALargeBatchIsSpreadAndAnsweredInOrder(t *testing.T) {
 	require.Zero(t, answers[5])
 }
 
-func TestConsumersAreServedInTheOrderTheyCame(t *testing.T) {
+func TestWaitersAreServedInTheOrderTheyCame(t *testing.T) {
 	p := openFile(t, newFile(t))
 	q := openQueue(t, p, driver.QueueConfig{})
 	got := make(chan string, 3)
@@ -208,7 +208,7 @@ func TestClosingTheProviderAnswersEverybody(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrClosed)
 }
 
-func TestAConsumerOutlastsALockedFile(t *testing.T) {
+func TestAWaiterOutlastsALockedFile(t *testing.T) {
 	clock := tasktest.NewClock(time.Now())
 	p := openFile(t, newFile(t), WithClock(clock))
 	q := openQueue(t, p, driver.QueueConfig{})
@@ -245,7 +245,7 @@ func TestAPlanDoesNotPutOffWhatAnotherProcessHasWrittenSince(t *testing.T) {
 			signalled := make(chan int64, 9)
 			l := newWaitQueues(clock)
 			l.signal = func(queue int64) { signalled <- queue }
-			l.add(&consumer{queue: q.id, done: make(chan error, 1)})
+			l.add(&waiter{queue: q.id, done: make(chan error, 1)})
 			require.NoError(t, p.writer.do(context.Background(), 1, func(t *tx) {
 				t.state(q.id)
 				l.readEvents(t)
