@@ -48,7 +48,10 @@ func (n names) line(queue string, i int) string {
 
 func (n names) plan(queue string) string         { return n.of(queue) }
 func (n names) deadExchange(queue string) string { return n.of(queue) + ":dead" }
-func (n names) gate(queue string) string         { return n.of(queue) + ":gate" }
+
+// gate is the queue of a delayRelay: where the ladder brings the tasks of a queue. Tasks wait
+// there across restarts and upgrades, so it keeps its name.
+func (n names) gate(queue string) string { return n.of(queue) + ":gate" }
 
 // backstop is the exchange that routes messages to the dead letter queue that the broker
 // removes from a queue by itself, for example by a policy.
@@ -60,9 +63,15 @@ func (n names) queueOf(name string) string {
 	return escape.Original(queue, '=')
 }
 
-func (n names) presence() string           { return n.prefix + ":census" }
 func (n names) own(what, id string) string { return n.prefix + ":" + what + "." + id }
-func (n names) presenceQueue() string      { return n.prefix + ":roll" }
+
+// presence is the exchange over which the processes ask one another. All versions must use
+// the same one, so it keeps its old name.
+func (n names) presence() string { return n.prefix + ":census" }
+
+// presenceQueue is the queue whose consumers are the processes. All versions must count the
+// same one, so it keeps its old name.
+func (n names) presenceQueue() string { return n.prefix + ":roll" }
 
 // wait is a step of the ladder, queue and exchange.
 func (n names) wait(k int) string {

@@ -55,6 +55,7 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 	b := &inbox{p: p, s: s, ch: ch, asked: make(map[string]chan tally)}
 	var in, never <-chan amqp.Delivery
 	err = ch.call(ctx, func() error {
+		// In the broker emptyQueue keeps its old name, pen: permissions and policies match it.
 		id := p.nonce + "." + strconv.FormatUint(p.seq.Add(1), 10)
 		for _, own := range []struct {
 			name *string
@@ -78,6 +79,7 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 		if in, err = ch.Consume(b.name, "inbox", true, true, false, false, nil); err != nil {
 			return err
 		}
+		// The tag is the queue's old name, as on processes of earlier versions.
 		never, err = ch.Consume(p.names.presenceQueue(), "roll", false, false, false, false, nil)
 		return err
 	})

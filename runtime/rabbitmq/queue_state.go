@@ -45,7 +45,7 @@ type queueState struct {
 	turn     uint64
 
 	// Of a fifo queue.
-	look    chan struct{} // capacity 1: the partitions are to be checked
+	recheck chan struct{} // capacity 1: the partitions are to be checked
 	parts   []*receiver   // by partition: nil if it is not held
 	leaving map[int]bool  // partitions that are given up when none of their tasks runs
 	opening bool          // the first partitions are being taken
@@ -55,7 +55,7 @@ type queueState struct {
 }
 
 func newQueueState(p *Provider, cfg driver.QueueConfig, isDLQ bool) *queueState {
-	st := &queueState{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, signal: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[driver.Receipt]*lease), served: make(map[string]uint64), look: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
+	st := &queueState{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, signal: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[driver.Receipt]*lease), served: make(map[string]uint64), recheck: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
 	}

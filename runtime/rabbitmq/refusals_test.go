@@ -184,7 +184,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 		return err == nil && s.Dead == 1 && s.Leased == 0
 	}, soon, 10*time.Millisecond)
 
-	look := func() amqp.Delivery {
+	peek := func() amqp.Delivery {
 		conn, err := amqp.Dial(url)
 		require.NoError(t, err)
 		defer conn.Close() // gives it back
@@ -206,7 +206,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 		assert.Less(t, len(textOf(d.Headers[headerReason])), maxReason+1)
 		assert.Equal(t, "q", d.Headers[headerQueue])
 	}
-	same(look())
+	same(peek())
 
 	// A worker of the dead letter queue sees what it is, and may give it back.
 	dead, err := q.p.Open(within(t), driver.QueueConfig{Name: "q-dlq"})
@@ -215,7 +215,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	assert.Equal(t, driver.UndecodableType, d.Task.Type)
 	assert.Equal(t, "q", d.Task.Metadata[driver.MetaOriginalQueue])
 	require.NoError(t, dead.Release(within(t), []*driver.Delivery{d}))
-	same(look())
+	same(peek())
 
 	ids, err := q.Redrive(within(t), []string{"m1"})
 	require.NoError(t, err)
@@ -226,7 +226,7 @@ func TestBytesThatCannotBeDecodedAreBuriedAsTheyAre(t *testing.T) {
 	_, err = q.Dequeue(ctx, 1, time.Minute)
 	require.ErrorIs(t, err, driver.ErrNoTasks)
 	assert.Equal(t, "m1", <-heard)
-	same(look())
+	same(peek())
 	ids, err = q.Discard(within(t), []string{"m1"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"m1"}, ids)

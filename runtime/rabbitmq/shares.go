@@ -21,13 +21,13 @@ import (
 const (
 	// sharingFor is how long after its last Dequeue a process keeps its share.
 	sharingFor = 2 * time.Second
-	// lookPause is the pause between two checks of a process that has its share; longer
-	// if there are many processes.
-	lookPause = 2 * time.Second
+	// checkPause is the pause between two checks of a process that has its share. It is
+	// longer if there are many processes.
+	checkPause = 2 * time.Second
 	// hungryPause is the pause of a process that has less, or has to give up some.
 	hungryPause = 300 * time.Millisecond
-	// lookGap is the least time between two checks.
-	lookGap = 100 * time.Millisecond
+	// checkGap is the least time between two checks.
+	checkGap = 100 * time.Millisecond
 	// orphaned is how often a partition is seen without a process before any process
 	// takes it.
 	orphaned = 4
@@ -46,7 +46,7 @@ const maxPatience = 3
 // signalShares triggers a check of the partitions.
 func (st *queueState) signalShares() {
 	select {
-	case st.look <- struct{}{}:
+	case st.recheck <- struct{}{}:
 	default:
 	}
 }
@@ -58,9 +58,9 @@ func (st *queueState) keepShare() {
 		began := time.Now()
 		next := time.NewTimer(st.shareOut(ctx))
 		select {
-		case <-st.look:
+		case <-st.recheck:
 			select {
-			case <-time.After(time.Until(began.Add(lookGap))):
+			case <-time.After(time.Until(began.Add(checkGap))):
 			case <-ctx.Done():
 			}
 		case <-next.C:
@@ -142,7 +142,7 @@ func (st *queueState) shareOut(ctx context.Context) time.Duration {
 	if st.held() < st.share {
 		return hungryPause
 	}
-	return lookPause + time.Duration(members)*20*time.Millisecond
+	return checkPause + time.Duration(members)*20*time.Millisecond
 }
 
 // held counts the partitions that this process has. st.mu is held.
