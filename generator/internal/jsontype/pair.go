@@ -64,7 +64,7 @@ func (w *jsonWalker) readByFields(t types.Type) bool {
 	w.in.oneWay[named] = true // if it holds itself
 	in := *w.in               // findings here say nothing about the type where its fields write it
 	in.plain, in.leaky = make(map[visit]bool), make(map[*types.Named]bool)
-	w.in.oneWay[named] = in.walker(Visitor{}).shape(named.Underlying(), place{addressable: true}) == nil
+	w.in.oneWay[named] = in.newJSONWalker(Visitor{}).shape(named.Underlying(), place{addressable: true}) == nil
 	return w.in.oneWay[named]
 }
 

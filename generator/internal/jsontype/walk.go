@@ -87,7 +87,7 @@ type ownVisit struct {
 	owner *types.Var
 }
 
-func (in *Info) walker(v Visitor) *jsonWalker {
+func (in *Info) newJSONWalker(v Visitor) *jsonWalker {
 	if v.Loss == nil {
 		v.Loss = func(Loss) {}
 	}
@@ -101,13 +101,13 @@ const maxSteps = 10_000
 // Walk returns why a type cannot be encoded and decoded as the root of a message, or
 // nil.
 func (in *Info) Walk(t types.Type, v Visitor) *Problem {
-	return in.walker(v).value(t, place{addressable: true})
+	return in.newJSONWalker(v).value(t, place{addressable: true})
 }
 
 // WalkMember is Walk for a field of a task that travels. secret says that the field is
 // a secret as a whole, and written that a method of the task reads it.
 func (in *Info) WalkMember(task *types.Named, f *types.Var, tag string, secret, written bool, v Visitor) *Problem {
-	w := in.walker(v)
+	w := in.newJSONWalker(v)
 	if name, _ := FieldName(f, tag); name != "" {
 		w.path = []string{model.SecretPath(name)}
 	}
@@ -118,17 +118,17 @@ func (in *Info) WalkMember(task *types.Named, f *types.Var, tag string, secret, 
 
 // WalkKey returns why a value cannot be encoded as a part of a unique key, or nil.
 func (in *Info) WalkKey(t types.Type) *Problem {
-	return in.walker(Visitor{}).value(t, place{addressable: true, written: true})
+	return in.newJSONWalker(Visitor{}).value(t, place{addressable: true, written: true})
 }
 
 // WalkRoot returns the fault of the methods by which a task encodes itself, or nil.
 func (in *Info) WalkRoot(task *types.Named) *Problem {
-	return in.walker(Visitor{}).pair(task, place{addressable: true})
+	return in.newJSONWalker(Visitor{}).pair(task, place{addressable: true})
 }
 
 // WalkOwn reports the losses of the fields of a task's struct.
 func (in *Info) WalkOwn(st *types.Struct, onLoss func(l Loss)) {
-	in.walker(Visitor{Loss: onLoss}).losses(st, in.Object(st))
+	in.newJSONWalker(Visitor{Loss: onLoss}).losses(st, in.Object(st))
 }
 
 // maxDepth bounds how deep declared types nest: generic types can lead to ever new
@@ -137,11 +137,11 @@ const maxDepth = 200
 
 // value walks the type of a value at a place.
 func (w *jsonWalker) value(t types.Type, at place) *Problem {
-	if tr := w.swallowed(t); tr != nil {
-		return tr
+	if problem := w.swallowed(t); problem != nil {
+		return problem
 	}
-	if tr := w.pair(t, at); tr != nil {
-		return tr
+	if problem := w.pair(t, at); problem != nil {
+		return problem
 	}
 	p, isPointer := types.Unalias(t).Underlying().(*types.Pointer)
 	if isPointer && nullable(p.Elem()) && w.mendable() {
@@ -175,14 +175,14 @@ func (w *jsonWalker) literal(t *types.Struct, at place) *Problem {
 		return nil
 	}
 	w.back = math.MaxInt
-	tr := w.shape(t, at)
+	problem := w.shape(t, at)
 	closed := w.back == math.MaxInt
 	w.back = min(w.back, back)
-	if tagged := w.in.Tagged(t); tr == nil && (w.visitor.Field == nil || !tagged) {
+	if tagged := w.in.Tagged(t); problem == nil && (w.visitor.Field == nil || !tagged) {
 		w.done[v] = true
 		w.in.plain[v.visit] = closed && !tagged && t.NumFields() > 0 && t.Field(0).Pkg() == w.in.pkg
 	}
-	return tr
+	return problem
 }
 
 // named walks a declared type that does not encode itself at this place.
@@ -211,28 +211,28 @@ func (w *jsonWalker) named(t *types.Named, at place) *Problem {
 		w.lose(Loss{Kind: LostWhole, Type: t, Field: w.inner})
 		w.in.leaky[t] = true
 	}
-	tr, closed := w.within(t, at)
-	if tagged := w.in.Tagged(t); tr == nil && (w.visitor.Field == nil || !tagged) {
+	problem, closed := w.within(t, at)
+	if tagged := w.in.Tagged(t); problem == nil && (w.visitor.Field == nil || !tagged) {
 		w.done[v] = true
 		w.in.plain[v.visit] = closed && !w.in.leaky[t] && !tagged
 	}
-	return tr
+	return problem
 }
 
 // within walks the underlying type of a declared one. It reports whether the result is
 // complete: one that leads back to a type around t is complete only when that type is.
-func (w *jsonWalker) within(t *types.Named, at place) (tr *Problem, closed bool) {
+func (w *jsonWalker) within(t *types.Named, at place) (problem *Problem, closed bool) {
 	index, back := len(w.stack), w.back
 	w.back = math.MaxInt
 	w.stack = append(w.stack, t)
-	tr = w.shape(t.Underlying(), at)
+	problem = w.shape(t.Underlying(), at)
 	w.stack = w.stack[:index]
 	closed = w.back >= index
 	if closed {
 		w.back = math.MaxInt
 	}
 	w.back = min(w.back, back)
-	return tr, closed
+	return problem, closed
 }
 
 // mixedIn reports whether the value's own fields take its place: it is embedded.
@@ -296,8 +296,8 @@ func (w *jsonWalker) shape(t types.Type, at place) *Problem {
 	case *types.Array:
 		return w.list(t.Elem(), at)
 	case *types.Map:
-		if tr := w.key(t.Key(), at); tr != nil {
-			return tr
+		if problem := w.key(t.Key(), at); problem != nil {
+			return problem
 		}
 		at.addressable = false
 		return w.list(t.Elem(), at)
@@ -349,8 +349,8 @@ func (w *jsonWalker) structure(st *types.Struct, at place) *Problem {
 	}
 	w.losses(st, fields)
 	for i := range st.NumFields() {
-		if tr := w.field(st.Field(i), st.Tag(i), at); tr != nil {
-			return tr
+		if problem := w.field(st.Field(i), st.Tag(i), at); problem != nil {
+			return problem
 		}
 	}
 	return nil

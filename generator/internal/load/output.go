@@ -45,11 +45,11 @@ func (p *Program) CheckOutput(ctx context.Context, pkgPath, filename string, src
 	if bad == nil {
 		return nil
 	}
-	g := newGatherer(c)
+	collector := newErrorCollector(c)
 	for _, d := range file.Decls {
-		g.gather(u, out, d)
+		collector.collect(u, out, d)
 	}
-	bad.Handwritten = slices.DeleteFunc(g.errs, func(e types.Error) bool { return file.FileStart <= e.Pos && e.Pos < file.FileEnd })
+	bad.Handwritten = slices.DeleteFunc(collector.errs, func(e types.Error) bool { return file.FileStart <= e.Pos && e.Pos < file.FileEnd })
 	return bad
 }
 

@@ -12,11 +12,11 @@ import (
 // packages. It is found by name only and rather too large than too small: a name counts
 // wherever it occurs.
 type reach struct {
-	prog  *Program
-	kept  map[*unit]*kept
-	whole map[*source]bool // files that are kept whole
-	queue []need
-	asked map[need]bool
+	prog      *Program
+	kept      map[*unit]*kept
+	whole     map[*source]bool // files that are kept whole
+	queue     []request
+	requested map[request]bool
 }
 
 // kept is the reached part of one unit.
@@ -28,14 +28,14 @@ type kept struct {
 	oversized map[*ast.TypeSpec]bool
 }
 
-// A need is a name of a package that is still to be processed.
-type need struct {
+// A request is a name of a package that is still to be processed.
+type request struct {
 	id   string
 	name string
 }
 
 func newReach(p *Program) *reach {
-	return &reach{prog: p, kept: make(map[*unit]*kept), whole: make(map[*source]bool), asked: make(map[need]bool)}
+	return &reach{prog: p, kept: make(map[*unit]*kept), whole: make(map[*source]bool), requested: make(map[request]bool)}
 }
 
 func (r *reach) of(u *unit) *kept {
@@ -47,7 +47,7 @@ func (r *reach) of(u *unit) *kept {
 	return k
 }
 
-// close follows needs until none is left. Packages that are new are parsed
+// close processes requests until none is left. Packages that are new are parsed
 // concurrently.
 func (r *reach) close() {
 	for len(r.queue) > 0 {
@@ -63,7 +63,7 @@ func (r *reach) close() {
 	r.oversized()
 }
 
-func (r *reach) parse(round []need) {
+func (r *reach) parse(round []request) {
 	ids := make(map[string]bool)
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -190,13 +190,13 @@ func (r *reach) keepName(u *unit, src *source, name string) {
 
 func (r *reach) ask(u *unit, path, name string) {
 	if m := u.imported(path); m != nil {
-		r.add(need{m.ID, name})
+		r.add(request{m.ID, name})
 	}
 }
 
-func (r *reach) add(n need) {
-	if !r.asked[n] {
-		r.asked[n] = true
+func (r *reach) add(n request) {
+	if !r.requested[n] {
+		r.requested[n] = true
 		r.queue = append(r.queue, n)
 	}
 }

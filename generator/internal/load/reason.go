@@ -48,61 +48,61 @@ func (p *Program) Faults(pkg *Package, spec *ast.TypeSpec) []Fault {
 	if clean || src == nil {
 		return nil
 	}
-	g := newGatherer(p.checked)
+	collector := newErrorCollector(p.checked)
 	var faults []Fault
 	if st, ok := spec.Type.(*ast.StructType); ok {
 		for _, field := range st.Fields.List {
-			g.gather(pkg.unit, src, field)
-			for _, e := range g.errs[len(faults):] {
+			collector.collect(pkg.unit, src, field)
+			for _, e := range collector.errs[len(faults):] {
 				faults = append(faults, Fault{e, field})
 			}
 		}
 	}
-	g.gather(pkg.unit, src, spec)
-	for _, e := range g.errs[len(faults):] {
+	collector.collect(pkg.unit, src, spec)
+	for _, e := range collector.errs[len(faults):] {
 		faults = append(faults, Fault{e, nil})
 	}
 	return faults
 }
 
-// gatherer finds all errors in declarations and in those that they need, each once.
-type gatherer struct {
-	c    *checker
-	seen map[ast.Node]bool
-	told map[token.Pos]bool
-	errs []types.Error
+// errorCollector collects the errors in declarations and in those that they need, each once.
+type errorCollector struct {
+	c        *checker
+	seen     map[ast.Node]bool
+	reported map[token.Pos]bool
+	errs     []types.Error
 }
 
-func newGatherer(c *checker) *gatherer {
-	return &gatherer{c: c, seen: make(map[ast.Node]bool), told: make(map[token.Pos]bool)}
+func newErrorCollector(c *checker) *errorCollector {
+	return &errorCollector{c: c, seen: make(map[ast.Node]bool), reported: make(map[token.Pos]bool)}
 }
 
-func (g *gatherer) declared(u *unit, name string) {
+func (ec *errorCollector) declared(u *unit, name string) {
 	for _, d := range u.decls[name] {
 		if d.spec != nil {
-			g.gather(u, d.src, d.spec)
+			ec.collect(u, d.src, d.spec)
 		}
 	}
 }
 
-func (g *gatherer) gather(u *unit, src *source, root ast.Node) {
-	done := g.c.done[u]
-	if g.seen[root] || done == nil {
+func (ec *errorCollector) collect(u *unit, src *source, root ast.Node) {
+	done := ec.c.done[u]
+	if ec.seen[root] || done == nil {
 		return
 	}
-	g.seen[root] = true
+	ec.seen[root] = true
 	for _, e := range done.errs {
 		more := strings.HasPrefix(e.Msg, "\t") // it continues the one before
-		if root.Pos() <= e.Pos && e.Pos < root.End() && !g.told[e.Pos] && !more {
-			g.told[e.Pos] = true
-			g.errs = append(g.errs, e)
+		if root.Pos() <= e.Pos && e.Pos < root.End() && !ec.reported[e.Pos] && !more {
+			ec.reported[e.Pos] = true
+			ec.errs = append(ec.errs, e)
 		}
 	}
 	ast.Inspect(root, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
 			if x, ok := n.X.(*ast.Ident); ok && src.imports[x.Name] != nil {
-				g.imported(u, src.imports[x.Name], n.Sel.Name)
+				ec.imported(u, src.imports[x.Name], n.Sel.Name)
 			}
 			return false
 		case *ast.Ident:
@@ -110,21 +110,21 @@ func (g *gatherer) gather(u *unit, src *source, root ast.Node) {
 				break
 			}
 			if u.decls[n.Name] != nil {
-				g.declared(u, n.Name)
+				ec.declared(u, n.Name)
 				break
 			}
 			for _, im := range src.dots {
-				g.imported(u, im, n.Name)
+				ec.imported(u, im, n.Name)
 			}
 		}
 		return true
 	})
 }
 
-func (g *gatherer) imported(u *unit, im *importDecl, name string) {
+func (ec *errorCollector) imported(u *unit, im *importDecl, name string) {
 	if m := u.imported(im.path); m != nil {
-		if dep := g.c.prog.unit(m.ID); dep != nil {
-			g.declared(dep, name)
+		if dep := ec.c.prog.unit(m.ID); dep != nil {
+			ec.declared(dep, name)
 		}
 	}
 }

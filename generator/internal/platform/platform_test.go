@@ -152,7 +152,7 @@ func TestAConstraintThatAsksForIgnoreHoldsNowhere(t *testing.T) {
 	}
 }
 
-func TestTheNearestWorldIsFound(t *testing.T) {
+func TestTheNearestTargetIsFound(t *testing.T) {
 	here := Target{System: "darwin", Arch: "arm64", Tags: []string{"mine"}}
 	for s, want := range map[string]Target{
 		"linux":            {System: "linux", Arch: "arm64", Tags: []string{"mine"}},
@@ -194,7 +194,7 @@ func TestAConstraintOfAnyLengthIsAnswered(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestTheWorldIsThatOfTheEnvironment(t *testing.T) {
+func TestTheTargetIsThatOfTheEnvironment(t *testing.T) {
 	to := Here([]string{"GOOS=windows", "GOARCH=386", "GOOS=darwin", "GOFLAGS=-mod=mod -tags=a,b"}, "")
 	assert.Equal(t, "darwin", to.System)
 	assert.Equal(t, "386", to.Arch)

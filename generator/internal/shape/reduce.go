@@ -185,11 +185,11 @@ func (r *reduction) claim(scans []*Scan) bool {
 // share adds the declarations that belong to no single task, with those that they
 // mention.
 func (r *reduction) share(scans []*Scan) bool {
-	type need struct {
+	type reference struct {
 		t      *task
 		letter byte
 	}
-	var needs []need
+	var pending []reference
 	ok := true
 	meet := func(word []byte) {
 		m := r.owners[string(word)]
@@ -204,7 +204,7 @@ func (r *reduction) share(scans []*Scan) bool {
 		case m.letter == structName || m.letter == guardLetter:
 			r.real[m.task] = true
 		default:
-			needs = append(needs, need{t, m.letter})
+			pending = append(pending, reference{t, m.letter})
 		}
 	}
 	for _, s := range scans {
@@ -213,9 +213,9 @@ func (r *reduction) share(scans []*Scan) bool {
 			r.out = append(r.out, text)
 		}
 	}
-	for len(needs) > 0 {
-		n := needs[0]
-		needs = needs[1:]
+	for len(pending) > 0 {
+		n := pending[0]
+		pending = pending[1:]
 		if !r.real[n.t.index] {
 			r.out = append(r.out, n.t.stub(n.letter, func(letter byte) { meet([]byte(n.t.names[letter-first])) }))
 		}
