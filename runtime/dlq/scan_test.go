@@ -88,9 +88,9 @@ func TestAQueueThatAnswersLateIsNotTakenForEmpty(t *testing.T) {
 	}
 }
 
-// TestLettersInUseElsewhereDoNotHoldUpAWalk has another worker keep its lease on a
+// TestLettersInUseElsewhereDoNotDelayAScan has another worker keep its lease on a
 // letter for as long as it likes.
-func TestLettersInUseElsewhereDoNotHoldUpAWalk(t *testing.T) {
+func TestLettersInUseElsewhereDoNotDelayAScan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &busy{Provider: memory.New()}
 		d := newEnv(t, p, runtime.QueueConfig{})

@@ -22,7 +22,7 @@ func (r *testLimiter) acquireN(long bool, n int) int {
 	return r.running
 }
 
-func TestARoomGrowsWhileTheProcessIsWokenInTimeAndShrinksWhenItIsNot(t *testing.T) {
+func TestALimitGrowsWhileTheProcessIsWokenInTimeAndShrinksWhenItIsNot(t *testing.T) {
 	t.Parallel()
 	r := &testLimiter{suites: 1}
 	minSize := r.minSize()
@@ -59,7 +59,7 @@ func TestLongTestsEnterFirst(t *testing.T) {
 	assert.Len(t, r.waiting[1], 3)
 }
 
-func TestASuiteThatBeginsMakesRoomAndTheLastOneEndsTheWatch(t *testing.T) {
+func TestTheFirstSuitesRaiseTheLimitAndTheLastOneEndsTheWatch(t *testing.T) {
 	t.Parallel()
 	r := &testLimiter{}
 	r.addSuite()

@@ -55,7 +55,7 @@ func TestATestIsLeftOutOnlyForAReason(t *testing.T) {
 	assert.Equal(t, Failed, b.report().law(PublishBeforeAck).Status)
 }
 
-func TestADowngradeWithoutNeedFails(t *testing.T) {
+func TestAnUnnecessaryDowngradeFails(t *testing.T) {
 	h := memoryHarness()
 	h.Downgrades = map[Law]string{LeasesHold: "laziness"}
 	b := newResultRecorder(&h)

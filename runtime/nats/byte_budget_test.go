@@ -57,7 +57,7 @@ func TestLargeMessagesOverASlowLink(t *testing.T) {
 	assert.Zero(t, slow.requester.nc.Stats().Reconnects)
 }
 
-func TestALoadBecomesLessWhenTheConnectionIsLost(t *testing.T) {
+func TestAByteBudgetShrinksWhenTheConnectionIsLost(t *testing.T) {
 	l := byteBudget{most: maxBudget}
 	assert.Equal(t, maxBudget, l.pull(10))
 	assert.Equal(t, maxBudget/2, l.pull(10), "two share")

@@ -23,9 +23,9 @@ func deny(b *bench, actions ...string) {
 	})
 }
 
-// TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero has queues that wait and delay by
+// TestDefaultsOfAQueueDoNotDelayRequestsThatSayZero has queues that wait and delay by
 // themselves, on a clock that stands still.
-func TestDefaultsOfAQueueDoNotHoldUpRequestsThatSayZero(t *testing.T) {
+func TestDefaultsOfAQueueDoNotDelayRequestsThatSayZero(t *testing.T) {
 	t.Parallel()
 	slow := map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "DelaySeconds": "900"}
 	b := briefBench(t)

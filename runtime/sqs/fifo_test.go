@@ -367,7 +367,7 @@ func first(t *testing.T, q *Queue) *driver.Delivery {
 	return d
 }
 
-func TestAnExtendBesideACompleteLeavesTheGroupToIt(t *testing.T) {
+func TestAnExtendDuringACompleteLeavesTheGroupToIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	q, other := openQueue(t, b.p, fifo), openQueue(t, b.provider(t), fifo)

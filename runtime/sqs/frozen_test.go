@@ -83,9 +83,9 @@ func deadConnections(t *testing.T, own *http.Client, answerWait time.Duration, b
 	return q
 }
 
-// TestConnectionsThatDiedInSilenceAreReplaced has more of them die than a request is
+// TestConnectionsThatDiedUnnoticedAreReplaced has more of them die than a request is
 // tried times.
-func TestConnectionsThatDiedInSilenceAreReplaced(t *testing.T) {
+func TestConnectionsThatDiedUnnoticedAreReplaced(t *testing.T) {
 	t.Parallel()
 	for name, own := range map[string]*http.Client{"of a client of the caller's": {Transport: &http.Transport{MaxIdleConnsPerHost: 99}}, "of the SDK's client": nil} {
 		t.Run(name, func(t *testing.T) {

@@ -154,7 +154,7 @@ func TestWhatSQSItselfMovedKnowsItsQueue(t *testing.T) {
 	requireKept(t, in, receiveOne(t, b, q.state.sources[0].sqsQueue))
 }
 
-func TestATaskKeepsWhatItsSenderPutBeside(t *testing.T) {
+func TestATaskKeepsTheAttributesOfItsSender(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []driver.QueueConfig{{}, {Type: driver.Priority, Levels: 2}} {
 		b := briefBench(t)

@@ -87,7 +87,7 @@ func TestAWalkFindsWhatIsInNoCountYet(t *testing.T) {
 	require.Equal(t, []string{"a"}, moved)
 }
 
-func TestAWalkKeepsWhatItHolds(t *testing.T) {
+func TestAWalkKeepsItsLeases(t *testing.T) {
 	t.Parallel()
 	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})
@@ -112,7 +112,7 @@ func TestAWalkKeepsWhatItHolds(t *testing.T) {
 	require.Equal(t, driver.Stats{Ready: 12}, stats(t, dead))
 }
 
-func TestAWalkThatCannotKeepWhatItHoldsSaysSo(t *testing.T) {
+func TestAWalkThatCannotKeepItsLeasesSaysSo(t *testing.T) {
 	t.Parallel()
 	b := briefBench(t)
 	q := openQueue(t, b.p, driver.QueueConfig{})

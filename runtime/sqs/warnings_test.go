@@ -58,7 +58,7 @@ func idle(t *testing.T, q *Queue) {
 	}, soon, time.Millisecond)
 }
 
-func TestTroubleWithTheStoreIsToldWhereOtherTasksCome(t *testing.T) {
+func TestProblemsWithTheStoreAreLoggedWhereOtherTasksArrive(t *testing.T) {
 	sendRaw := captureLog(t)
 	store := &failingStore{memoryStore: &memoryStore{all: make(map[string][]byte)}}
 	b := newBench(t, WithStore(store))
@@ -69,7 +69,7 @@ func TestTroubleWithTheStoreIsToldWhereOtherTasksCome(t *testing.T) {
 	require.Contains(t, sendRaw.String(), "the store is away")
 }
 
-func TestTroubleWithDelayedTasksIsToldAndHoldsUpNobodyElse(t *testing.T) {
+func TestProblemsWithDelayedTasksAreLoggedAndDelayNoOtherTask(t *testing.T) {
 	sendRaw := captureLog(t)
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
