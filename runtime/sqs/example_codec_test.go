@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/sqs"
@@ -27,13 +30,32 @@ func (lines) Encode(t *runtime.Task) (sqs.Message, error) {
 
 // Messages of another program that are neither envelopes nor JSON have a codec.
 func ExampleCodec() {
-	p, err := sqs.Open(context.Background(), "sqs://eu-central-1", sqs.WithQueue("orders", sqs.Existing{
-		URL:   "https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
-		DLQ:   "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-failed",
+	s := newServer("orders", "orders-failed")
+	defer s.Stop()
+	p, err := sqs.New(s.Client(), sqs.WithCloseWait(0), sqs.WithQueue("orders", sqs.Existing{
+		URL:   s.url["orders"], // https://sqs.eu-central-1.amazonaws.com/123456789012/orders
+		DLQ:   s.url["orders-failed"],
 		Codec: lines{},
 	}))
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer p.Close()
+	body, to := "order.made 1001", s.url["orders"]
+	s.send(&awssqs.SendMessageInput{QueueUrl: &to, MessageBody: &body})
+
+	ctx := context.Background()
+	q, err := p.Open(ctx, runtime.QueueConfig{Name: "orders"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ds, err := q.Dequeue(ctx, 1, time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ds[0].Task.Type, string(ds[0].Task.Payload))
+	fmt.Println(q.Complete(ctx, ds))
+	// Output:
+	// order.made 1001
+	// <nil>
 }

@@ -2,10 +2,10 @@ package sqs_test
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/taskgen/taskgen/runtime"
@@ -13,10 +13,13 @@ import (
 )
 
 // A URL names the region, credentials come from the chain of the SDK, and the queues that
-// are missing are created.
+// are missing are created. Without the endpoint of a server in this process, the URL is that
+// of AWS.
 func ExampleOpen() {
+	s := newServer()
+	defer s.Stop()
 	ctx := context.Background()
-	p, err := sqs.Open(ctx, "sqs://eu-central-1?prefix=prod-")
+	p, err := sqs.Open(ctx, "sqs://eu-central-1?prefix=prod-&endpoint="+s.URL(), sqs.WithCloseWait(0))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,15 +29,32 @@ func ExampleOpen() {
 		log.Fatal(err)
 	}
 	defer m.Close()
-}
-
-// A worker whose queues are declared elsewhere, and that is to cost few requests.
-func ExampleNew() {
-	cfg, err := config.LoadDefaultConfig(context.Background())
+	spec := &runtime.Spec[string]{Type: "welcome", Queue: "mail"}
+	r := runtime.NewRouter()
+	runtime.Register(r, spec, func(_ context.Context, to string) error {
+		fmt.Println("welcome,", to)
+		return nil
+	})
+	pool, err := runtime.NewPool(m, r, runtime.PoolConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := sqs.New(awssqs.NewFromConfig(cfg),
+	to := "ada"
+	if _, err := runtime.Enqueue(ctx, m, spec, &to); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := pool.Drain(ctx); err != nil { // a program has pool.Run
+		log.Fatal(err)
+	}
+	// Output: welcome, ada
+}
+
+// A worker whose queues are created elsewhere, and which makes few requests. Its client
+// comes from awssqs.NewFromConfig.
+func ExampleNew() {
+	s := newServer()
+	defer s.Stop()
+	p, err := sqs.New(s.Client(),
 		sqs.WithPrefix("prod-"),
 		sqs.WithoutCreate(),               // sqs:CreateQueue is not permitted
 		sqs.WithWait(20*time.Second),      // of a poll that finds nothing
@@ -47,25 +67,39 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	defer p.Close()
+	_, err = p.Open(context.Background(), runtime.QueueConfig{Name: "mail"})
+	fmt.Println(err)
+	// Output: queue "mail" in SQS: its dead letter queue: the SQS queue prod-mail-dlq does not exist, and WithoutCreate forbids creating it
 }
 
-// The queue "uploads" is fed by a bucket of S3, and "orders" by a program whose messages are
-// JSON, all of one type.
+// The queue "uploads" receives the events of a bucket of S3.
 func ExampleS3Event() {
-	p, err := sqs.Open(context.Background(), "sqs://eu-central-1",
-		sqs.WithQueue("uploads", sqs.Existing{
-			URL:   "https://sqs.eu-central-1.amazonaws.com/123456789012/bucket-events",
-			DLQ:   "https://sqs.eu-central-1.amazonaws.com/123456789012/bucket-events-failed",
-			Codec: sqs.S3Event("upload"),
-		}),
-		sqs.WithQueue("orders", sqs.Existing{
-			URL:   "https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
-			DLQ:   "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-failed",
-			Codec: sqs.JSON("order.made"),
-		}),
-	)
+	s := newServer("bucket-events", "bucket-events-failed")
+	defer s.Stop()
+	p, err := sqs.New(s.Client(), sqs.WithCloseWait(0), sqs.WithQueue("uploads", sqs.Existing{
+		URL:   s.url["bucket-events"], // https://sqs.eu-central-1.amazonaws.com/123456789012/bucket-events
+		DLQ:   s.url["bucket-events-failed"],
+		Codec: sqs.S3Event("upload"),
+	}))
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer p.Close()
+	event, to := `{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}`, s.url["bucket-events"]
+	s.send(&awssqs.SendMessageInput{QueueUrl: &to, MessageBody: &event})
+
+	ctx := context.Background()
+	q, err := p.Open(ctx, runtime.QueueConfig{Name: "uploads"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ds, err := q.Dequeue(ctx, 1, time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ds[0].Task.Type, string(ds[0].Task.Payload))
+	fmt.Println(q.Complete(ctx, ds))
+	// Output:
+	// upload {"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}
+	// <nil>
 }

@@ -8,7 +8,10 @@ import (
 	"log"
 	"os"
 	"path"
+	"strings"
+	"time"
 
+	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/sqs"
 )
 
@@ -40,15 +43,53 @@ func (f folder) Delete(_ context.Context, key string) error {
 
 // Payloads that are too large for a message are kept in a store.
 func ExampleWithStore() {
-	root, err := os.OpenRoot("/var/lib/shop/payloads")
+	dir, err := os.MkdirTemp("", "payloads")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer root.Close()
+	s := newServer()
+	defer s.Stop()
 	var store sqs.Store = folder{root}
-	p, err := sqs.Open(context.Background(), "sqs://eu-central-1", sqs.WithStore(store))
+	p, err := sqs.New(s.Client(), sqs.WithCloseWait(0), sqs.WithStore(store))
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer p.Close()
+
+	ctx := context.Background()
+	q, err := p.Open(ctx, runtime.QueueConfig{Name: "reports"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	large := `"` + strings.Repeat("x", 2<<20) + `"`
+	if _, err := q.Enqueue(ctx, []*runtime.Task{{ID: "1", Type: "report", Queue: "reports", Payload: []byte(large)}}); err != nil {
+		log.Fatal(err)
+	}
+	files := func() int {
+		all, err := fs.Glob(root.FS(), "*/*")
+		if err != nil {
+			log.Fatal(err)
+		}
+		return len(all)
+	}
+	fmt.Println("in the store:", files())
+	ds, err := q.Dequeue(ctx, 1, time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("bytes:", len(ds[0].Task.Payload))
+	if err := q.Complete(ctx, ds); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("in the store:", files())
+	// Output:
+	// in the store: 1
+	// bytes: 2097154
+	// in the store: 0
 }
