@@ -1,4 +1,4 @@
-package runtime
+package runtime_test
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/memory"
@@ -21,24 +22,24 @@ import (
 
 // A diedOf is what became of a task that died in a pool.
 type diedOf struct {
-	task *Task  // as it is on the dead letter queue
-	log  string // of the pool
+	task *runtime.Task // as it is on the dead letter queue
+	log  string        // of the pool
 }
 
 // died has a pool run a task until it is dead.
-func died(t *testing.T, register func(*Router), task *Task) diedOf {
+func died(t *testing.T, register func(*runtime.Router), task *runtime.Task) diedOf {
 	t.Helper()
-	provider, m, r := memory.New(), NewManager(ManagerConfig{}), NewRouter()
-	require.NoError(t, m.Open(t.Context(), provider, QueueConfig{Name: "q", Retention: time.Hour}))
+	provider, m, r := memory.New(), runtime.NewManager(runtime.ManagerConfig{}), runtime.NewRouter()
+	require.NoError(t, m.Open(t.Context(), provider, runtime.QueueConfig{Name: "q", Retention: time.Hour}))
 	register(r)
 	var log strings.Builder
-	p, err := NewPool(m, r, PoolConfig{Workers: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	p, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
-	_, err = m.Enqueue(t.Context(), []*Task{task})
+	_, err = m.Enqueue(t.Context(), []*runtime.Task{task})
 	require.NoError(t, err)
 	_, err = p.Drain(t.Context())
 	require.NoError(t, err)
-	dead, err := provider.Open(t.Context(), QueueConfig{Name: "q-dlq"})
+	dead, err := provider.Open(t.Context(), runtime.QueueConfig{Name: "q-dlq"})
 	require.NoError(t, err)
 	ds, err := dead.Dequeue(t.Context(), 1, time.Minute)
 	require.NoError(t, err)
@@ -52,8 +53,8 @@ type order struct {
 	ID string `json:"id"`
 }
 
-func orders() *Spec[order] {
-	return &Spec[order]{Type: "order", Aliases: []string{"purchase"}, Queue: "q", Validate: func(o *order) error {
+func orders() *runtime.Spec[order] {
+	return &runtime.Spec[order]{Type: "order", Aliases: []string{"purchase"}, Queue: "q", Validate: func(o *order) error {
 		if o.ID == "" {
 			return generated.Missing("order", "id")
 		}
@@ -62,8 +63,8 @@ func orders() *Spec[order] {
 }
 
 // reversed undoes an encoding that has the payload backwards.
-func reversed(next Handler) Handler {
-	return HandlerFunc(func(ctx context.Context, t *Task) error {
+func reversed(next runtime.Handler) runtime.Handler {
+	return runtime.HandlerFunc(func(ctx context.Context, t *runtime.Task) error {
 		if t.LastEncoding() == "reversed" {
 			payload := slices.Clone(t.Payload)
 			slices.Reverse(payload)
@@ -75,7 +76,7 @@ func reversed(next Handler) Handler {
 
 func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 	errNo := errors.New("no")
-	for name, task := range map[string]*Task{
+	for name, task := range map[string]*runtime.Task{
 		"plain":              {Payload: []byte(`{"id":"7"}`)},
 		"under its old name": {Type: "purchase", Payload: []byte(`{"id":"7"}`)},
 		"encoded":            {Payload: []byte(`}"7":"di"{`), Encoding: "reversed"},
@@ -86,13 +87,13 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 				told, old := 0, !task.CreatedAt.IsZero()
 				task := task.Clone()
 				task.ID, task.Queue, task.Type = "a", "q", cmp.Or(task.Type, "order")
-				dead := died(t, func(r *Router) {
+				dead := died(t, func(r *runtime.Router) {
 					r.Use(reversed)
-					Register(r, orders(), func(context.Context, order) error { return Skip(errNo) })
-					OnDead(r, orders(), func(ctx context.Context, o order, cause error) error {
+					runtime.Register(r, orders(), func(context.Context, order) error { return runtime.Skip(errNo) })
+					runtime.OnDead(r, orders(), func(ctx context.Context, o order, cause error) error {
 						told++
 						assert.Equal(t, order{"7"}, o)
-						info, ok := TaskFromContext(ctx)
+						info, ok := runtime.TaskFromContext(ctx)
 						require.True(t, ok)
 						assert.Equal(t, "a", info.ID)
 						assert.Equal(t, `{"id":"7"}`, string(info.Payload))
@@ -118,7 +119,7 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 }
 
 func TestATypedHookIsNotCalledWithWhatNoHandlerIsGiven(t *testing.T) {
-	for name, task := range map[string]*Task{
+	for name, task := range map[string]*runtime.Task{
 		"is not decoded by any middleware": {Payload: []byte(`...`), Encoding: "unheard-of"},
 		"is of another type":               {Payload: []byte(`{"id":7}`)},
 		"lacks what is required":           {Payload: []byte(`{}`)},
@@ -127,16 +128,16 @@ func TestATypedHookIsNotCalledWithWhatNoHandlerIsGiven(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				task := task.Clone()
 				task.ID, task.Queue, task.Type = "a", "q", "order"
-				dead := died(t, func(r *Router) {
-					Register(r, orders(), func(context.Context, order) error { return nil })
-					OnDead(r, orders(), func(context.Context, order, error) error { t.Error("it is called"); return nil })
+				dead := died(t, func(r *runtime.Router) {
+					runtime.Register(r, orders(), func(context.Context, order) error { return nil })
+					runtime.OnDead(r, orders(), func(context.Context, order, error) error { t.Error("it is called"); return nil })
 				}, task)
 				assert.Equal(t, 1, strings.Count(dead.log, hookFailed))
 			})
 		})
 	}
-	r := NewRouter()
-	Register(r, orders(), func(context.Context, order) error { return nil })
-	OnDead(r, orders(), nil)
+	r := runtime.NewRouter()
+	runtime.Register(r, orders(), func(context.Context, order) error { return nil })
+	runtime.OnDead(r, orders(), nil)
 	assert.ErrorContains(t, r.Err(), "is nil")
 }

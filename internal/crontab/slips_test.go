@@ -1,9 +1,11 @@
-package crontab
+package crontab_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/internal/crontab"
 )
 
 func TestSlips(t *testing.T) {
@@ -25,8 +27,8 @@ func TestSlips(t *testing.T) {
 		"@every 90m":      nil,
 		"0 9 * * mon-fri": nil,
 	} {
-		_, err := Parse(expr, "")
+		_, err := crontab.Parse(expr, "")
 		require.NoError(t, err, expr)
-		require.Equal(t, want, Slips(expr), expr)
+		require.Equal(t, want, crontab.Slips(expr), expr)
 	}
 }

@@ -1,9 +1,11 @@
-package nearest
+package nearest_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/internal/nearest"
 )
 
 func TestNameFindsWhatWasMeant(t *testing.T) {
@@ -12,7 +14,7 @@ func TestNameFindsWhatWasMeant(t *testing.T) {
 		"timeut": "timeout", "tiemout": "timeout", "quue": "queue", "nam": "name", "text": "Text", "rerty": "retry",
 		"frobnicate": "", "": "", "x": "",
 	} {
-		got, ok := Name(wrong, known)
+		got, ok := nearest.Name(wrong, known)
 		assert.Equal(t, want, got, wrong)
 		assert.Equal(t, want != "", ok, wrong)
 	}

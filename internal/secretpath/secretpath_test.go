@@ -1,4 +1,4 @@
-package secretpath
+package secretpath_test
 
 import (
 	"strings"
@@ -6,12 +6,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"github.com/taskgen/taskgen/internal/secretpath"
 )
 
 // hides reports whether a path hides the place that the given names lead to; [] is
 // an element of a list.
 func hides(path string, place ...string) bool {
-	set := Parse([]string{path})
+	set := secretpath.Parse([]string{path})
 	for _, name := range place {
 		if set.Here() {
 			return true
@@ -58,9 +60,9 @@ func TestEscapedNameLeadsToItself(t *testing.T) {
 		names := rapid.SliceOfN(rapid.StringMatching(`[a-c~/*.0-2]{0,5}`), 1, 4).Draw(rt, "names")
 		path := ""
 		for _, name := range names {
-			path += "/" + Escape(name)
+			path += "/" + secretpath.Escape(name)
 		}
-		set := Parse([]string{path})
+		set := secretpath.Parse([]string{path})
 		for _, name := range names {
 			if set.Here() {
 				rt.Fatalf("%q ends above %q", path, name)
@@ -77,14 +79,14 @@ func TestEscapedNameLeadsToItself(t *testing.T) {
 }
 
 func TestEmptyPathIsTheWholePayload(t *testing.T) {
-	assert.True(t, Parse([]string{""}).Here())
-	assert.False(t, Parse(nil).Here())
-	assert.False(t, Parse([]string{"/"}).Here())
+	assert.True(t, secretpath.Parse([]string{""}).Here())
+	assert.False(t, secretpath.Parse(nil).Here())
+	assert.False(t, secretpath.Parse([]string{"/"}).Here())
 }
 
 func TestMalformedPointerHidesEverything(t *testing.T) {
 	for _, path := range []string{"/a~", "/~3", "/a/~b"} {
-		assert.True(t, Parse([]string{path}).Here(), path)
+		assert.True(t, secretpath.Parse([]string{path}).Here(), path)
 	}
 }
 
@@ -103,8 +105,8 @@ func TestDottedPathIsReadInEachWay(t *testing.T) {
 }
 
 func TestListInThePlaceOfAnObjectIsHidden(t *testing.T) {
-	_, ok := Parse([]string{"/a"}).Element()
+	_, ok := secretpath.Parse([]string{"/a"}).Element()
 	assert.False(t, ok)
-	_, ok = Parse([]string{"/*/x", "/a"}).Element()
+	_, ok = secretpath.Parse([]string{"/*/x", "/a"}).Element()
 	assert.False(t, ok)
 }

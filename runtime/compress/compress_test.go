@@ -1,4 +1,4 @@
-package compress
+package compress_test
 
 import (
 	"bytes"
@@ -15,13 +15,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/compress"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newCompressor(t require.TestingT, cfg Config) *Compressor {
-	c, err := New(cfg)
+func newCompressor(t require.TestingT, cfg compress.Config) *compress.Compressor {
+	c, err := compress.New(cfg)
 	require.NoError(t, err)
 	return c
 }
@@ -56,7 +57,7 @@ func handled(mw runtime.Middleware, task *runtime.Task) (got *runtime.Task, err 
 }
 
 func TestLargePayloadTravelsCompressedAndArrivesWhole(t *testing.T) {
-	c := newCompressor(t, Config{})
+	c := newCompressor(t, compress.Config{})
 	task := taskOf(text(10_000))
 	before := *task
 	sent := through(t, c.Enqueue, task)
@@ -81,11 +82,11 @@ func TestPayloadTravelsAsItIs(t *testing.T) {
 	require.NoError(t, err)
 	quoted, err := json.Marshal(noise)
 	require.NoError(t, err)
-	c := newCompressor(t, Config{MaxSize: 20_000})
+	c := newCompressor(t, compress.Config{MaxSize: 20_000})
 	encoded := taskOf(text(5000))
 	encoded.Encoding = "other"
 	for name, task := range map[string]*runtime.Task{
-		"below the threshold":      taskOf(text(DefaultThreshold - 10)),
+		"below the threshold":      taskOf(text(compress.DefaultThreshold - 10)),
 		"not smaller as base64":    taskOf(string(quoted)),
 		"above MaxSize":            taskOf(text(20_001)),
 		"encoded by somebody":      encoded,
@@ -104,7 +105,7 @@ func TestPayloadTravelsAsItIs(t *testing.T) {
 }
 
 func TestEveryPayloadArrives(t *testing.T) {
-	c := newCompressor(t, Config{Threshold: 1, MaxSize: 3000})
+	c := newCompressor(t, compress.Config{Threshold: 1, MaxSize: 3000})
 	rapid.Check(t, func(rt *rapid.T) {
 		words := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "bb", "é", "\n", "words", "0123456789"}), 0, 1000).Draw(rt, "words")
 		payload, err := json.Marshal(strings.Join(words, ""))
@@ -119,9 +120,9 @@ func TestEveryPayloadArrives(t *testing.T) {
 }
 
 func TestPayloadOfExactlyMaxSizeArrives(t *testing.T) {
-	c := newCompressor(t, Config{MaxSize: 5002})
+	c := newCompressor(t, compress.Config{MaxSize: 5002})
 	sent := through(t, c.Enqueue, taskOf(text(5000)))
-	require.Equal(t, Encoding, sent.Encoding)
+	require.Equal(t, compress.Encoding, sent.Encoding)
 	got, err := handled(c.Handle, sent)
 	require.NoError(t, err)
 	assert.Len(t, got.Payload, 5002)
@@ -129,21 +130,21 @@ func TestPayloadOfExactlyMaxSizeArrives(t *testing.T) {
 
 func TestBombIsRefusedWithTheLimit(t *testing.T) {
 	const size = 24 << 20
-	known := newCompressor(t, Config{MaxSize: 1 << 30}).Deflate(taskOf(text(size)))
-	require.Equal(t, Encoding, known.Encoding)
+	known := newCompressor(t, compress.Config{MaxSize: 1 << 30}).Deflate(taskOf(text(size)))
+	require.Equal(t, compress.Encoding, known.Encoding)
 	var stream bytes.Buffer // says nothing about its size beforehand
 	w, err := zstd.NewWriter(&stream, zstd.WithEncoderConcurrency(1))
 	require.NoError(t, err)
 	_, err = w.Write(bytes.Repeat([]byte(" "), size))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	half := newCompressor(t, Config{}).Deflate(taskOf(text(9 << 20))).Payload
+	half := newCompressor(t, compress.Config{}).Deflate(taskOf(text(9 << 20))).Payload
 	for name, payload := range map[string][]byte{
 		"of known size": known.Payload, "of unknown size": stream.Bytes(), "in two frames": append(bytes.Clone(half), half...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Less(t, len(payload), 64<<10)
-			_, err := handled(newCompressor(t, Config{}).Handle, taskOf("").Encoded(Encoding, payload))
+			_, err := handled(newCompressor(t, compress.Config{}).Handle, taskOf("").Encoded(compress.Encoding, payload))
 			require.ErrorIs(t, err, runtime.ErrInvalidTask)
 			require.ErrorContains(t, err, "more than 16777216 bytes")
 		})
@@ -151,47 +152,47 @@ func TestBombIsRefusedWithTheLimit(t *testing.T) {
 }
 
 func TestGarbageIsAnInvalidTask(t *testing.T) {
-	c := newCompressor(t, Config{})
+	c := newCompressor(t, compress.Config{})
 	good := through(t, c.Enqueue, taskOf(text(5000))).Payload
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-1] ^= 1 // in the checksum
 	for _, payload := range [][]byte{[]byte("garbage"), good[:len(good)-3], flipped, append(bytes.Clone(good), "tail"...)} {
-		_, err := handled(c.Handle, taskOf("").Encoded(Encoding, payload))
+		_, err := handled(c.Handle, taskOf("").Encoded(compress.Encoding, payload))
 		require.ErrorIs(t, err, runtime.ErrInvalidTask)
 		require.ErrorContains(t, err, "task a (t)")
 	}
 }
 
 func TestOnlyTheLastEncodingIsUndone(t *testing.T) {
-	c := newCompressor(t, Config{})
+	c := newCompressor(t, compress.Config{})
 	sent := through(t, c.Enqueue, taskOf(text(5000)))
 	outer := sent.Encoded("other", []byte("x"))
 	got, err := handled(c.Handle, outer)
 	require.NoError(t, err)
 	assert.Same(t, outer, got, "whoever did the other has to undo it first")
 
-	inner := taskOf("").Encoded("other", nil).Encoded(Encoding, sent.Payload)
+	inner := taskOf("").Encoded("other", nil).Encoded(compress.Encoding, sent.Payload)
 	got, err = handled(c.Handle, inner)
 	require.NoError(t, err)
 	assert.Equal(t, "other", got.Encoding)
 }
 
 func TestReaderWithoutTheMiddlewareIsTold(t *testing.T) {
-	sent := through(t, newCompressor(t, Config{}).Enqueue, taskOf(text(5000)))
+	sent := through(t, newCompressor(t, compress.Config{}).Enqueue, taskOf(text(5000)))
 	_, err := (&runtime.Spec[string]{Type: "t"}).Decode(sent)
 	require.ErrorIs(t, err, runtime.ErrInvalidTask)
 	require.ErrorContains(t, err, `encoded as "zstd"`)
 }
 
 func TestNegativeSizesAreRefused(t *testing.T) {
-	for _, cfg := range []Config{{Threshold: -1}, {MaxSize: -1}} {
-		_, err := New(cfg)
+	for _, cfg := range []compress.Config{{Threshold: -1}, {MaxSize: -1}} {
+		_, err := compress.New(cfg)
 		require.ErrorContains(t, err, "negative")
 	}
 }
 
 func BenchmarkDeflateAndInflate(b *testing.B) {
-	c := newCompressor(b, Config{})
+	c := newCompressor(b, compress.Config{})
 	task := taskOf(text(10_000))
 	b.SetBytes(10_000)
 	b.ReportAllocs()

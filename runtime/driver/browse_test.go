@@ -1,4 +1,4 @@
-package driver
+package driver_test
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestPagedComesToAllInOrderAndEndsWithTheError(t *testing.T) {
@@ -43,7 +45,7 @@ func TestPagedComesToAllInOrderAndEndsWithTheError(t *testing.T) {
 				return c.pages[at], strconv.Itoa(at + 1), nil
 			}
 			var got []int
-			for item, err := range Paged(list) {
+			for item, err := range driver.Paged(list) {
 				assert.False(t, failed, "the error is the last")
 				if got = append(got, item); err != nil {
 					assert.ErrorIs(t, err, c.err)
@@ -61,15 +63,15 @@ func TestPagedComesToAllInOrderAndEndsWithTheError(t *testing.T) {
 }
 
 // mute is a queue that can do nothing but say what it is called.
-type mute struct{ Queue }
+type mute struct{ driver.Queue }
 
-func (mute) Config() QueueConfig { return QueueConfig{Name: "mute"} }
+func (mute) Config() driver.QueueConfig { return driver.QueueConfig{Name: "mute"} }
 
 func TestBrowseAllOfAQueueThatCannotListItsTasks(t *testing.T) {
 	n := 0
-	for task, err := range BrowseAll(t.Context(), mute{}, Dead) {
+	for task, err := range driver.BrowseAll(t.Context(), mute{}, driver.Dead) {
 		assert.Nil(t, task)
-		assert.ErrorIs(t, err, ErrUnsupported)
+		assert.ErrorIs(t, err, driver.ErrUnsupported)
 		n++
 	}
 	assert.Equal(t, 1, n)

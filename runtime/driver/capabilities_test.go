@@ -1,4 +1,4 @@
-package driver
+package driver_test
 
 import (
 	"testing"
@@ -6,31 +6,35 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 func TestCapabilitiesRefuseWhatTheQueueCannotKeep(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	later := func(d time.Duration) *Task { return &Task{ID: "x", Type: "t", Queue: "q", ScheduledFor: now.Add(d)} }
-	unique := func(within time.Duration) *Task {
-		return &Task{ID: "x", Type: "t", Queue: "q", UniqueKey: "k", UniqueFor: within}
+	later := func(d time.Duration) *driver.Task {
+		return &driver.Task{ID: "x", Type: "t", Queue: "q", ScheduledFor: now.Add(d)}
+	}
+	unique := func(within time.Duration) *driver.Task {
+		return &driver.Task{ID: "x", Type: "t", Queue: "q", UniqueKey: "k", UniqueFor: within}
 	}
 	for name, c := range map[string]struct {
-		can  Capabilities
-		task *Task
+		can  driver.Capabilities
+		task *driver.Task
 		want string // in the error; "": none
 	}{
-		"no delay at all":        {Capabilities{}, later(1), "due in 1ns, and the longest delay is 0s"},
-		"a time that has passed": {Capabilities{}, later(-time.Hour), ""},
-		"no time":                {Capabilities{}, &Task{}, ""},
-		"the longest delay":      {Capabilities{MaxDelay: time.Hour}, later(time.Hour), ""},
-		"a longer one":           {Capabilities{MaxDelay: time.Hour}, later(time.Hour + 1), "the longest delay is 1h0m0s"},
-		"any delay":              {Capabilities{MaxDelay: Unlimited}, later(1 << 62), ""},
-		"no keys":                {Capabilities{}, unique(1), "the queue holds none"},
-		"no keys until done":     {Capabilities{DedupWindow: time.Hour}, unique(0), "until it is done"},
-		"keys until done alone":  {Capabilities{UniqueUntilDone: true}, unique(0), ""},
-		"the longest window":     {Capabilities{DedupWindow: time.Hour}, unique(time.Hour), ""},
-		"a longer window":        {Capabilities{DedupWindow: time.Hour}, unique(time.Hour + 1), "unique for 1h0m0.000000001s, and the queue holds keys for 1h0m0s"},
-		"any window":             {Capabilities{DedupWindow: Unlimited}, unique(1 << 62), ""},
+		"no delay at all":        {driver.Capabilities{}, later(1), "due in 1ns, and the longest delay is 0s"},
+		"a time that has passed": {driver.Capabilities{}, later(-time.Hour), ""},
+		"no time":                {driver.Capabilities{}, &driver.Task{}, ""},
+		"the longest delay":      {driver.Capabilities{MaxDelay: time.Hour}, later(time.Hour), ""},
+		"a longer one":           {driver.Capabilities{MaxDelay: time.Hour}, later(time.Hour + 1), "the longest delay is 1h0m0s"},
+		"any delay":              {driver.Capabilities{MaxDelay: driver.Unlimited}, later(1 << 62), ""},
+		"no keys":                {driver.Capabilities{}, unique(1), "the queue holds none"},
+		"no keys until done":     {driver.Capabilities{DedupWindow: time.Hour}, unique(0), "until it is done"},
+		"keys until done alone":  {driver.Capabilities{UniqueUntilDone: true}, unique(0), ""},
+		"the longest window":     {driver.Capabilities{DedupWindow: time.Hour}, unique(time.Hour), ""},
+		"a longer window":        {driver.Capabilities{DedupWindow: time.Hour}, unique(time.Hour + 1), "unique for 1h0m0.000000001s, and the queue holds keys for 1h0m0s"},
+		"any window":             {driver.Capabilities{DedupWindow: driver.Unlimited}, unique(1 << 62), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := c.can.Accepts(c.task, now)
@@ -38,7 +42,7 @@ func TestCapabilitiesRefuseWhatTheQueueCannotKeep(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, ErrUnsupported)
+			require.ErrorIs(t, err, driver.ErrUnsupported)
 			assert.ErrorContains(t, err, c.want)
 		})
 	}

@@ -1,4 +1,4 @@
-package fleet
+package fleet_test
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/fleet/fleetstore"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A nullStore keeps nothing.
-type nullStore struct{ Store }
+type nullStore struct{ fleet.Store }
 
-func (nullStore) Heartbeat(context.Context, *Worker, int64, time.Duration) ([]fleetstore.Order, error) {
+func (nullStore) Heartbeat(context.Context, *fleet.Worker, int64, time.Duration) ([]fleetstore.Order, error) {
 	return nil, nil
 }
 func (nullStore) Leave(context.Context, string) error { return nil }
@@ -26,7 +27,7 @@ func (deaf) IsQuiet() bool { return false }
 
 // runner makes a worker, and a function that runs one of ten tasks on it.
 func runner(tb testing.TB) (run func(i int)) {
-	l := New(nullStore{}, Config{}).Listener()
+	l := fleet.New(nullStore{}, fleet.Config{}).Listener()
 	q := &observe.Queue{Name: "q"}
 	p := &observe.Pool{Name: "worker", Queues: []*observe.Queue{{Name: "p"}, q}, Orders: deaf{}}
 	l.PoolStarted(p)

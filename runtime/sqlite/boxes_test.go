@@ -1,4 +1,4 @@
-package sqlite
+package sqlite_test
 
 import (
 	"path/filepath"
@@ -8,11 +8,12 @@ import (
 
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/drivertest/boxtest"
+	"github.com/taskgen/taskgen/runtime/sqlite"
 )
 
 func TestBoxesOfDeadLettersKeepWhatTheyPromise(t *testing.T) {
 	boxtest.Run(t, func(tb testing.TB) driver.Provider {
-		p, err := Open(filepath.Join(tb.TempDir(), "tasks.db"))
+		p, err := sqlite.Open(filepath.Join(tb.TempDir(), "tasks.db"))
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 		return p

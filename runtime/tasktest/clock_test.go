@@ -1,4 +1,4 @@
-package tasktest
+package tasktest_test
 
 import (
 	"sync"
@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 var start = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func TestAClockStandsStillUntilItIsMoved(t *testing.T) {
-	c := NewClock(start)
+	c := tasktest.NewClock(start)
 	assert.Equal(t, start, c.Now())
 	c.Advance(time.Hour)
 	assert.Equal(t, start.Add(time.Hour), c.Now())
@@ -20,7 +22,7 @@ func TestAClockStandsStillUntilItIsMoved(t *testing.T) {
 }
 
 func TestAdvanceFiresTimersInOrderAtTheirTimes(t *testing.T) {
-	c := NewClock(start)
+	c := tasktest.NewClock(start)
 	var fired []string
 	note := func(name string) func() {
 		return func() { fired = append(fired, name+" "+c.Now().Sub(start).String()) }
@@ -37,7 +39,7 @@ func TestAdvanceFiresTimersInOrderAtTheirTimes(t *testing.T) {
 }
 
 func TestATimerThatSetsAnotherHasItFiredInTheSameAdvance(t *testing.T) {
-	c := NewClock(start)
+	c := tasktest.NewClock(start)
 	n := 0
 	var again func()
 	again = func() {
@@ -50,7 +52,7 @@ func TestATimerThatSetsAnotherHasItFiredInTheSameAdvance(t *testing.T) {
 }
 
 func TestStopAndResetSayWhetherTheTimerWasPending(t *testing.T) {
-	c := NewClock(start)
+	c := tasktest.NewClock(start)
 	n := 0
 	timer := c.AfterFunc(time.Second, func() { n++ })
 	assert.True(t, timer.Stop())
@@ -67,7 +69,7 @@ func TestStopAndResetSayWhetherTheTimerWasPending(t *testing.T) {
 }
 
 func TestATimerWithoutADelayFiresAtOnce(t *testing.T) {
-	c := NewClock(start)
+	c := tasktest.NewClock(start)
 	var fired sync.WaitGroup
 	fired.Add(2)
 	timer := c.AfterFunc(0, fired.Done)
@@ -76,7 +78,7 @@ func TestATimerWithoutADelayFiresAtOnce(t *testing.T) {
 }
 
 func TestAClockMayBeUsedAndMovedByMany(t *testing.T) {
-	c := NewClock(start)
+	c := tasktest.NewClock(start)
 	var wg, fired sync.WaitGroup
 	fired.Add(50)
 	for i := range 50 {

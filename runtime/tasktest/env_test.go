@@ -1,4 +1,4 @@
-package tasktest
+package tasktest_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/generated"
 	"github.com/taskgen/taskgen/runtime/internal/recorder"
+	"github.com/taskgen/taskgen/runtime/tasktest"
 )
 
 // mail stands for a user's task, as generated code describes it.
@@ -42,24 +43,24 @@ func send(t *testing.T, to runtime.Enqueuer, m mail, opts ...runtime.EnqueueOpti
 	return answer
 }
 
-func handle(env *Env, f func(context.Context, mail) error) {
+func handle(env *tasktest.Env, f func(context.Context, mail) error) {
 	runtime.Register(env.Router, &mailSpec, f)
 }
 
 func TestRequireEnqueuedReturnsTheOnePayloadThatMatches(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	send(t, env, mail{To: "ann@example.org"})
 	send(t, env, mail{To: "bob@example.org"})
-	got := RequireEnqueued(t, env, &mailSpec, func(m mail) bool { return m.To == "bob@example.org" })
+	got := tasktest.RequireEnqueued(t, env, &mailSpec, func(m mail) bool { return m.To == "bob@example.org" })
 	assert.Equal(t, mail{To: "bob@example.org"}, got)
-	assert.Len(t, Enqueued(t, env, &mailSpec), 2)
+	assert.Len(t, tasktest.Enqueued(t, env, &mailSpec), 2)
 }
 
 func TestRequireEnqueuedFailsWithoutAMatchAndShowsWhatThereIsButNoSecret(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	send(t, env, mail{To: "ann@example.org", Token: "hush"})
 	r := recorder.Run(t, func(tb testing.TB) {
-		RequireEnqueued(tb, env, &mailSpec, func(m mail) bool { return m.To == "eve@example.org" })
+		tasktest.RequireEnqueued(tb, env, &mailSpec, func(m mail) bool { return m.To == "eve@example.org" })
 		tb.Log("not reached")
 	})
 	assert.True(t, r.Failed())
@@ -71,45 +72,45 @@ func TestRequireEnqueuedFailsWithoutAMatchAndShowsWhatThereIsButNoSecret(t *test
 }
 
 func TestRequireEnqueuedFailsForTwoMatches(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	send(t, env, mail{To: "ann@example.org"})
 	send(t, env, mail{To: "bob@example.org"})
-	r := recorder.Run(t, func(tb testing.TB) { RequireEnqueued(tb, env, &mailSpec, nil) })
+	r := recorder.Run(t, func(tb testing.TB) { tasktest.RequireEnqueued(tb, env, &mailSpec, nil) })
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "but 2 were enqueued")
 }
 
 func TestRequireNotEnqueuedFailsForAMatchAlone(t *testing.T) {
-	env := New(t, mails)
-	RequireNotEnqueued(t, env, &mailSpec, nil)
+	env := tasktest.New(t, mails)
+	tasktest.RequireNotEnqueued(t, env, &mailSpec, nil)
 	send(t, env, mail{To: "ann@example.org"})
-	RequireNotEnqueued(t, env, &mailSpec, func(m mail) bool { return m.To == "eve@example.org" })
-	r := recorder.Run(t, func(tb testing.TB) { RequireNotEnqueued(tb, env, &mailSpec, nil) })
+	tasktest.RequireNotEnqueued(t, env, &mailSpec, func(m mail) bool { return m.To == "eve@example.org" })
+	r := recorder.Run(t, func(tb testing.TB) { tasktest.RequireNotEnqueued(tb, env, &mailSpec, nil) })
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), `want no task of type "mail", but 1 were enqueued`)
 }
 
 func TestOnlyWhatTheQueueTookCountsAsEnqueued(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	send(t, env, mail{To: "ann@example.org"})
 	assert.True(t, send(t, env, mail{To: "ann@example.org"}).Duplicate)
 	_, err := runtime.Enqueue(t.Context(), env, &mailSpec, &mail{})
 	require.ErrorIs(t, err, runtime.ErrInvalidTask)
 	_, err = runtime.Enqueue(t.Context(), env, &mailSpec, &mail{To: "x"}, runtime.WithQueue("nowhere"))
 	require.ErrorIs(t, err, runtime.ErrUnknownQueue)
-	RequireEnqueued(t, env, &mailSpec, nil)
+	tasktest.RequireEnqueued(t, env, &mailSpec, nil)
 	assert.Len(t, env.Tasks(), 1)
 }
 
 func TestATaskUnderAnOldNameCountsAsEnqueued(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	_, err := env.Enqueue(t.Context(), []*runtime.Task{{Type: "email", Queue: "mails", Payload: []byte(`{"to":"ann@example.org"}`)}})
 	require.NoError(t, err)
-	assert.Equal(t, "ann@example.org", RequireEnqueued(t, env, &mailSpec, nil).To)
+	assert.Equal(t, "ann@example.org", tasktest.RequireEnqueued(t, env, &mailSpec, nil).To)
 }
 
 func TestDrainRunsWhatIsDueAndWhatHandlersEnqueue(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	var got []string
 	handle(env, func(ctx context.Context, m mail) error {
 		got = append(got, m.To)
@@ -131,7 +132,7 @@ func TestDrainRunsWhatIsDueAndWhatHandlersEnqueue(t *testing.T) {
 }
 
 func TestDrainTakesRetriesAsTheClockMoves(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	boom := errors.New("boom")
 	handle(env, func(context.Context, mail) error { return boom })
 	send(t, env, mail{To: "ann@example.org"})
@@ -157,7 +158,7 @@ func TestDrainTakesRetriesAsTheClockMoves(t *testing.T) {
 
 func TestRequireDrainFailsForARunThatDidNotComplete(t *testing.T) {
 	r := recorder.Run(t, func(tb testing.TB) {
-		env := New(tb, mails)
+		env := tasktest.New(tb, mails)
 		handle(env, func(_ context.Context, m mail) error {
 			switch m.To {
 			case "panic":
@@ -182,7 +183,7 @@ func TestRequireDrainFailsForARunThatDidNotComplete(t *testing.T) {
 func TestFailNowInAHandlerFailsTheTestAndLetsDrainGoOn(t *testing.T) {
 	ran := 0
 	r := recorder.Run(t, func(tb testing.TB) {
-		env := New(tb, mails)
+		env := tasktest.New(tb, mails)
 		handle(env, func(_ context.Context, m mail) error {
 			ran++
 			if m.To == "first" {
@@ -201,7 +202,7 @@ func TestFailNowInAHandlerFailsTheTestAndLetsDrainGoOn(t *testing.T) {
 }
 
 func TestATypeWithoutAHandlerDies(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	send(t, env, mail{To: "ann@example.org"})
 	runs := env.Drain()
 	require.Len(t, runs, 1, "no other program has the handler")
@@ -212,7 +213,7 @@ func TestATypeWithoutAHandlerDies(t *testing.T) {
 
 func TestATestNeedsHandlersForWhatItIsAboutOnly(t *testing.T) {
 	queues := []runtime.QueueConfig{{Name: "mails", Types: []string{"mail", "other"}}}
-	env := New(t, queues)
+	env := tasktest.New(t, queues)
 	require.Empty(t, env.Drain())
 	handle(env, func(context.Context, mail) error { return nil })
 	send(t, env, mail{To: "ann@example.org"})
@@ -231,7 +232,7 @@ func TestATestNeedsHandlersForWhatItIsAboutOnly(t *testing.T) {
 }
 
 func TestResultsCanBeAwaited(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	runtime.RegisterWithResult(env.Router, &mailSpec, func(_ context.Context, m mail) (string, error) { return "sent to " + m.To, nil })
 	id := send(t, env, mail{To: "ann@example.org"}).ID
 	env.RequireDrain()
@@ -241,12 +242,12 @@ func TestResultsCanBeAwaited(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAnEnvFailsTheTest(t *testing.T) {
-	r := recorder.Run(t, func(tb testing.TB) { New(tb, []runtime.QueueConfig{{Name: "q", Levels: 3}}) })
+	r := recorder.Run(t, func(tb testing.TB) { tasktest.New(tb, []runtime.QueueConfig{{Name: "q", Levels: 3}}) })
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "levels are for queues of type priority")
 
 	r = recorder.Run(t, func(tb testing.TB) {
-		env := New(tb, mails)
+		env := tasktest.New(tb, mails)
 		for range 2 {
 			handle(env, func(context.Context, mail) error { return nil })
 		}
@@ -256,17 +257,17 @@ func TestWhatIsWrongWithAnEnvFailsTheTest(t *testing.T) {
 	assert.Contains(t, r.Text(), "registered twice")
 
 	r = recorder.Run(t, func(tb testing.TB) {
-		env := New(tb, mails)
+		env := tasktest.New(tb, mails)
 		_, err := env.Enqueue(context.Background(), []*runtime.Task{{Type: "mail", Queue: "mails", Payload: []byte(`[]`)}})
 		require.NoError(t, err)
-		Enqueued(tb, env, &mailSpec)
+		tasktest.Enqueued(tb, env, &mailSpec)
 	})
 	assert.True(t, r.Failed())
 	assert.Contains(t, r.Text(), "array stands where")
 }
 
 func TestTheEnvStampsTasksByItsClock(t *testing.T) {
-	env := New(t, mails)
+	env := tasktest.New(t, mails)
 	env.Clock.Advance(48 * time.Hour)
 	answer := send(t, env, mail{To: "ann@example.org"}, runtime.WithDelay(time.Minute))
 	assert.True(t, answer.DueAt.Equal(env.Clock.Now().Add(time.Minute)))

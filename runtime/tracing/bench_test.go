@@ -1,4 +1,4 @@
-package tracing
+package tracing_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/memory"
 	"github.com/taskgen/taskgen/runtime/observe"
+	"github.com/taskgen/taskgen/runtime/tracing"
 )
 
 // discard is an exporter in an SDK whose spans cost what they cost up to there.
@@ -32,7 +33,7 @@ func sampled(b *testing.B, sampler sdktrace.Sampler) trace.TracerProvider {
 func benchmark(b *testing.B, provider trace.TracerProvider) {
 	var listeners []*observe.Listener
 	if provider != nil {
-		listeners = append(listeners, New(Config{TracerProvider: provider}).Listener())
+		listeners = append(listeners, tracing.New(tracing.Config{TracerProvider: provider}).Listener())
 	}
 	m := runtime.NewManager(runtime.ManagerConfig{Listeners: listeners})
 	require.NoError(b, m.Open(b.Context(), memory.New(), runtime.QueueConfig{Name: "q", Capacity: 1 << 22}))

@@ -1,4 +1,4 @@
-package webhook
+package webhook_test
 
 import (
 	"bytes"
@@ -11,35 +11,37 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/taskgen/taskgen/runtime/webhook"
 )
 
 func TestSignatureIsThatOfStandardWebhooks(t *testing.T) {
 	// The test vector of the specification's reference libraries.
-	secret, err := ParseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	secret, err := webhook.ParseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	require.NoError(t, err)
 	h := make(http.Header)
 	secret.Sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
-	assert.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", h.Get(HeaderSignature))
+	assert.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", h.Get(webhook.HeaderSignature))
 	assert.Equal(t, "1614265330", h.Get("webhook-timestamp"))
 	assert.Equal(t, "msg_p5jXN8AQM9LWM0D4loKWxJek", h.Get("webhook-id"))
 }
 
 func TestASecretIsReadAsItIsHandedToPeople(t *testing.T) {
-	secret := NewSecret()
-	again, err := ParseSecret(secret.Text())
+	secret := webhook.NewSecret()
+	again, err := webhook.ParseSecret(secret.Text())
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(secret, again))
 	for _, text := range []string{"", "whsec_", "whsec_%%", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "hunter2hunter2"} {
-		_, err := ParseSecret(text)
+		_, err := webhook.ParseSecret(text)
 		require.Error(t, err, text)
 		assert.NotContains(t, err.Error(), "hunter2")
 	}
 }
 
 func TestASecretIsNotShown(t *testing.T) {
-	secret := Secret("hunter2")
+	secret := webhook.Secret("hunter2")
 	var out bytes.Buffer
-	for _, v := range []any{secret, &secret, []any{secret}, struct{ S Secret }{secret}} {
+	for _, v := range []any{secret, &secret, []any{secret}, struct{ S webhook.Secret }{secret}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 			_, _ = fmt.Fprintf(&out, verb+"\n", v)
 		}
@@ -54,7 +56,7 @@ func TestASecretIsNotShown(t *testing.T) {
 }
 
 func TestVerifyRefusesWhatWasChanged(t *testing.T) {
-	secret, now, body := NewSecret(), time.Unix(1_700_000_000, 0), []byte(`{"a":1}`)
+	secret, now, body := webhook.NewSecret(), time.Unix(1_700_000_000, 0), []byte(`{"a":1}`)
 	signed := func() http.Header {
 		h := make(http.Header)
 		secret.Sign(h, "msg_1", now, body)
@@ -65,30 +67,30 @@ func TestVerifyRefusesWhatWasChanged(t *testing.T) {
 	assert.Equal(t, "msg_1", id)
 
 	h := signed()
-	h.Set(HeaderSignature, "v2,abc "+h.Get(HeaderSignature))
+	h.Set(webhook.HeaderSignature, "v2,abc "+h.Get(webhook.HeaderSignature))
 	_, err = secret.Verify(h, now, body)
 	require.NoError(t, err, "one fitting signature of several is enough")
 
 	h = make(http.Header)
-	Secret(nil).Sign(h, "msg_1", now, body)
-	_, err = Secret(nil).Verify(h, now, body)
+	webhook.Secret(nil).Sign(h, "msg_1", now, body)
+	_, err = webhook.Secret(nil).Verify(h, now, body)
 	require.ErrorContains(t, err, "no secret", "anybody can sign with no secret")
 
 	for name, c := range map[string]struct {
 		change func(http.Header)
-		secret Secret
+		secret webhook.Secret
 		now    time.Time
 		body   string
 		want   string
 	}{
 		"body":          {body: `{"a":2}`, want: "no signature"},
-		"secret":        {secret: NewSecret(), want: "no signature"},
-		"id":            {change: func(h http.Header) { h.Set(HeaderID, "msg_2") }, want: "no signature"},
-		"no id":         {change: func(h http.Header) { h.Del(HeaderID) }, want: "Webhook-Id is missing"},
-		"timestamp":     {change: func(h http.Header) { h.Set(HeaderTimestamp, "1700000001") }, want: "no signature"},
-		"no timestamp":  {change: func(h http.Header) { h.Set(HeaderTimestamp, "today") }, want: `is "today"`},
-		"no signature":  {change: func(h http.Header) { h.Del(HeaderSignature) }, want: "no signature"},
-		"not base64":    {change: func(h http.Header) { h.Set(HeaderSignature, "v1,%%") }, want: "no signature"},
+		"secret":        {secret: webhook.NewSecret(), want: "no signature"},
+		"id":            {change: func(h http.Header) { h.Set(webhook.HeaderID, "msg_2") }, want: "no signature"},
+		"no id":         {change: func(h http.Header) { h.Del(webhook.HeaderID) }, want: "Webhook-Id is missing"},
+		"timestamp":     {change: func(h http.Header) { h.Set(webhook.HeaderTimestamp, "1700000001") }, want: "no signature"},
+		"no timestamp":  {change: func(h http.Header) { h.Set(webhook.HeaderTimestamp, "today") }, want: `is "today"`},
+		"no signature":  {change: func(h http.Header) { h.Del(webhook.HeaderSignature) }, want: "no signature"},
+		"not base64":    {change: func(h http.Header) { h.Set(webhook.HeaderSignature, "v1,%%") }, want: "no signature"},
 		"played back":   {now: now.Add(6 * time.Minute), want: "6m0s from now"},
 		"of the future": {now: now.Add(-6 * time.Minute), want: "-6m0s from now"},
 	} {

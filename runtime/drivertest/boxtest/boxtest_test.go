@@ -1,4 +1,4 @@
-package boxtest
+package boxtest_test
 
 import (
 	"testing"
@@ -6,13 +6,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/drivertest/boxtest"
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestBoxesInMemoryKeepWhatTheyPromise(t *testing.T) {
-	Run(t, func(tb testing.TB) runtime.Provider {
+	boxtest.Run(t, func(tb testing.TB) runtime.Provider {
 		p := memory.New()
 		tb.Cleanup(func() {
 			if err := p.Close(); err != nil {

@@ -1,14 +1,16 @@
-package recorder
+package recorder_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/taskgen/taskgen/runtime/internal/recorder"
 )
 
 func TestRecorderStopsAtFatalAndCleansUp(t *testing.T) {
 	var steps []string
-	r := Run(t, func(tb testing.TB) {
+	r := recorder.Run(t, func(tb testing.TB) {
 		tb.Cleanup(func() { steps = append(steps, "first") })
 		tb.Cleanup(func() { steps = append(steps, "last") })
 		steps = append(steps, "body")

@@ -1,4 +1,4 @@
-package otelmetrics
+package otelmetrics_test
 
 import (
 	"testing"

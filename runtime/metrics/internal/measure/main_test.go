@@ -1,4 +1,4 @@
-package measure
+package measure_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package measure
+package measure_test
 
 import (
 	"context"
@@ -10,26 +10,27 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/metrics/internal/measure"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 var errOther = errors.New("disk full")
 
 func TestFailureNamesTheReason(t *testing.T) {
-	for want, err := range map[Reason]error{
-		HandlerError:  errOther,
-		Timeout:       fmt.Errorf("%w after 1s: %w", driver.ErrTimeout, context.DeadlineExceeded),
-		Panic:         driver.Recovered("nil map"),
-		Invalid:       fmt.Errorf("payload: %w", driver.ErrInvalidTask),
-		UnknownType:   fmt.Errorf("%w: x", driver.ErrUnknownType),
-		Expired:       driver.ErrTaskExpired,
-		MaxDeliveries: driver.ErrMaxDeliveries,
+	for want, err := range map[measure.Reason]error{
+		measure.HandlerError:  errOther,
+		measure.Timeout:       fmt.Errorf("%w after 1s: %w", driver.ErrTimeout, context.DeadlineExceeded),
+		measure.Panic:         driver.Recovered("nil map"),
+		measure.Invalid:       fmt.Errorf("payload: %w", driver.ErrInvalidTask),
+		measure.UnknownType:   fmt.Errorf("%w: x", driver.ErrUnknownType),
+		measure.Expired:       driver.ErrTaskExpired,
+		measure.MaxDeliveries: driver.ErrMaxDeliveries,
 	} {
 		for _, outcome := range []driver.Outcome{driver.Retried, driver.Died} {
-			assert.Equal(t, want, Failure(&observe.Run{Err: err, Outcome: outcome}))
+			assert.Equal(t, want, measure.Failure(&observe.Run{Err: err, Outcome: outcome}))
 		}
-		assert.Contains(t, Failures, want, "its series is not made beforehand")
-		assert.Equal(t, !slices.Contains([]Reason{UnknownType, Expired, MaxDeliveries}, want), want.Ran(), want)
+		assert.Contains(t, measure.Failures, want, "its series is not made beforehand")
+		assert.Equal(t, !slices.Contains([]measure.Reason{measure.UnknownType, measure.Expired, measure.MaxDeliveries}, want), want.Ran(), want)
 	}
 }
 
@@ -40,8 +41,8 @@ func TestARunThatDidNotFailHasNoReason(t *testing.T) {
 		{Outcome: driver.Released, Err: driver.ErrStopping},
 		{Outcome: driver.Abandoned, Err: driver.ErrLeaseLost},
 	} {
-		assert.Empty(t, Failure(&r), r.Outcome)
-		assert.True(t, Failure(&r).Ran())
+		assert.Empty(t, measure.Failure(&r), r.Outcome)
+		assert.True(t, measure.Failure(&r).Ran())
 	}
 }
 
@@ -52,21 +53,21 @@ func (badError) Error() string { return "bad" }
 func (badError) Is(error) bool { panic("a nil pointer") }
 
 func TestAnErrorThatPanicsIsAnErrorOfTheHandler(t *testing.T) {
-	assert.Equal(t, HandlerError, Failure(&observe.Run{Err: badError{}, Outcome: driver.Died}))
+	assert.Equal(t, measure.HandlerError, measure.Failure(&observe.Run{Err: badError{}, Outcome: driver.Died}))
 }
 
 func TestRefusalNamesTheReason(t *testing.T) {
-	for want, err := range map[Reason]error{
-		Duplicate:   driver.ErrDuplicate,
-		Full:        fmt.Errorf("queue mail: %w", driver.ErrQueueFull),
-		TooLarge:    driver.ErrPayloadTooLarge,
-		Invalid:     driver.ErrInvalidTask,
-		Unsupported: driver.ErrUnsupported,
-		Unavailable: driver.Unavailable(errOther),
-		OtherReason: errOther,
+	for want, err := range map[measure.Reason]error{
+		measure.Duplicate:   driver.ErrDuplicate,
+		measure.Full:        fmt.Errorf("queue mail: %w", driver.ErrQueueFull),
+		measure.TooLarge:    driver.ErrPayloadTooLarge,
+		measure.Invalid:     driver.ErrInvalidTask,
+		measure.Unsupported: driver.ErrUnsupported,
+		measure.Unavailable: driver.Unavailable(errOther),
+		measure.OtherReason: errOther,
 	} {
-		assert.Equal(t, want, Refusal(err))
-		assert.Contains(t, Refusals, want, "its series is not made beforehand")
+		assert.Equal(t, want, measure.Refusal(err))
+		assert.Contains(t, measure.Refusals, want, "its series is not made beforehand")
 	}
 }
 
@@ -85,7 +86,7 @@ func TestOnlyTroubleOfTheProviderIsItsFailure(t *testing.T) {
 		"the caller gave up":   driver.Unavailable(context.Canceled),
 		"the queue was closed": fmt.Errorf("x: %w", driver.ErrClosed),
 	} {
-		assert.False(t, Failed(err), name)
+		assert.False(t, measure.Failed(err), name)
 	}
 	for name, err := range map[string]error{
 		"unavailable":      driver.Unavailable(errOther),
@@ -93,7 +94,7 @@ func TestOnlyTroubleOfTheProviderIsItsFailure(t *testing.T) {
 		"an unnamed error": errOther,
 		"one of a batch":   batch(driver.ErrDuplicate, errOther),
 	} {
-		assert.True(t, Failed(err), name)
+		assert.True(t, measure.Failed(err), name)
 	}
 }
 
@@ -114,26 +115,26 @@ func TestEnqueuedTellsTheTasksOfOpenQueues(t *testing.T) {
 	}
 	type told struct {
 		queue   *observe.Queue
-		refused Reason
+		refused measure.Reason
 	}
 	tell := func(most int) (all []told) {
-		for q, t := range Enqueued(e) {
+		for q, t := range measure.Enqueued(e) {
 			if all = append(all, told{q, t.Refused}); len(all) == most {
 				break
 			}
 		}
 		return all
 	}
-	assert.Equal(t, []told{{mail, ""}, {mail, Full}, {jobs, ""}, {jobs, Duplicate}}, tell(-1))
+	assert.Equal(t, []told{{mail, ""}, {mail, measure.Full}, {jobs, ""}, {jobs, measure.Duplicate}}, tell(-1))
 	assert.Equal(t, 3, lookups, "one for each run of tasks of a queue")
 	assert.Len(t, tell(2), 2)
 	e.Answers, e.Err = nil, driver.Unavailable(errOther)
-	assert.Equal(t, []told{{mail, Unavailable}, {mail, Unavailable}, {jobs, Unavailable}, {jobs, Unavailable}}, tell(-1))
+	assert.Equal(t, []told{{mail, measure.Unavailable}, {mail, measure.Unavailable}, {jobs, measure.Unavailable}, {jobs, measure.Unavailable}}, tell(-1))
 }
 
 func TestTheDurationOfAFutileDequeueSaysNothing(t *testing.T) {
-	assert.False(t, Timed(&observe.Call{Op: observe.OpDequeue}))
-	assert.True(t, Timed(&observe.Call{Op: observe.OpDequeue, Tasks: 1}))
-	assert.True(t, Timed(&observe.Call{Op: observe.OpDequeue, Err: errOther}))
-	assert.True(t, Timed(&observe.Call{Op: observe.OpComplete}))
+	assert.False(t, measure.Timed(&observe.Call{Op: observe.OpDequeue}))
+	assert.True(t, measure.Timed(&observe.Call{Op: observe.OpDequeue, Tasks: 1}))
+	assert.True(t, measure.Timed(&observe.Call{Op: observe.OpDequeue, Err: errOther}))
+	assert.True(t, measure.Timed(&observe.Call{Op: observe.OpComplete}))
 }

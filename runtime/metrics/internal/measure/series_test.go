@@ -1,16 +1,17 @@
-package measure
+package measure_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/taskgen/taskgen/runtime/metrics/internal/measure"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // newNames keeps the names of queues and types, and writes down what was made.
-func newNames(made *[]string) *Series[string, string] {
-	return NewSeries(
+func newNames(made *[]string) *measure.Series[string, string] {
+	return measure.NewSeries(
 		func(q *observe.Queue) string {
 			*made = append(*made, q.Provider+"/"+q.Name)
 			return q.Name
@@ -40,8 +41,8 @@ func TestSeriesAreMadeWhenAQueueIsOpenedAndAPoolStarts(t *testing.T) {
 	made = nil
 	for range 3 {
 		assert.Equal(t, "welcome", *s.Of(mail).Type("welcome"))
-		assert.Equal(t, Unknown, *s.Of(mail).Type("made up"))
-		assert.Equal(t, Unknown, *s.Of(mail).Type("made up as well"))
+		assert.Equal(t, measure.Unknown, *s.Of(mail).Type("made up"))
+		assert.Equal(t, measure.Unknown, *s.Of(mail).Type("made up as well"))
 	}
 	assert.Equal(t, []string{"mail/unknown"}, made)
 	s.OpenPool(&observe.Pool{Types: []observe.Type{{Name: "welcome", Aliases: []string{"hello"}}}})

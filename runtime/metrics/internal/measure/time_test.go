@@ -1,4 +1,4 @@
-package measure
+package measure_test
 
 import (
 	"testing"
@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/metrics/internal/measure"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
@@ -26,10 +27,10 @@ func runOf(change func(*observe.Run)) *observe.Run {
 }
 
 func TestWaitIsThatOfAFirstRun(t *testing.T) {
-	wait, ok := Wait(runOf(nil))
+	wait, ok := measure.Wait(runOf(nil))
 	assert.True(t, ok)
 	assert.Equal(t, 10*time.Second, wait)
-	wait, ok = Wait(runOf(func(r *observe.Run) { r.Task.ScheduledFor = noon.Add(time.Hour) }))
+	wait, ok = measure.Wait(runOf(func(r *observe.Run) { r.Task.ScheduledFor = noon.Add(time.Hour) }))
 	assert.True(t, ok)
 	assert.Zero(t, wait, "another machine's clock is ahead")
 
@@ -38,7 +39,7 @@ func TestWaitIsThatOfAFirstRun(t *testing.T) {
 		"after a crash":   func(r *observe.Run) { r.Crashes = 1 },
 		"a redriven task": func(r *observe.Run) { driver.SetMeta(r.Task, driver.MetaRedriveCount, "1") },
 	} {
-		_, ok := Wait(runOf(change))
+		_, ok := measure.Wait(runOf(change))
 		assert.False(t, ok, name)
 	}
 }
@@ -49,7 +50,7 @@ func TestEndToEndIsThatOfALastRun(t *testing.T) {
 		72 * time.Second: func(r *observe.Run) { r.Attempt, r.Outcome = 3, driver.Died },
 		0:                func(r *observe.Run) { r.Task.ScheduledFor = noon.Add(time.Hour) },
 	} {
-		took, ok := EndToEnd(runOf(change))
+		took, ok := measure.EndToEnd(runOf(change))
 		assert.True(t, ok)
 		assert.Equal(t, want, took)
 	}
@@ -58,7 +59,7 @@ func TestEndToEndIsThatOfALastRun(t *testing.T) {
 		"abandoned":       func(r *observe.Run) { r.Outcome = driver.Abandoned },
 		"a redriven task": func(r *observe.Run) { driver.SetMeta(r.Task, driver.MetaRedriveCount, "1") },
 	} {
-		_, ok := EndToEnd(runOf(change))
+		_, ok := measure.EndToEnd(runOf(change))
 		assert.False(t, ok, name)
 	}
 }
@@ -67,23 +68,23 @@ func TestLagIsThatOfAFiring(t *testing.T) {
 	fired := func(at string) *driver.Task {
 		return &driver.Task{CreatedAt: noon, Metadata: map[string]string{driver.MetaFiring: at}}
 	}
-	lag, ok := Lag(fired("2026-03-01T11:59:58.5Z"))
+	lag, ok := measure.Lag(fired("2026-03-01T11:59:58.5Z"))
 	assert.True(t, ok)
 	assert.Equal(t, 1500*time.Millisecond, lag)
-	lag, ok = Lag(fired("2026-03-01T12:00:01Z"))
+	lag, ok = measure.Lag(fired("2026-03-01T12:00:01Z"))
 	assert.True(t, ok)
 	assert.Zero(t, lag)
 
-	_, ok = Lag(&driver.Task{CreatedAt: noon})
+	_, ok = measure.Lag(&driver.Task{CreatedAt: noon})
 	assert.False(t, ok, "no schedule fired it")
-	_, ok = Lag(fired("yesterday"))
+	_, ok = measure.Lag(fired("yesterday"))
 	assert.False(t, ok)
 	again := fired("2026-03-01T11:00:00Z")
 	again.RetryCount = 1
-	_, ok = Lag(again)
+	_, ok = measure.Lag(again)
 	assert.False(t, ok, "it is put back")
 	driver.SetMeta(again, driver.MetaRedriveCount, "1")
 	again.RetryCount = 0
-	_, ok = Lag(again)
+	_, ok = measure.Lag(again)
 	assert.False(t, ok, "it is redriven")
 }

@@ -1,4 +1,4 @@
-package measure
+package measure_test
 
 import (
 	"sync"
@@ -6,21 +6,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/taskgen/taskgen/runtime/metrics/internal/measure"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 func TestTypesThatNobodyDeclaresShareOneLabel(t *testing.T) {
-	var ts Types
-	assert.Equal(t, Unknown, ts.Label("welcome"))
+	var ts measure.Types
+	assert.Equal(t, measure.Unknown, ts.Label("welcome"))
 	ts.Learn("welcome", "invoice")
 	ts.Learn()
 	assert.Equal(t, "welcome", ts.Label("welcome"))
 	assert.Equal(t, "invoice", ts.Label("invoice"))
-	assert.Equal(t, Unknown, ts.Label("made-up-4711"))
+	assert.Equal(t, measure.Unknown, ts.Label("made-up-4711"))
 }
 
 func TestAnAliasHasTheLabelOfItsType(t *testing.T) {
-	var ts Types
+	var ts measure.Types
 	ts.LearnType(observe.Type{Name: "welcome", Aliases: []string{"hello", "greeting"}})
 	for _, name := range []string{"welcome", "hello", "greeting"} {
 		assert.Equal(t, "welcome", ts.Label(name))
@@ -28,7 +29,7 @@ func TestAnAliasHasTheLabelOfItsType(t *testing.T) {
 }
 
 func TestTypesAreLearnedWhileOthersAskForThem(t *testing.T) {
-	var ts Types
+	var ts measure.Types
 	ts.Learn("welcome")
 	var wg sync.WaitGroup
 	for range 4 {
