@@ -35,10 +35,14 @@ func ExampleManager() {
 	stats, err := q.Stats(ctx)
 	fmt.Println(stats.Ready, "ready,", stats.Dead, "dead,", err)
 
+	cfg, on, err := m.Declared("mail")
+	fmt.Println(cfg.DLQ, "on", on, err)
+
 	_, err = m.Queue("post")
 	fmt.Println(errors.Is(err, runtime.ErrUnknownQueue))
 	// Output:
 	// [mail reports]
 	// 0 ready, 0 dead, <nil>
+	// mail-dlq on memory <nil>
 	// true
 }

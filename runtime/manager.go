@@ -183,6 +183,20 @@ func (m *Manager) Queues() []string {
 	return slices.Clone(m.order)
 }
 
+// Declared returns how an open queue is declared, and the name of its provider. The
+// configuration has its defaults, and the Types of all its declarations. The error wraps
+// ErrUnknownQueue.
+func (m *Manager) Declared(queue string) (cfg QueueConfig, provider string, err error) {
+	if _, err := m.queue(queue); err != nil {
+		return QueueConfig{}, "", err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	d := m.topology[queue]
+	d.cfg.Types = slices.Clone(d.cfg.Types)
+	return d.cfg, d.provider.Name(), nil
+}
+
 // types returns the types that the declarations of an open queue list.
 func (m *Manager) types(queue string) []string {
 	m.mu.RLock()
