@@ -31,6 +31,9 @@ const (
 	// MetaUnknown is when a worker first received a task of a type that it does not know.
 	// A redrive removes it, and so does a worker that knows the type.
 	MetaUnknown = "taskgen.unknown"
+	// MetaDue is when a released task becomes due again, RFC 3339, on queues with a
+	// retention: not every provider keeps ScheduledFor.
+	MetaDue = "taskgen.due"
 )
 
 // Bounds that keep the metadata of a task that fails often small.

@@ -112,9 +112,7 @@ func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
 	return nil
 }
 
-// metaDue is when a released task becomes due again, on queues with a retention: not
-// every provider keeps ScheduledFor.
-const metaDue = "taskgen.due"
+const metaDue = driver.MetaDue
 
 // refuse returns why a task must not be run at all; nil if it may.
 func (c *consumer) refuse(d *driver.Delivery) error {
