@@ -29,7 +29,7 @@ func statusOf(e *Entry) Status {
 			MaxMissed: e.MaxMissed, Jitter: e.Jitter,
 		},
 		State: e.State, Paused: e.Paused, Next: dueOf(e), Fired: e.Fired, Skipped: e.Skipped, Last: e.Last,
-		Error: e.Error, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, seed: e.Seed,
+		Error: e.Error, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, seed: e.Seed, firing: e.Next,
 	}
 	if e.Handed != nil {
 		s.handedTo = e.Handed.To

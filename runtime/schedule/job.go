@@ -99,7 +99,8 @@ type Status struct {
 	Error                string
 	CreatedAt, UpdatedAt time.Time
 
-	seed, handedTo JobID // see Body
+	seed, handedTo JobID     // see Body
+	firing         time.Time // Next without its jitter
 }
 
 // A Filter chooses jobs. A zero field matches all.
