@@ -21,7 +21,7 @@ UNRACED = testdata/realworld
 
 # What tests must cover, and where their run writes down what they did. Counting is
 # costly under the race detector, so it is a run of its own without it.
-COVERED  = ./runtime/... ./generator/... ./config/...
+COVERED  = ./runtime/... ./generator/... ./config/... ./server/...
 COVERAGE = .cache/coverage
 
 PROVIDER ?= sqlite
@@ -91,13 +91,18 @@ format: ## gofumpt every file
 generate: ## write the generated code of every module
 	@set -e; for m in $(MODULES); do (cd $$m && $(GO) generate ./...); done
 
+.PHONY: proto
+proto: ## write the generated code of proto/
+	@scripts/proto.sh generate
+
 .PHONY: generate-check
-generate-check: ## fail when generated code is not up to date
+generate-check: ## fail when generated code is not up to date, or when a definition breaks callers
 	@set -e; for m in examples bench; do echo "== taskgen -check $$m"; (cd $$m && $(GO) tool taskgen -check ./...); done
 	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks
+	@scripts/proto.sh check
 
 .PHONY: cover
-cover: ## fail where the short tests cover less than 85 % of runtime, generator or config
+cover: ## fail where the short tests cover less than 85 % of runtime, generator, config or server
 	@scripts/setup.sh servers
 	@mkdir -p $(dir $(COVERAGE)) && rm -f $(COVERAGE)
 	$(GO) test -short $(TESTFLAGS) -coverprofile=$(COVERAGE) -coverpkg=$$(echo $(COVERED) | tr ' ' ,) ./... || echo 'cover: a test failed, which is for make test to judge'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: setup.sh [race] [servers | redis | rabbitmq | nats | sqs]...
+# usage: setup.sh [race] [node] [servers | redis | rabbitmq | nats | sqs]...
 # Brings the machine to what the Makefile's targets need beyond Go, git and make:
 # a C compiler, for the race detector, and the brokers that tests start. On Debian
 # as root it installs what is missing; elsewhere it says what is missing and how
@@ -123,22 +123,24 @@ get_node() {
 	npm install --prefix "$own_node" --no-audit --no-fund --ignore-scripts --no-package-lock --loglevel=error "$package" >&2
 }
 
-need_sqs() {
-	[ -z "${TASKGEN_TEST_SQS_ENDPOINT:-}" ] || return 0
+# need_node gets what SQS emulators, buf and clients in JavaScript run on.
+need_node() {
 	command -v npm >/dev/null || install nodejs npm
 	has_node || ! command -v npm >/dev/null || get_node
 	has_node || {
 		cat >&2 <<-TXT
-			setup: the SQS emulators need Node.js $want_node or later with npm; here is $(node --version 2>/dev/null || echo "no node")$(command -v npm >/dev/null || echo ", and no npm").
+			setup: Node.js $want_node or later with npm is missing, for the SQS emulators and for buf; here is $(node --version 2>/dev/null || echo "no node")$(command -v npm >/dev/null || echo ", and no npm").
 			    Debian 13, Ubuntu 25.04   sudo apt-get install nodejs npm
 			    Fedora                    sudo dnf install nodejs npm
 			    macOS                     brew install node
 			    elsewhere                 https://nodejs.org/en/download
-			or let TASKGEN_TEST_SQS_ENDPOINT name an SQS that runs already.
+			For the emulators alone, TASKGEN_TEST_SQS_ENDPOINT may name an SQS that runs already.
 		TXT
 		exit 1
 	}
 }
+
+need_sqs() { [ -n "${TASKGEN_TEST_SQS_ENDPOINT:-}" ] || need_node; }
 
 for what in "$@"; do
 	case $what in
@@ -146,6 +148,7 @@ for what in "$@"; do
 	redis) need_redis ;;
 	rabbitmq) need_rabbitmq ;;
 	sqs) need_sqs ;;
+	node) need_node ;;
 	servers)
 		need_redis
 		need_rabbitmq
@@ -153,7 +156,7 @@ for what in "$@"; do
 		;;
 	memory | sqlite | nats) ;; # in the process, in a file; compiled by Go
 	*)
-		echo "setup: there is no provider or thing called \"$what\": use race, servers, memory, sqlite, redis, sqs, rabbitmq or nats" >&2
+		echo "setup: there is no provider or thing called \"$what\": use race, node, servers, memory, sqlite, redis, sqs, rabbitmq or nats" >&2
 		exit 1
 		;;
 	esac
