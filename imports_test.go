@@ -53,6 +53,9 @@ func TestImportsRunOneWay(t *testing.T) {
 			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/collector", "internal/childtest", "internal/output", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
+			if within(pkg, "server") {
+				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "config") || slices.ContainsFunc(providers, func(p string) bool { return within(dep, "runtime/"+p) }), "%s imports %s: it serves what a program has opened", pkg, dep)
+			}
 			if pkg == module+"/runtime" {
 				require.False(t, within(dep, "runtime") && !within(dep, "runtime/internal") && !within(dep, "runtime/driver") && !within(dep, "runtime/generated") && !within(dep, "runtime/observe"), "the core imports %s", dep)
 			}
