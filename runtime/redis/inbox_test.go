@@ -99,6 +99,27 @@ func TestWhatIsNoTaskInTheInboxIsBuriedAsItIs(t *testing.T) {
 	assert.Contains(t, bodies[noLevel], "priority")
 }
 
+func TestAListingShowsWhatIsNoTaskAsItIsBuried(t *testing.T) {
+	p := open(t, sharedURL(t))
+	q := openQueue(t, p, driver.QueueConfig{})
+	push(t, q, envelope("high", `,"priority":7`))
+	values, err := q.readInbox(within(t))
+	require.NoError(t, err)
+	_, err = q.enqueueFromInbox(within(t), values)
+	require.NoError(t, err)
+	listed, _, err := q.Browse(within(t), driver.Ready, "", 10)
+	require.NoError(t, err)
+	require.Len(t, listed, 1)
+	ctx, cancel := context.WithCancel(within(t))
+	_, err = q.Dequeue(driver.HearBuried(ctx, func(*driver.Task) { cancel() }), 1, time.Minute)
+	require.ErrorIs(t, err, driver.ErrNoTasks)
+	buried, _, err := q.Browse(within(t), driver.Dead, "", 10)
+	require.NoError(t, err)
+	require.Len(t, buried, 1)
+	assert.Equal(t, driver.DeathOf(buried[0]), driver.DeathOf(listed[0]))
+	assert.Equal(t, buried[0].Metadata[driver.MetaFailureReason], listed[0].Metadata[driver.MetaFailureReason])
+}
+
 func TestTheInboxKeepsWhatTheQueueHasNoRoomFor(t *testing.T) {
 	p := open(t, sharedURL(t))
 	q := openQueue(t, p, driver.QueueConfig{Capacity: 2})
