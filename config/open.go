@@ -26,8 +26,7 @@ type opening struct {
 func WithOptions(o any) OpenOption { return func(op *opening) { op.options = o } }
 
 // WithLogger sets the logger for warnings of the provider. The default, also for nil, is
-// slog.Default at the time of each record. SQLite, SQS, NATS and memory log nothing, or to
-// slog.Default.
+// slog.Default at the time of each record. SQLite and memory log nothing.
 func WithLogger(log *slog.Logger) OpenOption { return func(op *opening) { op.deps.Logger = log } }
 
 // OpenProvider opens the provider that a URL names by its scheme:

@@ -33,12 +33,12 @@ func init() {
 	}, open)
 }
 
-func open(ctx context.Context, rawURL string, o Options, _ config.Deps) (driver.Provider, error) {
+func open(ctx context.Context, rawURL string, o Options, deps config.Deps) (driver.Provider, error) {
 	connection, err := o.connection()
 	if err != nil {
 		return nil, err
 	}
-	opts := []nats.Option{nats.WithMaxBytes(int64(o.MaxBytes)), nats.WithReplicas(o.Replicas), nats.WithConnection(connection...)}
+	opts := []nats.Option{nats.WithLogger(deps.Logger), nats.WithMaxBytes(int64(o.MaxBytes)), nats.WithReplicas(o.Replicas), nats.WithConnection(connection...)}
 	if o.Prefix != "" {
 		opts = append(opts, nats.WithPrefix(o.Prefix))
 	}

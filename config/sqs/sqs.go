@@ -47,7 +47,7 @@ func init() {
 	}, open)
 }
 
-func open(ctx context.Context, rawURL string, o Options, _ config.Deps) (driver.Provider, error) {
+func open(ctx context.Context, rawURL string, o Options, deps config.Deps) (driver.Provider, error) {
 	u, err := address.Parse(rawURL)
 	switch {
 	case err != nil:
@@ -67,7 +67,7 @@ func open(ctx context.Context, rawURL string, o Options, _ config.Deps) (driver.
 	if err != nil {
 		return nil, err
 	}
-	return sqs.Open(ctx, u.String(), opts...)
+	return sqs.Open(ctx, u.String(), append(opts, sqs.WithLogger(deps.Logger))...)
 }
 
 func (o Options) options() ([]sqs.Option, error) {

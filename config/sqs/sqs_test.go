@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"log/slog"
 	"reflect"
 	"testing"
 	"time"
@@ -13,9 +14,9 @@ import (
 )
 
 // settings are the options that a provider was opened with. Opening one sends nothing.
-func settings(t *testing.T, url string) func(name string) reflect.Value {
+func settings(t *testing.T, url string, opts ...config.OpenOption) func(name string) reflect.Value {
 	t.Helper()
-	p, err := config.OpenProvider(t.Context(), url)
+	p, err := config.OpenProvider(t.Context(), url, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return reflect.ValueOf(p).Elem().FieldByName("options").FieldByName
@@ -39,6 +40,12 @@ func TestEachOptionReachesTheProvider(t *testing.T) {
 	assert.False(t, unset("forbidCreate").Bool())
 	assert.False(t, unset("byVisibility").Bool())
 	assert.Negative(t, unset("closeWait").Int(), "0s is not the default")
+}
+
+func TestTheLoggerReachesTheProvider(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	set := settings(t, "sqs://eu-central-1", config.WithLogger(log))
+	assert.Equal(t, reflect.ValueOf(log).Pointer(), set("log").Pointer())
 }
 
 func TestWhatIsNoSQSIsRefused(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,7 @@ func ExampleOpen() {
 	ctx := context.Background()
 	p, err := nats.Open(ctx, server(), // nats://localhost:4222
 		nats.WithPrefix("shop"),
+		nats.WithLogger(slog.Default().With("component", "tasks")),
 		nats.WithMaxBytes(64<<20),
 		nats.WithConnection(natsgo.Name("mailer")),
 	)

@@ -1,9 +1,11 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -47,6 +49,12 @@ func WithReplicas(n int) Option { return func(p *Provider) { p.replicas = n } }
 // that workers handle delays: a delayed task costs 3 more requests.
 func WithMaxBytes(n int64) Option { return func(p *Provider) { p.maxBytes = n } }
 
+// WithLogger sets the logger for problems that no caller gets as an error: a message that
+// cannot be buried for now, an error of the connection that Open makes. The default, also
+// for nil, is slog.Default at the time of the record. slog.New(slog.DiscardHandler) is
+// silent.
+func WithLogger(log *slog.Logger) Option { return func(p *Provider) { p.log = log } }
+
 // WithConnection adds options to the connection that Open makes: credentials, TLS, a
 // name. New ignores it.
 func WithConnection(opts ...nats.Option) Option {
@@ -62,6 +70,7 @@ type Provider struct {
 	replicas  int
 	maxBytes  int64
 	dial      []nats.Option
+	log       *slog.Logger
 	owns      bool // Close closes the connection
 	requester *requester
 	fleet     *fleet
@@ -76,6 +85,8 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
+func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) }
+
 // Open connects to a server ("nats://host:4222", several separated by commas) and returns
 // a provider on it. A lost connection keeps reconnecting for as long as the provider is
 // open.
@@ -89,7 +100,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 	}
-	nc, err := dial(ctx, url, p.dial)
+	nc, err := dial(ctx, url, append([]nats.Option{nats.ErrorHandler(p.logConnection)}, p.dial...))
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", unavailable(err))
 	}
@@ -103,6 +114,16 @@ func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	}
 	p.owns = true
 	return p, nil
+}
+
+// logConnection logs an error of the connection that no call returns. The client would
+// write it to standard error.
+func (p *Provider) logConnection(_ *nats.Conn, sub *nats.Subscription, err error) {
+	subject := ""
+	if sub != nil {
+		subject = sub.Subject
+	}
+	p.logger().Warn("taskgen: an error of the connection to NATS", "subject", subject, "error", err)
 }
 
 // dial connects until ctx ends. Pings detect a connection that dies silently, and

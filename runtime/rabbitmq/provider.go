@@ -51,9 +51,9 @@ func WithConsumerTimeout(d time.Duration) Option {
 }
 
 // WithLogger sets the logger for problems that no caller gets as an error: a message
-// that cannot be buried for now, a queue without a backstop. nil is slog.Default at the
-// time of the record. slog.New(slog.DiscardHandler) is silent.
-func WithLogger(l *slog.Logger) Option { return func(p *Provider) { p.log = l } }
+// that cannot be buried for now, a queue without a backstop. The default, also for nil, is
+// slog.Default at the time of the record. slog.New(slog.DiscardHandler) is silent.
+func WithLogger(log *slog.Logger) Option { return func(p *Provider) { p.log = log } }
 
 // A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe for
 // concurrent use.

@@ -169,7 +169,7 @@ func (e *queueState) forgetOld(ctx context.Context, now time.Time) {
 func (e *queueState) warnCrashCounts(err error) {
 	if !e.crashCounts.warned {
 		e.crashCounts.warned = true
-		slog.Warn("sqs: cannot count the runs of a task that kills its process (sqs:ListQueueTags, sqs:TagQueue, sqs:UntagQueue): only the redrive policy stops it", slog.String("queue", e.name), slog.Any("error", err))
+		e.p.logger().Warn("sqs: cannot count the runs of a task that kills its process (sqs:ListQueueTags, sqs:TagQueue, sqs:UntagQueue): only the redrive policy stops it", slog.String("queue", e.name), slog.Any("error", err))
 	}
 }
 

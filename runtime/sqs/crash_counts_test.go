@@ -82,7 +82,7 @@ func TestAWordFromAWorkerIsNoCrashOfAFifoTask(t *testing.T) {
 }
 
 func TestWhoMayNotTagTheQueueWorksAllTheSameAndIsToldOnce(t *testing.T) {
-	sendRaw := captureLog(t)
+	log, toLog := logged()
 	b := newBench(t)
 	q := openQueue(t, b.p, fifo)
 	put(t, q, "a")
@@ -95,6 +95,6 @@ func TestWhoMayNotTagTheQueueWorksAllTheSameAndIsToldOnce(t *testing.T) {
 		}
 		return sqstest.Fault{}
 	})
-	require.Zero(t, first(t, openQueue(t, b.provider(t), fifo)).Crashes)
-	require.Contains(t, sendRaw.String(), "sqs:tagqueue")
+	require.Zero(t, first(t, openQueue(t, b.provider(t, toLog), fifo)).Crashes)
+	require.Contains(t, log.String(), "sqs:tagqueue")
 }

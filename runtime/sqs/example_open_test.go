@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -19,7 +20,7 @@ func ExampleOpen() {
 	s := newServer()
 	defer s.Stop()
 	ctx := context.Background()
-	p, err := sqs.Open(ctx, "sqs://eu-central-1?prefix=prod-&endpoint="+s.URL(), sqs.WithCloseWait(0))
+	p, err := sqs.Open(ctx, "sqs://eu-central-1?prefix=prod-&endpoint="+s.URL(), sqs.WithCloseWait(0), sqs.WithLogger(slog.Default().With("component", "tasks")))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -262,7 +262,7 @@ func (p *Provider) inspectExisting(ctx context.Context, e *queueState, u string)
 	}
 	r = &sqsQueue{name: name, url: u, arn: arnOf(p.api.Options().Region, owner, name), fifo: strings.HasSuffix(name, ".fifo"), maxSize: assumedSize, retention: maxRetention, assumed: true}
 	r.delays = !r.fifo
-	slog.Info("sqs: no permission to read the attributes of a queue (sqs:GetQueueAttributes), assuming: "+
+	p.logger().Info("sqs: no permission to read the attributes of a queue (sqs:GetQueueAttributes), assuming: "+
 		"MessageRetentionPeriod of 14 days, a redrive policy with the given dead letter queue that moves nothing too early; messages of 256 KiB at most",
 		slog.String("queue", e.name), slog.String("sqs", name))
 	return r, nil

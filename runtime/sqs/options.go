@@ -1,8 +1,10 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -33,6 +35,7 @@ type Option func(*options)
 type options struct {
 	prefix       string
 	clock        driver.Clock
+	log          *slog.Logger
 	forbidCreate bool
 	wait         time.Duration
 	polls        int
@@ -50,6 +53,12 @@ func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = pre
 
 // WithClock sets the clock for leases and due times; driver.SystemClock by default.
 func WithClock(c driver.Clock) Option { return func(o *options) { o.clock = c } }
+
+// WithLogger sets the logger for problems that no caller gets as an error, such as a message
+// that cannot be buried for now, and for what the provider assumes of queues that it may not
+// inspect. The default, also for nil, is slog.Default at the time of the record.
+// slog.New(slog.DiscardHandler) is silent.
+func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
 // WithoutCreate makes Open refuse a missing queue instead of creating it: for programs
 // without the permission sqs:CreateQueue, and for queues that are declared elsewhere.
@@ -98,6 +107,8 @@ func RetryByVisibility() Option { return func(o *options) { o.byVisibility = tru
 // level first, so that it gets its share even if there are many urgent tasks. Without
 // this option levels are strict. n is at least 2.
 func WithStarvationFree(n int) Option { return func(o *options) { o.fairEvery = n } }
+
+func (o *options) logger() *slog.Logger { return cmp.Or(o.log, slog.Default()) }
 
 func newOptions(opts []Option) (options, error) {
 	o := options{clock: driver.SystemClock, wait: unset, polls: defaultPolls, closeWait: unset, walkLease: defaultWalkLease}

@@ -198,7 +198,7 @@ func (e *queueState) checkOwner(l *source, good []*message, rest []unrunnable, a
 			hint = "give WithQueue the Codec of its messages"
 		}
 		e.foreignErr = fmt.Errorf("%w: the first messages of the SQS queue %s are not tasks (%s): it seems to be somebody else's, and its messages are left there; if it is yours, %s", driver.ErrQueueMismatch, l.name, rest[0].deathRecord.Reason, hint)
-		slog.Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.foreignErr))
+		e.p.logger().Error("sqs: a queue seems to be somebody else's, and nothing more is taken from it", slog.String("queue", e.name), slog.Any("error", e.foreignErr))
 	}
 	return e.foreignErr
 }
@@ -228,7 +228,7 @@ func (e *queueState) buryUndecodable(ctx context.Context, m *message) {
 	const most = 1000 // of those to report: perhaps no Dequeue comes any more
 	errs := make([]error, 1)
 	if e.moveToDLQ(ctx, []*message{m}, errs); errs[0] != nil {
-		slog.Error("sqs: cannot bury a message that is not a task, will try again when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
+		e.p.logger().Error("sqs: cannot bury a message that is not a task, will try again when its lease ends", slog.String("queue", e.name), slog.String("message", m.id), slog.Any("error", errs[0]))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -17,7 +17,7 @@ const (
 func (e *queueState) recordLaterPoll(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	log := slog.With(slog.String("queue", e.name), slog.String("sqs", e.later.name))
+	log := e.p.logger().With(slog.String("queue", e.name), slog.String("sqs", e.later.name))
 	switch {
 	case e.closing:
 	case err == nil && e.laterFailed > 0:
@@ -43,6 +43,6 @@ func (e *queueState) recordLaterPoll(err error) {
 func (e *queueState) warnStore(err error) {
 	if now := time.Now(); err != nil && now.Sub(e.storeWarned) >= time.Minute {
 		e.storeWarned = now
-		slog.Error("sqs: tasks wait for the store of their payloads, will keep trying", slog.String("queue", e.name), slog.Any("error", err))
+		e.p.logger().Error("sqs: tasks wait for the store of their payloads, will keep trying", slog.String("queue", e.name), slog.Any("error", err))
 	}
 }

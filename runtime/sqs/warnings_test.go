@@ -13,12 +13,22 @@ import (
 	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
-// captureLog has the default log of the program, for the time of a test.
-func captureLog(t *testing.T) *output.Buffer {
-	d, before := new(output.Buffer), slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(d, nil)))
+// logged returns the option with which a provider logs to the buffer.
+func logged() (*output.Buffer, Option) {
+	b := new(output.Buffer)
+	return b, WithLogger(slog.New(slog.NewTextHandler(b, nil)))
+}
+
+func TestAProviderWithoutALoggerLogsToTheDefaultOfThatTime(t *testing.T) {
+	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })
-	return d
+	for _, opts := range [][]Option{nil, {WithLogger(nil)}} {
+		b := newBench(t, opts...)
+		log := new(output.Buffer)
+		slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
+		b.p.logger().Info("to the default")
+		require.Contains(t, log.String(), "to the default")
+	}
 }
 
 func TestWhileTheStoreIsAwayTasksWaitUnchargedAndDequeueSaysSo(t *testing.T) {
@@ -59,19 +69,19 @@ func idle(t *testing.T, q *Queue) {
 }
 
 func TestProblemsWithTheStoreAreLoggedWhereOtherTasksArrive(t *testing.T) {
-	sendRaw := captureLog(t)
+	log, toLog := logged()
 	store := &failingStore{memoryStore: &memoryStore{all: make(map[string][]byte)}}
-	b := newBench(t, WithStore(store))
+	b := newBench(t, WithStore(store), toLog)
 	q := openQueue(t, b.p, driver.QueueConfig{})
 	enqueue(t, q, task(q, "large", sized(2<<20)), task(q, "small"))
 	store.failing.Store(true)
 	require.Equal(t, []string{"small"}, idsOf(dequeue(t, q)))
-	require.Contains(t, sendRaw.String(), "the store is away")
+	require.Contains(t, log.String(), "the store is away")
 }
 
 func TestProblemsWithDelayedTasksAreLoggedAndDelayNoOtherTask(t *testing.T) {
-	sendRaw := captureLog(t)
-	b := newBench(t)
+	log, toLog := logged()
+	b := newBench(t, toLog)
 	q := openQueue(t, b.p, fifo)
 	b.SetHook(func(c sqstest.Call) sqstest.Fault {
 		if c.Queue == "q--later" {
@@ -88,12 +98,12 @@ func TestProblemsWithDelayedTasksAreLoggedAndDelayNoOtherTask(t *testing.T) {
 		require.NoError(t, q.Complete(within(t), d))
 	}
 	require.LessOrEqual(t, b.p.Requests()["ReceiveMessage"]-before, int64(30+10), "the delayed tasks are asked for with growing pauses")
-	require.Contains(t, sendRaw.String(), "not authorized to perform")
+	require.Contains(t, log.String(), "not authorized to perform")
 	_, err := q.Enqueue(within(t), []*driver.Task{task(q, "late", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Hour) })})
 	require.ErrorContains(t, err, "not authorized to perform", "who needs it is told")
 	b.SetHook(nil)
 	enqueue(t, q, task(q, "soon", func(t *driver.Task) { t.ScheduledFor = b.clock.Now().Add(time.Second) }))
 	b.clock.Advance(time.Second)
 	require.Equal(t, "soon", first(t, q).Task.ID)
-	require.Eventually(t, func() bool { return strings.Contains(sendRaw.String(), "delayed tasks are received again") }, soon, time.Millisecond, "it is said after the task has moved")
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "delayed tasks are received again") }, soon, time.Millisecond, "it is said after the task has moved")
 }

@@ -1,0 +1,68 @@
+package taskgen_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// functionsOf are the functions and methods of a provider, without those of its tests.
+func functionsOf(t *testing.T, provider string) []*ast.FuncDecl {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("runtime", provider, "*.go"))
+	require.NoError(t, err)
+	var all []*ast.FuncDecl
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				all = append(all, f)
+			}
+		}
+	}
+	require.NotEmpty(t, all, "runtime/%s has no functions", provider)
+	return all
+}
+
+// ofDefaultLogger are the functions of package slog that log to its default logger.
+var ofDefaultLogger = map[string]bool{
+	"Default": true, "With": true, "Log": true, "LogAttrs": true,
+	"Debug": true, "Info": true, "Warn": true, "Error": true,
+	"DebugContext": true, "InfoContext": true, "WarnContext": true, "ErrorContext": true,
+}
+
+// A provider that logs has an option for its logger, and logs through the method logger.
+func TestProvidersLogToTheLoggerThatTheyAreGiven(t *testing.T) {
+	for _, provider := range providers {
+		logs, option := false, false
+		for _, f := range functionsOf(t, provider) {
+			option = option || f.Name.Name == "WithLogger"
+			if f.Name.Name == "logger" {
+				logs = true
+				continue
+			}
+			if f.Body == nil {
+				continue
+			}
+			ast.Inspect(f.Body, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					pkg, _ := s.X.(*ast.Ident)
+					bypass := pkg != nil && pkg.Name == "slog" && ofDefaultLogger[s.Sel.Name]
+					assert.False(t, bypass, "runtime/%s: %s calls slog.%s: call logger()", provider, f.Name.Name, s.Sel.Name)
+				}
+				return true
+			})
+		}
+		assert.Equal(t, logs, option, "runtime/%s: a provider that logs has WithLogger, and no other", provider)
+	}
+}
