@@ -194,7 +194,7 @@ func TestADeadConnectionIsFound(t *testing.T) {
 			t.Cleanup(nc.Close)
 			js, err := jetstream.New(nc)
 			require.NoError(t, err)
-			p, err = New(within(t), js, WithPrefix(prefix))
+			p, err = New(js, WithPrefix(prefix))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, p.Close()) })
 		} else {

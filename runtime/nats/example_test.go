@@ -75,7 +75,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := nats.New(context.Background(), js)
+	p, err := nats.New(js)
 	if err != nil {
 		log.Fatal(err)
 	}

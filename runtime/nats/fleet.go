@@ -54,6 +54,9 @@ func lives(ttl time.Duration) nats.Header {
 
 // do makes a call on the stream, which it creates if it is not there.
 func (s *fleet) do(ctx context.Context, f func(w *requester) error) error {
+	if err := s.p.check(ctx); err != nil {
+		return err
+	}
 	if err := s.p.beginCall(); err != nil {
 		return err
 	}

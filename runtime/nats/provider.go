@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -75,6 +76,9 @@ type Provider struct {
 	requester *requester
 	fleet     *fleet
 
+	checking chan struct{} // holds one while the server is checked
+	usable   atomic.Bool   // it was checked and may be used
+
 	calls sync.WaitGroup // in progress: see beginCall
 
 	mu     sync.Mutex
@@ -87,32 +91,36 @@ var _ driver.Provider = (*Provider)(nil)
 
 func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) }
 
-// Open connects to a server ("nats://host:4222", several separated by commas) and returns
-// a provider on it. A lost connection keeps reconnecting for as long as the provider is
-// open.
+// Open connects to a server ("nats://host:4222", several separated by commas), checks it
+// (see the package comment), and returns a provider on it. A lost connection keeps
+// reconnecting for as long as the provider is open. ctx is for Open alone: the provider
+// outlives it.
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
-	p := &Provider{}
-	for _, opt := range opts {
-		opt(p)
-	}
 	for server := range strings.SplitSeq(url, ",") {
 		if _, err := address.Parse(strings.TrimSpace(server)); err != nil {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 	}
+	p, err := newProvider(opts)
+	if err != nil {
+		return nil, err
+	}
 	nc, err := dial(ctx, url, append([]nats.Option{nats.ErrorHandler(p.logConnection)}, p.dial...))
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", unavailable(err))
 	}
+	p.owns = true
 	js, err := jetstream.New(nc)
 	if err == nil {
-		p, err = New(ctx, js, opts...)
+		err = p.start(js)
 	}
 	if err != nil {
 		nc.Close()
 		return nil, err
 	}
-	p.owns = true
+	if err := p.check(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	return p, nil
 }
 
@@ -155,11 +163,29 @@ func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, erro
 	}
 }
 
-// New returns a provider on the application's own connection, which Close leaves open. It
-// checks the requirements on the server (see the package comment). To let the connection
-// outlive restarts of its server, make it with nats.MaxReconnects(-1).
-func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider, error) {
-	p := &Provider{js: js, prefix: DefaultPrefix, states: make(map[string]*queueState), queues: make(map[*queue]bool)}
+// New returns a provider on the program's own connection, which the program closes itself,
+// after the provider. To let the connection outlive restarts of its server, make it with
+// nats.MaxReconnects(-1).
+//
+// The provider waits for no answer of the server before the first Open of a queue, which
+// checks the requirements on the server (see the package comment).
+func New(js jetstream.JetStream, opts ...Option) (*Provider, error) {
+	p, err := newProvider(opts)
+	if err != nil {
+		return nil, err
+	}
+	if js == nil {
+		return nil, errors.New("nats: New needs a JetStream: make it with jetstream.New")
+	}
+	if err := p.start(js); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// newProvider returns a provider that has its options and no connection.
+func newProvider(opts []Option) (*Provider, error) {
+	p := &Provider{prefix: DefaultPrefix, checking: make(chan struct{}, 1), states: make(map[string]*queueState), queues: make(map[*queue]bool)}
 	for _, opt := range opts {
 		opt(p)
 	}
@@ -174,18 +200,19 @@ func New(ctx context.Context, js jetstream.JetStream, opts ...Option) (*Provider
 	if p.maxBytes < 0 {
 		return nil, fmt.Errorf("taskgen: streams of %d bytes on nats: at least 1, or 0 for no bound", p.maxBytes)
 	}
-	if err := p.check(ctx); err != nil {
-		return nil, err
-	}
-	var err error
-	p.requester, err = newRequester(js.Conn(), apiPrefix(js.Options()), p.renew)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to an inbox: %w", unavailable(err))
-	}
-	p.requester.domain = js.Options().Domain
-	p.requester.restoreStream = p.restoreStream
-	p.fleet = newFleet(p)
 	return p, nil
+}
+
+// start gives the provider its connection. It waits for no answer.
+func (p *Provider) start(js jetstream.JetStream) error {
+	w, err := newRequester(js.Conn(), apiPrefix(js.Options()), p.renew)
+	if err != nil {
+		return fmt.Errorf("subscribe to an inbox: %w", unavailable(err))
+	}
+	w.domain = js.Options().Domain
+	w.restoreStream = p.restoreStream
+	p.js, p.requester, p.fleet = js, w, newFleet(p)
+	return nil
 }
 
 func apiPrefix(o jetstream.JetStreamOptions) string {
@@ -204,8 +231,31 @@ const (
 	minMinor = 12
 )
 
-// check checks the requirements on the server.
+// check checks the requirements on the server, until they are met once. Close does not wait
+// for it: it waits for a connection as long as ctx allows.
 func (p *Provider) check(ctx context.Context) error {
+	if p.usable.Load() {
+		return nil
+	}
+	select {
+	case p.checking <- struct{}{}:
+		defer func() { <-p.checking }()
+	case <-ctx.Done():
+		return fmt.Errorf("nats: another call checks the server: %w", unavailable(ctx.Err()))
+	}
+	switch {
+	case p.usable.Load():
+		return nil
+	case p.isClosed():
+		return errClosed
+	}
+	err := p.checkNow(ctx)
+	p.usable.Store(err == nil)
+	return err
+}
+
+// checkNow is check without its memory.
+func (p *Provider) checkNow(ctx context.Context) error {
 	nc := p.js.Conn()
 	if err := connected(ctx, nc); err != nil {
 		return err
@@ -259,6 +309,9 @@ func (p *Provider) Open(ctx context.Context, cfg driver.QueueConfig) (driver.Que
 	}
 	if most := maxLevels; cfg.Levels > most {
 		return nil, fmt.Errorf("%w: queue %q with %d levels: nats supports %d, because each has its own consumer", driver.ErrUnsupported, cfg.Name, cfg.Levels, most)
+	}
+	if err := p.check(ctx); err != nil {
+		return nil, fmt.Errorf("queue %q on nats: %w", cfg.Name, err)
 	}
 	if err := p.beginCall(); err != nil {
 		return nil, err
@@ -342,6 +395,12 @@ func (p *Provider) renew() {
 			s.renew()
 		}()
 	}
+}
+
+func (p *Provider) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
 // beginCall begins a call that Close waits for; p.calls.Done ends it.

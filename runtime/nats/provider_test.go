@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,12 +48,56 @@ func TestAConnectionThatWasGivenStaysOpen(t *testing.T) {
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
-	p, err := New(within(t), js, WithPrefix(newPrefix()))
+	p, err := New(js, WithPrefix(newPrefix()))
 	require.NoError(t, err)
 	require.NoError(t, p.Close())
 	assert.True(t, nc.IsConnected())
-	_, err = New(within(t), js, WithPrefix("a.b"))
+	_, err = New(js, WithPrefix("a.b"))
 	assert.ErrorContains(t, err, "prefix")
+	_, err = New(nil)
+	assert.ErrorContains(t, err, "New needs a JetStream")
+}
+
+func TestAServerIsCheckedByTheFirstCallThatUsesIt(t *testing.T) {
+	t.Parallel()
+	s := own(t, "}\naccounts {\n  PLAIN { users: [ { user: a, password: b } ] }")
+	url := strings.Replace(s.URL, "nats://", "nats://a:b@", 1)
+	nc, err := nats.Connect(url)
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	p, err := New(js)
+	require.NoError(t, err, "New waits for no answer")
+	for range 2 {
+		_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+		require.ErrorIs(t, err, driver.ErrUnsupported)
+		require.ErrorContains(t, err, "start it with -js")
+		_, err = p.Fleet().List(within(t))
+		require.ErrorIs(t, err, driver.ErrUnsupported)
+	}
+	require.NoError(t, p.Close())
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrClosed)
+	_, err = Open(within(t), url)
+	require.ErrorContains(t, err, "start it with -js")
+}
+
+func TestAProviderOnAConnectionThatIsNotThereYetWaitsAsLongAsItsContexts(t *testing.T) {
+	t.Parallel()
+	nc, err := nats.Connect("nats://127.0.0.1:1", nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	p, err := New(js)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = p.Open(ctx, driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, p.Close())
 }
 
 func TestConsumersThatWereDeletedComeBack(t *testing.T) {
