@@ -91,7 +91,7 @@ func TestAnAlarmIsToldAtOnceAndLeavesNothingBehind(t *testing.T) {
 // of Open they would end while a slow machine is still on its way through a test.
 func patient(t testing.TB, addr string) *queue {
 	at, prefix, _ := strings.Cut(addr, "#")
-	p, err := New(within(t), func(context.Context) (*amqp.Connection, error) {
+	p, err := New(func(context.Context) (*amqp.Connection, error) {
 		return amqp.DialConfig(at, amqp.Config{Heartbeat: soon})
 	}, WithPrefix(prefix))
 	require.NoError(t, err)

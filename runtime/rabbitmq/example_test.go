@@ -84,7 +84,7 @@ func ExampleNew() {
 			SASL: []amqp.Authentication{&amqp.PlainAuth{Username: at.User.Username(), Password: password()}},
 		})
 	}
-	p, err := rabbitmq.New(context.Background(), dial)
+	p, err := rabbitmq.New(dial)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func ExampleNewOn() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	p, err := rabbitmq.NewOn(context.Background(), conn)
+	p, err := rabbitmq.NewOn(conn)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -347,7 +347,7 @@ func TestAConnectionThatComesTooLateIsClosed(t *testing.T) {
 	url := shared(t).URL
 	late := make(chan *amqp.Connection, 1)
 	ctx, cancel := context.WithCancel(within(t))
-	_, err := New(ctx, func(context.Context) (*amqp.Connection, error) {
+	p, err := New(func(context.Context) (*amqp.Connection, error) {
 		conn, err := amqp.Dial(url)
 		if err == nil {
 			late <- conn
@@ -356,6 +356,9 @@ func TestAConnectionThatComesTooLateIsClosed(t *testing.T) {
 		<-time.After(50 * time.Millisecond) // nobody waits by now
 		return conn, err
 	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	_, err = p.Open(ctx, driver.QueueConfig{Name: "q"})
 	require.ErrorIs(t, err, context.Canceled)
 	conn := <-late
 	require.Eventually(t, conn.IsClosed, soon, time.Millisecond)

@@ -132,6 +132,36 @@ func (l *link) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// connectFirst makes the link's first connection, with one attempt: a wrong address or
+// password is an error, and no reason to wait. Every later connection is redial's.
+func (l *link) connectFirst(ctx context.Context) error {
+	l.mu.Lock()
+	connected := l.cur != nil
+	l.mu.Unlock()
+	if connected {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(l.ctx, func() { cancel(errClosed) })
+	defer stop()
+	s, err := l.connect(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	closed := l.ctx.Err() != nil
+	if !closed {
+		l.cur = s
+	}
+	l.mu.Unlock()
+	if closed { // close has not seen this connection
+		s.end()
+		return errClosed
+	}
+	return nil
+}
+
 // close ends the connection and the wait of all callers.
 func (l *link) close() {
 	l.stop()

@@ -58,18 +58,19 @@ func WithLogger(log *slog.Logger) Option { return func(p *Provider) { p.log = lo
 // A Provider keeps queues on a RabbitMQ broker, version 3.10 or later. It is safe for
 // concurrent use.
 type Provider struct {
-	link     *link // consumes, acknowledges, declares
-	out      *link // publishes
-	log      *slog.Logger
-	names    names
-	maxLease time.Duration
-	top      int           // the highest step of the ladder that is used; less in tests
-	sifting  chan struct{} // capacity 1: held by a scan of the ladder
-	nonce    string        // begins receipts, so that none is another process's
-	seq      atomic.Uint64
-	ctx      context.Context // ends when Close begins
-	stop     context.CancelFunc
-	wg       sync.WaitGroup // what runs until then
+	link       *link // consumes, acknowledges, declares
+	out        *link // publishes
+	log        *slog.Logger
+	names      names
+	maxLease   time.Duration
+	top        int           // the highest step of the ladder that is used; less in tests
+	sifting    chan struct{} // capacity 1: held by a scan of the ladder
+	connecting chan struct{} // capacity 1: held while the first connections are made
+	nonce      string        // begins receipts, so that none is another process's
+	seq        atomic.Uint64
+	ctx        context.Context // ends when Close begins
+	stop       context.CancelFunc
+	wg         sync.WaitGroup // what runs until then
 
 	mu     sync.Mutex
 	states map[string]*queueState
@@ -79,37 +80,52 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// New returns a provider on connections that dial makes. It makes the first two at
-// once: one to consume and acknowledge, and one to publish, from which the broker stops
-// reading while it is short of memory or disk. The provider closes its connections.
-// When one ends it dials again, with growing pauses up to a second.
-func New(ctx context.Context, dial Dialer, opts ...Option) (*Provider, error) {
-	return start(ctx, dial, true, opts)
+// New returns a provider on connections that dial makes: one to consume and acknowledge, and
+// one to publish, from which the broker stops reading while it is short of memory or disk.
+// The provider closes its connections. When one ends it dials again, with growing pauses up
+// to a second.
+//
+// The provider dials nothing before the first Open of a queue, which makes one attempt for
+// each connection and returns its error.
+func New(dial Dialer, opts ...Option) (*Provider, error) {
+	if dial == nil {
+		return nil, errors.New("rabbitmq: New needs a Dialer")
+	}
+	return newProvider(dial, true, opts), nil
 }
 
-// NewOn returns a provider on the caller's own connection, which the caller closes.
-// When it ends it is not replaced: every method then returns an error, and leased tasks
-// go back to the queues. While the broker is short of memory or disk it takes no
-// acknowledgements either. A provider from New or Open survives both.
-func NewOn(ctx context.Context, conn *amqp.Connection, opts ...Option) (*Provider, error) {
-	return start(ctx, func(context.Context) (*amqp.Connection, error) {
+// NewOn returns a provider on the program's own connection, which the program closes itself,
+// after the provider. When it ends it is not replaced: every method then returns an error,
+// and leased tasks go back to the queues. While the broker is short of memory or disk it
+// takes no acknowledgements either. A provider from New or Open survives both. As with New,
+// the first Open of a queue is the first to send something.
+func NewOn(conn *amqp.Connection, opts ...Option) (*Provider, error) {
+	if conn == nil {
+		return nil, errors.New("rabbitmq: NewOn needs a connection")
+	}
+	return newProvider(func(context.Context) (*amqp.Connection, error) {
 		if conn.IsClosed() {
 			return nil, fmt.Errorf("%w: the connection that the provider was given is closed, and it was given no way to dial another", driver.ErrUnavailable)
 		}
 		return conn, nil
-	}, false, opts)
+	}, false, opts), nil
 }
 
 // Open dials the broker at an AMQP URI, amqp://user:password@host:port/vhost or
-// amqps://…, and returns a provider on it. See New. The broker lists its connections
-// under the names of host and process, like "taskgen web7-4711".
+// amqps://…, and returns a provider on it. See New for its connections: Open makes the first
+// two at once, with one attempt for each. The broker lists them under the names of host and
+// process, like "taskgen web7-4711". ctx is for Open alone: the provider outlives it.
 func Open(ctx context.Context, url string, opts ...Option) (*Provider, error) {
 	if _, err := address.Parse(url); err != nil {
 		return nil, fmt.Errorf("rabbitmq: %w", err)
 	}
-	return New(ctx, func(ctx context.Context) (*amqp.Connection, error) {
+	p := newProvider(func(ctx context.Context) (*amqp.Connection, error) {
 		return amqp.DialConfig(url, amqp.Config{Heartbeat: heartbeat, Dial: dialer(ctx), Properties: amqp.Table{"connection_name": "taskgen " + process.Name()}})
-	}, opts...)
+	}, true, opts)
+	if err := p.connect(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
 }
 
 // connectWait bounds one attempt to connect, handshake included.
@@ -130,10 +146,11 @@ func dialer(ctx context.Context) func(network, addr string) (net.Conn, error) {
 	}
 }
 
-func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provider, error) {
+// newProvider returns a provider that has its options and no connections.
+func newProvider(dial Dialer, owned bool, opts []Option) *Provider {
 	p := &Provider{
 		link: newLink(dial, owned), out: newLink(dial, owned), names: namesOf(DefaultPrefix), top: steps - 1, nonce: rand.Text()[:10],
-		sifting: make(chan struct{}, 1), states: make(map[string]*queueState), queues: make(map[*queue]struct{}),
+		connecting: make(chan struct{}, 1), sifting: make(chan struct{}, 1), states: make(map[string]*queueState), queues: make(map[*queue]struct{}),
 	}
 	WithConsumerTimeout(DefaultConsumerTimeout)(p)
 	for _, opt := range opts {
@@ -141,18 +158,23 @@ func start(ctx context.Context, dial Dialer, owned bool, opts []Option) (*Provid
 	}
 	p.link.setup, p.out.setup = p.join, p.prepare
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	for _, l := range []*link{p.out, p.link} {
-		s, err := l.connect(ctx)
-		if err != nil {
-			p.link.close()
-			p.out.close()
-			return nil, err
-		}
-		l.mu.Lock()
-		l.cur = s
-		l.mu.Unlock()
+	return p
+}
+
+// connect makes the first connections, if they were not made yet.
+func (p *Provider) connect(ctx context.Context) error {
+	select {
+	case p.connecting <- struct{}{}:
+		defer func() { <-p.connecting }()
+	case <-ctx.Done():
+		return fmt.Errorf("rabbitmq: another call connects: %w", ended(ctx))
 	}
-	return p, nil
+	for _, l := range []*link{p.out, p.link} {
+		if err := l.connectFirst(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *Provider) logger() *slog.Logger { return cmp.Or(p.log, slog.Default()) }
@@ -209,6 +231,9 @@ func (p *Provider) isClosed() bool {
 // openState declares a queue and returns the state that all its handles share.
 func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queueState, error) {
 	fail := func(err error) error { return fmt.Errorf("queue %q on RabbitMQ: %w", cfg.Name, err) }
+	if err := p.connect(ctx); err != nil {
+		return nil, fail(err)
+	}
 	s, err := p.link.session(ctx)
 	if err != nil {
 		return nil, fail(err)

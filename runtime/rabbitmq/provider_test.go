@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -122,7 +123,7 @@ func TestAMessageThatCannotBeDecodedGoesToTheDeadLetterQueue(t *testing.T) {
 func TestAConnectionOfTheCallersStaysOpen(t *testing.T) {
 	addr := data(t)
 	conn := dialShared(t)
-	p, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
+	p, err := NewOn(conn, WithPrefix(prefixOf(addr).prefix))
 	require.NoError(t, err)
 	q, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
@@ -131,12 +132,70 @@ func TestAConnectionOfTheCallersStaysOpen(t *testing.T) {
 	assert.Len(t, takeN(t, q.(*queue), 2), 2)
 	require.NoError(t, p.Close())
 	assert.False(t, conn.IsClosed())
-	again, err := NewOn(within(t), conn, WithPrefix(prefixOf(addr).prefix))
+	again, err := NewOn(conn, WithPrefix(prefixOf(addr).prefix))
 	require.NoError(t, err)
 	q, err = again.Open(within(t), driver.QueueConfig{Name: "q"})
 	require.NoError(t, err)
 	assert.Len(t, drainIDs(t, q.(*queue)), 3, "what was leased is back")
 	require.NoError(t, again.Close())
+}
+
+func TestTheFirstOpenOfAQueueDialsOnceAndSaysWhyItCannot(t *testing.T) {
+	addr := data(t)
+	at, prefix, _ := strings.Cut(addr, "#")
+	refused, dials := errors.New("no credentials yet"), 0
+	p, err := New(func(context.Context) (*amqp.Connection, error) {
+		if dials++; dials == 1 {
+			return nil, refused
+		}
+		return amqp.Dial(at)
+	}, WithPrefix(prefix))
+	require.NoError(t, err)
+	require.Zero(t, dials, "New dials nothing")
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, refused)
+	require.Equal(t, 1, dials)
+	for range 2 {
+		_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+		require.NoError(t, err)
+		require.Equal(t, 3, dials, "one connection to consume, one to publish")
+	}
+	require.NoError(t, p.Close())
+	_, err = p.Open(within(t), driver.QueueConfig{Name: "q"})
+	require.ErrorIs(t, err, driver.ErrClosed)
+
+	p, err = New(func(context.Context) (*amqp.Connection, error) { return nil, refused })
+	require.NoError(t, err)
+	require.NoError(t, p.Close(), "a provider that has never connected")
+}
+
+func TestAConnectionThatIsMadeWhileTheProviderClosesIsClosed(t *testing.T) {
+	at := shared(t).URL
+	dialled, goOn := make(chan *amqp.Connection, 1), make(chan struct{})
+	p, err := New(func(context.Context) (*amqp.Connection, error) {
+		conn, err := amqp.Dial(at)
+		dialled <- conn
+		<-goOn
+		return conn, err
+	})
+	require.NoError(t, err)
+	opened := make(chan error, 1)
+	go func() {
+		_, err := p.Open(within(t), driver.QueueConfig{Name: "q"})
+		opened <- err
+	}()
+	conn := <-dialled
+	require.NoError(t, p.Close())
+	close(goOn)
+	require.ErrorIs(t, <-opened, driver.ErrClosed)
+	require.Eventually(t, conn.IsClosed, soon, time.Millisecond)
+}
+
+func TestAConstructorWithoutAClientIsAnError(t *testing.T) {
+	_, err := New(nil)
+	require.ErrorContains(t, err, "New needs a Dialer")
+	_, err = NewOn(nil)
+	require.ErrorContains(t, err, "NewOn needs a connection")
 }
 
 func TestAShortDelayNeverWaitsBehindALongOne(t *testing.T) {
