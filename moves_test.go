@@ -50,7 +50,7 @@ func places(t *testing.T) []place {
 		all = append(all, place{p.Name(), q, dead})
 	}
 	add(memory.New(), nil)
-	add(sqlite.Open(filepath.Join(t.TempDir(), "tasks.db")))
+	add(sqlite.Open(ctx, filepath.Join(t.TempDir(), "tasks.db")))
 	add(redis.Open(ctx, serve(testserver.Redis())))
 	add(nats.Open(ctx, serve(testserver.NATS())))
 	add(rabbitmq.Open(ctx, serve(testserver.RabbitMQ())))

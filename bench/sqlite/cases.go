@@ -65,7 +65,7 @@ type direct struct {
 
 func openTaskgen(callers, batch int) func(ctx context.Context, path string) (queue, error) {
 	return func(ctx context.Context, path string) (queue, error) {
-		p, err := sqlite.Open(path)
+		p, err := sqlite.Open(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +143,7 @@ type pooled struct {
 }
 
 func openPool(ctx context.Context, path string) (queue, error) {
-	p, err := sqlite.Open(path)
+	p, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

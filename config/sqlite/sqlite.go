@@ -25,7 +25,7 @@ func init() {
 	}, open)
 }
 
-func open(_ context.Context, rawURL string, o Options, _ config.Deps) (driver.Provider, error) {
+func open(ctx context.Context, rawURL string, o Options, _ config.Deps) (driver.Provider, error) {
 	path, err := pathOf(rawURL)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func open(_ context.Context, rawURL string, o Options, _ config.Deps) (driver.Pr
 	if o.Synchronous != "" {
 		opts = append(opts, sqlite.WithSynchronous(sqlite.Synchronous(strings.ToUpper(o.Synchronous))))
 	}
-	return sqlite.Open(path, opts...)
+	return sqlite.Open(ctx, path, opts...)
 }
 
 // pathOf is the path of the file that a URL names. What stands behind two slashes is, by

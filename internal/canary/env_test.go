@@ -64,7 +64,7 @@ var envs = map[string]func(t *testing.T) env{
 	},
 	"sqlite": func(t *testing.T) env {
 		dir := t.TempDir()
-		p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
+		p, err := sqlite.Open(t.Context(), filepath.Join(dir, "tasks.db"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, p.Close()) })
 		return env{p, p.Jobs(), p.Results(), p.Letters(), p.Fleet(), p.History(), func() string { return files(t, dir) }}

@@ -57,7 +57,7 @@ func openPlace(ctx context.Context, addr string) (place, error) {
 	case strings.HasPrefix(addr, "nats"):
 		return nats.Open(ctx, addr)
 	}
-	return sqlite.Open(addr)
+	return sqlite.Open(ctx, addr)
 }
 
 // A secret is the payload of a task. Its field is declared to be secret.

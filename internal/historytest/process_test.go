@@ -43,7 +43,7 @@ func openPlace(ctx context.Context, addr string) (place, error) {
 	if strings.HasPrefix(addr, "redis") {
 		return redis.Open(ctx, addr)
 	}
-	return sqlite.Open(addr)
+	return sqlite.Open(ctx, addr)
 }
 
 // visibility is how long a killed worker's tasks wait for another one.

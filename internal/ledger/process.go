@@ -47,7 +47,7 @@ type Orders struct {
 func Open(ctx context.Context, provider, address, prefix string) (runtime.Provider, error) {
 	switch provider {
 	case "sqlite":
-		return sqlite.Open(address)
+		return sqlite.Open(ctx, address)
 	case "redis":
 		return redis.Open(ctx, address, redis.WithPrefix(prefix))
 	case "rediscluster":

@@ -84,7 +84,7 @@ func onRegistries(t *testing.T, test func(r *registry, hours int)) {
 	t.Run("memory", func(t *testing.T) { test(newRegistry(t, inMemory), 48) })
 	t.Run("sqlite", func(t *testing.T) {
 		test(newRegistry(t, func(clock *tasktest.Clock) schedule.Store {
-			p, err := sqlite.Open(t.TempDir()+"/tasks.db", sqlite.WithClock(clock))
+			p, err := sqlite.Open(t.Context(), t.TempDir()+"/tasks.db", sqlite.WithClock(clock))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, p.Close()) })
 			return p.Jobs()
@@ -166,7 +166,7 @@ func TestAMovedPackageTakesItsJobsAlong(t *testing.T) {
 		"memory": func(*testing.T) func(*tasktest.Clock) schedule.Store { return inMemory },
 		"sqlite": func(t *testing.T) func(*tasktest.Clock) schedule.Store {
 			return func(clock *tasktest.Clock) schedule.Store {
-				p, err := sqlite.Open(t.TempDir()+"/tasks.db", sqlite.WithClock(clock))
+				p, err := sqlite.Open(t.Context(), t.TempDir()+"/tasks.db", sqlite.WithClock(clock))
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, p.Close()) })
 				return p.Jobs()

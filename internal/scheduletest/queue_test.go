@@ -71,7 +71,7 @@ func TestOnQueueCancelsAndMovesWhatTheBrokerCan(t *testing.T) {
 		cancel, moves bool
 	}{
 		"memory": {func(*testing.T) (runtime.Provider, error) { return memory.New(), nil }, true, true},
-		"sqlite": {func(t *testing.T) (runtime.Provider, error) { return sqlite.Open(t.TempDir() + "/tasks.db") }, true, true},
+		"sqlite": {func(t *testing.T) (runtime.Provider, error) { return sqlite.Open(t.Context(), t.TempDir()+"/tasks.db") }, true, true},
 		"redis":  {func(t *testing.T) (runtime.Provider, error) { return redis.Open(ctx, server(t)(testserver.Redis())) }, true, true},
 		"nats":   {func(t *testing.T) (runtime.Provider, error) { return nats.Open(ctx, server(t)(testserver.NATS())) }, true, true},
 		"sqs":    {func(t *testing.T) (runtime.Provider, error) { return onFake(t, driver.SystemClock), nil }, false, false},

@@ -59,7 +59,7 @@ func openPlace(addr string) (place, error) {
 	if strings.HasPrefix(addr, "redis") {
 		return redis.Open(context.Background(), addr)
 	}
-	return sqlite.Open(addr)
+	return sqlite.Open(context.Background(), addr)
 }
 
 // A steppedClock is one that somebody sets, by up to five minutes in either direction, now

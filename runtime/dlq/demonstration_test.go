@@ -38,7 +38,7 @@ const childEnv = "TASKGEN_DLQ_CHILD"
 func openProvider(ctx context.Context, address string) (runtime.Provider, error) {
 	switch kind, rest, _ := strings.Cut(address, "|"); kind {
 	case "sqlite":
-		return sqlite.Open(rest)
+		return sqlite.Open(ctx, rest)
 	case "redis":
 		return redis.Open(ctx, rest)
 	case "sqs":

@@ -107,7 +107,7 @@ func faultyFiles() []Harness {
 			Name: m.name, Home: InFile, UsesClock: true, Cut: lock,
 			Data: func(tb testing.TB) string { return fileIn(tb) },
 			Open: func(addr string, clock driver.Clock) (runtime.Provider, error) {
-				p, err := sqlite.Open(addr, sqlite.WithClock(clock))
+				p, err := sqlite.Open(context.Background(), addr, sqlite.WithClock(clock))
 				if err != nil {
 					return nil, err
 				}

@@ -15,7 +15,7 @@ import (
 )
 
 func BenchmarkEnqueueDrain(b *testing.B) {
-	p, err := Open(b.TempDir() + "/q.db")
+	p, err := Open(b.Context(), b.TempDir()+"/q.db")
 	require.NoError(b, err)
 	defer p.Close()
 	q0, err := p.Open(context.Background(), driver.QueueConfig{Name: "q"})
@@ -57,7 +57,7 @@ func BenchmarkEnqueueDrain(b *testing.B) {
 func BenchmarkTransaction(b *testing.B) {
 	for _, size := range []int{100, 1} {
 		path := b.TempDir() + "/q.db"
-		p, err := Open(path)
+		p, err := Open(b.Context(), path)
 		require.NoError(b, err)
 		defer p.Close()
 		_, err = p.Open(context.Background(), driver.QueueConfig{Name: "q"})
@@ -105,7 +105,7 @@ func BenchmarkTransaction(b *testing.B) {
 // BenchmarkPlaceCheck is what a transaction spends twice, and a read once, to notice that
 // the file is gone.
 func BenchmarkPlaceCheck(b *testing.B) {
-	p, err := Open(b.TempDir() + "/q.db")
+	p, err := Open(b.Context(), b.TempDir()+"/q.db")
 	require.NoError(b, err)
 	defer p.Close()
 	for b.Loop() {

@@ -40,7 +40,7 @@ func runChild(do func(context.Context, *Provider, *queue) error) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	p, err := Open(os.Getenv(fileEnv))
+	p, err := Open(context.Background(), os.Getenv(fileEnv))
 	if err == nil {
 		var q driver.Queue
 		if q, err = p.Open(ctx, driver.QueueConfig{Name: "q"}); err == nil {

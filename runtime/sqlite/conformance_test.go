@@ -23,7 +23,7 @@ var harness = drivertest.Harness{
 	Home: drivertest.InFile,
 	Data: func(tb testing.TB) string { return tb.TempDir() + "/tasks.db" },
 	Open: func(addr string, clock driver.Clock) (driver.Provider, error) {
-		p, err := Open(addr, WithClock(clock))
+		p, err := Open(context.Background(), addr, WithClock(clock))
 		if err == nil {
 			files.opened(addr, p)
 		}

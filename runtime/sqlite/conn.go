@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -47,22 +48,22 @@ type conn struct {
 	commits, steps atomic.Int64
 }
 
-// openWriter opens the connection that writes, and the file in WAL mode.
-func openWriter(path string, sync Synchronous) (*conn, error) {
+// openWriter opens the connection that writes, and the file in WAL mode. The end of ctx
+// interrupts the connection until that is changed with SetInterrupt.
+func openWriter(ctx context.Context, path string, sync Synchronous) (*conn, error) {
 	raw, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{Conn: raw, limit: busyLimit}
-	c.SetBusyTimeout(busyLimit)
-	// The change to WAL fails at once, whatever the timeout, if others open or close the
-	// file at the same moment.
+	c.SetInterrupt(ctx.Done())
+	// SQLite's own wait for a lock cannot be interrupted, so this package waits by itself,
+	// here and in begin. Other statements need no lock.
+	c.SetBusyTimeout(0)
 	err = retryWhileBusy(busyLimit, func() error { return configure(raw, sync) })
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	// From here on begin waits by itself: other statements need no lock.
-	c.SetBusyTimeout(0)
 	return c, nil
 }
 

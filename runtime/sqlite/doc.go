@@ -1,7 +1,7 @@
 // Package sqlite keeps queues in one SQLite file: the durable default that
 // needs no server. It is pure Go (no cgo).
 //
-//	p, err := sqlite.Open("tasks.db")
+//	p, err := sqlite.Open(ctx, "tasks.db")
 //	…
 //	defer p.Close()
 //	err = manager.Open(ctx, p, tasks.Queues()...)

@@ -20,7 +20,7 @@ var soundEngine = []int{3, 51, 3}
 
 func TestTheEngineIsNewerThanTheKnownCorruptionBugs(t *testing.T) {
 	t.Parallel()
-	c, err := openWriter(filepath.Join(t.TempDir(), "tasks.db"), Full)
+	c, err := openWriter(t.Context(), filepath.Join(t.TempDir(), "tasks.db"), Full)
 	require.NoError(t, err)
 	defer c.Close()
 	text, err := sqlitex.ResultText(c.Prep("SELECT sqlite_version()"))

@@ -23,7 +23,7 @@ func ExampleOpen() {
 	}
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
-	p, err := sqlite.Open(filepath.Join(dir, "tasks.db"), sqlite.WithSynchronous(sqlite.Normal))
+	p, err := sqlite.Open(ctx, filepath.Join(dir, "tasks.db"), sqlite.WithSynchronous(sqlite.Normal))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 
-	p, err := sqlite.Open(filepath.Join(dir, "tasks.db"))
+	p, err := sqlite.Open(ctx, filepath.Join(dir, "tasks.db"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func ExampleProvider_Tx() {
 	defer os.RemoveAll(dir)
 	ctx, path := context.Background(), filepath.Join(dir, "shop.db")
 
-	p, err := sqlite.Open(path)
+	p, err := sqlite.Open(ctx, path)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func ExampleProvider_SQLTx() {
 	defer os.RemoveAll(dir)
 	ctx, path := context.Background(), filepath.Join(dir, "shop.db")
 
-	p, err := sqlite.Open(path)
+	p, err := sqlite.Open(ctx, path)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ func TestFleetKeepsWhatAStoreOfWorkersPromises(t *testing.T) {
 		clock := tasktest.NewClock(time.Now())
 		return fleetstoretest.Place{
 			Open: func() fleetstore.Store {
-				p, err := Open(path, WithClock(clock))
+				p, err := Open(context.Background(), path, WithClock(clock))
 				require.NoError(tb, err)
 				tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 				return p.Fleet()

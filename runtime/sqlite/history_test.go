@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestHistoryKeepsWhatAStoreOfHistoriesPromises(t *testing.T) {
 		clock := tasktest.NewClock(time.Now())
 		return historystoretest.Place{
 			Open: func() historystore.Store {
-				p, err := Open(path, WithClock(clock))
+				p, err := Open(context.Background(), path, WithClock(clock))
 				require.NoError(tb, err)
 				tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 				return p.History()

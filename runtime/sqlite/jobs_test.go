@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func TestJobsKeepTheContractOfAStore(t *testing.T) {
 		path := tb.TempDir() + "/tasks.db"
 		clock := tasktest.NewClock(time.Now())
 		open := func() schedule.Store {
-			p, err := Open(path, WithClock(clock))
+			p, err := Open(context.Background(), path, WithClock(clock))
 			require.NoError(tb, err)
 			tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 			return p.Jobs()

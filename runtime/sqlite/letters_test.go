@@ -13,7 +13,7 @@ import (
 
 func TestLettersKeepWhatATaskStorePromises(t *testing.T) {
 	taskstoretest.Run(t, func(tb testing.TB) dlq.TaskStore {
-		p, err := sqlite.Open(filepath.Join(tb.TempDir(), "tasks.db"))
+		p, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "tasks.db"))
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 		return p.Letters()

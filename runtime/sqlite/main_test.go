@@ -40,7 +40,7 @@ func ended() context.Context {
 }
 
 func openFile(t *testing.T, path string, opts ...Option) *Provider {
-	p, err := Open(path, opts...)
+	p, err := Open(context.Background(), path, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return p

@@ -147,7 +147,7 @@ func TestANewFileMayBeOpenedByManyAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
-				p, err := Open(path)
+				p, err := Open(context.Background(), path)
 				if assert.NoError(t, err) {
 					assert.NoError(t, p.Close())
 				}

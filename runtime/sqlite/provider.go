@@ -63,19 +63,20 @@ var _ driver.Provider = (*Provider)(nil)
 
 // Open opens the file at path, creates it if there is none, and migrates its tables. The
 // error wraps [ErrNewerFile] if a later version of this package has written the file, and
-// [ErrBusy] if another program keeps it locked.
-func Open(path string, opts ...Option) (*Provider, error) {
+// [ErrBusy] if another program keeps it locked. If ctx ends first the error wraps that of
+// ctx, and the tables are as they were. ctx is for Open alone: the provider outlives it.
+func Open(ctx context.Context, path string, opts ...Option) (*Provider, error) {
 	p := &Provider{path: path, sync: Full, clock: driver.SystemClock, intervals: defaultIntervals, queues: make(map[string][]*queue)}
 	for _, opt := range opts {
 		opt(p)
 	}
-	if err := p.start(); err != nil {
+	if err := p.start(ctx); err != nil {
 		return nil, fmt.Errorf("open the SQLite file %q: %w", path, unavailable(err))
 	}
 	return p, nil
 }
 
-func (p *Provider) start() error {
+func (p *Provider) start(ctx context.Context) error {
 	switch {
 	case p.path == "" || strings.HasPrefix(p.path, ":memory:"):
 		return errors.New("taskgen: sqlite needs a file: for queues in memory use package memory")
@@ -89,13 +90,11 @@ func (p *Provider) start() error {
 	if err := checkFolder(path); err != nil {
 		return err
 	}
-	c, err := openWriter(path, p.sync)
+	c, file, err := openMigrated(ctx, path, p.sync)
 	if err != nil {
 		return err
 	}
-	if p.file, err = migrate(c); err != nil {
-		return errors.Join(err, c.Close())
-	}
+	p.file = file
 	if p.reader, err = newReader(path); err != nil {
 		return errors.Join(err, c.Close())
 	}
@@ -121,6 +120,30 @@ func (p *Provider) start() error {
 	go p.writer.loop()
 	go p.watcher.loop()
 	return nil
+}
+
+// openMigrated opens the connection that writes, and brings the file's tables up to date. It
+// also returns the file's identity.
+func openMigrated(ctx context.Context, path string, sync Synchronous) (c *conn, file string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	if c, err = openWriter(ctx, path, sync); err != nil {
+		return nil, "", interrupted(ctx, err)
+	}
+	if file, err = migrate(c); err != nil {
+		return nil, "", errors.Join(interrupted(ctx, err), c.Close())
+	}
+	c.SetInterrupt(nil)
+	return c, file, nil
+}
+
+// interrupted adds to an error that of ctx, whose end may be the cause.
+func interrupted(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return errors.Join(ended, err)
+	}
+	return err
 }
 
 // checkFolder says why no file can be created at path, where SQLite would only say that

@@ -16,7 +16,7 @@ import (
 
 func TestTasksAreThereWhenTheFileIsOpenedAgain(t *testing.T) {
 	path := newFile(t)
-	p, err := Open(path)
+	p, err := Open(t.Context(), path)
 	require.NoError(t, err)
 	q := openQueue(t, p, driver.QueueConfig{Type: driver.Priority})
 	enqueue(t, q, tasks(3)...)
@@ -40,12 +40,12 @@ func TestAFileOfALaterVersionIsRefused(t *testing.T) {
 	openFile(t, path)
 	c := application(t, path)
 	run(t, c, "UPDATE taskgen_meta SET value = '99' WHERE key = 'schema'")
-	_, err := Open(path)
+	_, err := Open(t.Context(), path)
 	require.ErrorIs(t, err, ErrNewerFile)
 	require.ErrorContains(t, err, "version 99")
 	require.ErrorContains(t, err, path)
 	run(t, c, "UPDATE taskgen_meta SET value = 'x' WHERE key = 'schema'")
-	_, err = Open(path)
+	_, err = Open(t.Context(), path)
 	require.ErrorContains(t, err, `the schema version "x"`)
 }
 
@@ -60,11 +60,56 @@ func TestAFileThatCannotBeOpenedSaysWhy(t *testing.T) {
 		dir:                              "it is a folder",
 		text:                             "not a database",
 	} {
-		_, err := Open(path)
+		_, err := Open(t.Context(), path)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := Open(newFile(t), WithSynchronous("OFF"))
+	_, err := Open(t.Context(), newFile(t), WithSynchronous("OFF"))
 	require.ErrorContains(t, err, "Full or Normal")
+}
+
+func TestOpenEndsWithItsContext(t *testing.T) {
+	path := newFile(t)
+	openFile(t, path)
+	restore := cut(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := Open(ctx, path)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(began), busyLimit, "it does not wait for the file's lock")
+	restore()
+	openFile(t, path)
+
+	never := filepath.Join(t.TempDir(), "tasks.db")
+	_, err = Open(ended(), never)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoFileExists(t, never)
+}
+
+// The lock of a file that is not in WAL mode yet keeps readers out, too.
+func TestOpenEndsWithItsContextWhileTheFileIsLockedForReaders(t *testing.T) {
+	path := newFile(t)
+	c := application(t, path)
+	run(t, c, "BEGIN EXCLUSIVE")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := Open(ctx, path)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(began), busyLimit)
+	run(t, c, "COMMIT")
+	openFile(t, path)
+}
+
+func TestAProviderOutlivesTheContextOfItsOpen(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := Open(ctx, newFile(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	cancel()
+	q := openQueue(t, p, driver.QueueConfig{})
+	enqueue(t, q, task("a"))
+	require.Len(t, take(t, q, 1), 1)
 }
 
 func TestTheChosenDurabilityIsSet(t *testing.T) {

@@ -72,7 +72,7 @@ func TestTheReserveOfAnOlderBuildIsReplacedAndGivenUpOnAFullDisk(t *testing.T) {
 
 	addOlder() // by an older build that works on the file at the same time
 	require.NoError(t, p.Close())
-	c, err := openWriter(path, Full)
+	c, err := openWriter(t.Context(), path, Full)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
 	identity, err := identify(path)

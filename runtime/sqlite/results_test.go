@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	goruntime "runtime"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestResultsKeepWhatAResultStorePromises(t *testing.T) {
 		clock := tasktest.NewClock(time.Now())
 		return resultstoretest.Place{
 			Open: func() driver.ResultStore {
-				p, err := Open(path, WithClock(clock))
+				p, err := Open(context.Background(), path, WithClock(clock))
 				require.NoError(tb, err)
 				tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 				return p.Results()
@@ -117,7 +118,7 @@ func TestAFailedLookIsRepeated(t *testing.T) {
 
 func TestWhatBecameOfATaskBelongsToOneLife(t *testing.T) {
 	resultstoretest.RunLives(t, func(tb testing.TB) resultstoretest.Lives {
-		p, err := Open(tb.TempDir() + "/tasks.db")
+		p, err := Open(tb.Context(), tb.TempDir()+"/tasks.db")
 		require.NoError(tb, err)
 		tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 		return resultstoretest.Lives{Provider: p, Results: p.Results(), Letters: p.Letters()}

@@ -189,7 +189,7 @@ func TestAWaitThatEndsLeavesNothingInTheWaitQueues(t *testing.T) {
 }
 
 func TestClosingTheProviderAnswersEverybody(t *testing.T) {
-	p, err := Open(newFile(t))
+	p, err := Open(t.Context(), newFile(t))
 	require.NoError(t, err)
 	q := openQueue(t, p, driver.QueueConfig{})
 	ended := make(chan error, 2)

@@ -58,7 +58,7 @@ func OpenProvider(ctx context.Context, cfg Config) (runtime.Provider, error) {
 	case Memory:
 		return memory.New(), nil
 	case SQLite:
-		return sqlite.Open(filepath.Join(cfg.Data, queueFile))
+		return sqlite.Open(ctx, filepath.Join(cfg.Data, queueFile))
 	}
 	if err := cfg.Check(); err != nil {
 		return nil, err
