@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,5 +65,39 @@ func TestProvidersLogToTheLoggerThatTheyAreGiven(t *testing.T) {
 			})
 		}
 		assert.Equal(t, logs, option, "runtime/%s: a provider that logs has WithLogger, and no other", provider)
+	}
+}
+
+// Open connects, and so takes a context; New takes the program's own client, and waits for
+// nothing: docs/decisions/constructors.md.
+func TestTheConstructorsOfProvidersAreAlike(t *testing.T) {
+	for _, provider := range providers {
+		opens, news := 0, 0
+		for _, f := range functionsOf(t, provider) {
+			makes := f.Recv == nil && f.Name.IsExported() && f.Type.Results != nil && types.ExprString(f.Type.Results.List[0].Type) == "*Provider"
+			if !makes {
+				continue
+			}
+			var params []string
+			for _, p := range f.Type.Params.List {
+				for range max(len(p.Names), 1) {
+					params = append(params, types.ExprString(p.Type))
+				}
+			}
+			switch name := f.Name.Name; {
+			case name == "Open":
+				opens++
+				assert.Equal(t, []string{"context.Context", "string", "...Option"}, params, "%s.Open", provider)
+			case strings.HasPrefix(name, "New"):
+				news++
+				assert.NotContains(t, params, "context.Context", "%s.%s: let the first call that uses the broker wait for it", provider, name)
+				assert.Equal(t, "...Option", params[len(params)-1], "%s.%s", provider, name)
+				assert.LessOrEqual(t, len(params), 2, "%s.%s takes a client and options", provider, name)
+			default:
+				assert.Fail(t, "a constructor is called Open or New…", "%s.%s", provider, name)
+			}
+		}
+		assert.Equal(t, provider != "memory", opens == 1, "runtime/%s: Open", provider) // it has no address
+		assert.Equal(t, provider != "sqlite", news > 0, "runtime/%s: New", provider)    // it has no client
 	}
 }

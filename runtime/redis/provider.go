@@ -143,7 +143,8 @@ func cloneClient(client redis.UniversalClient) (_ redis.UniversalClient, context
 //	redis+cluster://host1:7000?addr=host2:7001&addr=host3:7002
 //	redis+sentinel://host1:26379/0?master_name=mymaster&addr=host2:26379
 //
-// A parameter prefix=NAME is the same as WithPrefix(NAME).
+// A parameter prefix=NAME is the same as WithPrefix(NAME). ctx is for Open alone: the
+// provider outlives it.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {
 	client, prefix, err := dial(rawURL)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 // instance). The parameters correspond to options: prefix, wait, polls, create=false
 // (WithoutCreate), retry=visibility (RetryByVisibility), fair=<n> (WithStarvationFree),
 // and endpoint=<url> for a server other than AWS. An unknown parameter is an error.
-// Options override the URL.
+// Options override the URL. ctx is for loading the configuration: the provider outlives it.
 //
 // Requests without an answer are abandoned as the package comment says.
 func Open(ctx context.Context, rawURL string, opts ...Option) (*Provider, error) {

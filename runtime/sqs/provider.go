@@ -35,8 +35,9 @@ type Provider struct {
 
 var _ driver.Provider = (*Provider)(nil)
 
-// New returns a provider on the caller's own client, which the caller configures. The
-// error says which option is out of bounds.
+// New returns a provider on the program's own client, which the program configures. The
+// provider sends nothing before the first Open of a queue. The error says which option is out
+// of bounds.
 func New(client *awssqs.Client, opts ...Option) (*Provider, error) {
 	o, err := newOptions(opts)
 	if err != nil {
