@@ -33,14 +33,14 @@ type trait struct {
 var traits = []trait{
 	{"Durable", "a task survives `kill -9` of the process or broker that holds it", ""},
 	{"MaxDelay", "longest delay of an enqueue", "none"},
-	{"DelayHop", "longest delay that the backend handles by itself", "any"},
-	{"Lateness", "a due task waits at most, on an idle queue", "0s"},
-	{"Granularity", "leases and delays are rounded up to", "exact"},
+	{"DelayHop", "longest delay that the backend handles by itself", "none"},
+	{"Lateness", "a due task waits at most, on an idle queue", "not known"},
+	{"Granularity", "leases and delays are rounded up to", "not known"},
 	{"MaxLease", "longest lease", "none"},
 	{"FreeLeases", "a lease outlives its connection, and any process can settle the task", ""},
 	{"Fencing", "the backend itself refuses stale receipts", ""},
 	{"MaxPayload", "largest payload", "none"},
-	{"MaxBatch", "tasks in one round trip", "none"},
+	{"MaxBatch", "tasks in one round trip", "1"},
 	{"GathersEnqueues", "batches concurrent enqueues by itself", ""},
 	{"RefusesIDs", "refuses an ID that is on the queue", ""},
 	{"UniqueUntilDone", "unique keys until the task is done", ""},
@@ -54,7 +54,7 @@ var traits = []trait{
 	{"CountsScheduled", "counts the tasks that are not due", ""},
 	{"CountsLeased", "counts the leases of every process", ""},
 	{"ExactReady", "its count of ready tasks is exact, and a fetch finds them all", ""},
-	{"PaidTrips", "bills each request", ""},
+	{"Unmetered", "bills no requests", ""},
 	{"ConfirmsAcks", "an ack returns nil only when the broker has confirmed it", ""},
 	{"CountsExpired", "counts a task as ready as soon as its lease has ended", ""},
 	{"CountsOrigins", "counts dead tasks by queue of origin", ""},
@@ -188,6 +188,16 @@ func TestEveryLawThatIsReportedIsKeptOrDowngraded(t *testing.T) {
 	}
 }
 
+func TestEveryProviderSaysHowMuchItKeeps(t *testing.T) {
+	for _, r := range readReports(t) {
+		for _, field := range []string{"MaxLease", "MaxPayload", "MaxBatch", "Priorities", "Granularity", "Lateness"} {
+			v := reflect.ValueOf(r.Capabilities).FieldByName(field)
+			require.True(t, v.IsValid(), field)
+			assert.False(t, v.IsZero(), "%s says nothing of Capabilities.%s", r.Provider, field)
+		}
+	}
+}
+
 func readReports(t *testing.T) []drivertest.Report {
 	t.Helper()
 	reports := make([]drivertest.Report, len(reported))
@@ -258,6 +268,8 @@ func (one trait) show(value any) string {
 			return "no bound"
 		case 0:
 			return one.zero
+		case driver.Exact:
+			return "exact"
 		}
 		text := v.String()
 		if strings.HasSuffix(text, "m0s") {
@@ -297,7 +309,7 @@ func TestSizesAndTimesOfTheTable(t *testing.T) {
 	one := trait{zero: "none"}
 	for want, d := range map[string]time.Duration{
 		"none": 0, "no bound": driver.Unlimited, "12h": 12 * time.Hour, "15m": 15 * time.Minute, "1h30m": 90 * time.Minute,
-		"25ms": 25 * time.Millisecond, "10s": 10 * time.Second, "1m30s": 90 * time.Second,
+		"exact": driver.Exact, "25ms": 25 * time.Millisecond, "10s": 10 * time.Second, "1m30s": 90 * time.Second,
 	} {
 		assert.Equal(t, want, one.show(d))
 	}

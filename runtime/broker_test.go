@@ -38,7 +38,7 @@ func newBroker(batch int) *broker {
 // able says that a queue can do all that a task may ask for.
 func able(batch int) driver.Capabilities {
 	return driver.Capabilities{
-		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: batch, DedupWindow: driver.Unlimited, UniqueUntilDone: true,
+		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: batch, DedupWindow: driver.Unlimited, UniqueUntilDone: true, Unmetered: true,
 	}
 }
 

@@ -77,8 +77,8 @@ type waitingCall struct {
 }
 
 func newCoalescer(q driver.Queue, linger time.Duration, clock driver.Clock) *coalescer {
-	limit := q.Capabilities().MaxBatch
-	if limit <= 0 {
+	limit := max(q.Capabilities().MaxBatch, 1)
+	if q.Capabilities().MaxBatch == driver.Unlimited {
 		limit = maxCoalesced
 	}
 	return &coalescer{queue: q, limit: limit, linger: linger, clock: clock}

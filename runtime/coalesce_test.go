@@ -43,6 +43,24 @@ func TestEnqueuesGatherBehindARoundTrip(t *testing.T) {
 	})
 }
 
+func TestEnqueuesGatherOnlyAsFarAsTheQueueSaysThatARoundTripCarries(t *testing.T) {
+	for batch, want := range map[int][][]string{
+		0:                {{"a"}, {"b"}, {"c"}}, // the queue says nothing
+		1:                {{"a"}, {"b"}, {"c"}},
+		driver.Unlimited: {{"a"}, {"b", "c"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newBroker(batch)
+			m := managerOf(t, ManagerConfig{}, q)
+			for _, call := range []*enqueueCall{enqueueLater(t.Context(), m, "a"), enqueueLater(t.Context(), m, "b"), enqueueLater(t.Context(), m, "c")} {
+				<-call.done
+				require.NoError(t, call.err)
+			}
+			assert.ElementsMatch(t, want, q.trips(), "MaxBatch: %d", batch)
+		})
+	}
+}
+
 func TestFullBatchDoesNotWaitForTheRoundTripBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newBroker(3)

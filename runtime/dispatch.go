@@ -17,13 +17,13 @@ type openQueue struct {
 	caps       driver.Capabilities
 	sendTo     driver.Queue   // the queue, with calls that are observed
 	as         *observe.Queue // as listeners see it; nil: nobody listens
-	maxPayload int            // bytes that the provider accepts; 0: no limit
+	maxPayload int            // bytes that the provider accepts, or driver.Unlimited
 	coalescer  *coalescer     // nil if the provider gathers enqueues itself
 }
 
 func (m *Manager) wrap(p Provider, q driver.Queue) *openQueue {
 	caps := q.Capabilities()
-	o := &openQueue{Queue: q, caps: caps, maxPayload: max(caps.MaxPayload, 0)}
+	o := &openQueue{Queue: q, caps: caps, maxPayload: caps.MaxPayload}
 	if m.told != nil {
 		o.as = &observe.Queue{Name: q.Config().Name, Provider: p.Name(), Types: slices.Clone(q.Config().Types), Driver: q}
 	}
@@ -99,7 +99,7 @@ func (m *Manager) send(ctx context.Context, name string, tasks []*Task) ([]Enque
 	}
 	now := m.clock.Now()
 	return enqueueValid(ctx, q, tasks, func(t *Task) error {
-		if q.maxPayload > 0 && len(t.Payload) > q.maxPayload {
+		if q.maxPayload != driver.Unlimited && len(t.Payload) > q.maxPayload {
 			return tooLarge(t, fmt.Sprintf("queue %q", name), q.maxPayload)
 		}
 		return q.caps.Accepts(t, now)

@@ -132,7 +132,7 @@ func (m *Manager) Open(ctx context.Context, p Provider, configs ...QueueConfig) 
 			r.OnRedrive(m.Revive)
 		}
 		opened = append(opened, m.wrap(p, q))
-		if most := q.Capabilities().MaxLease; most > 0 && q.Config().Visibility > most {
+		if most := q.Capabilities().MaxLease; most != driver.Unlimited && q.Config().Visibility > most {
 			return undo(fmt.Errorf("open queue %q on %s: %w: a visibility of %s, and the longest lease is %s", cfg.Name, p.Name(), ErrUnsupported, q.Config().Visibility, most))
 		}
 	}

@@ -328,3 +328,20 @@ func TestAManagerOpensNoQueueWithALeaseThatItsProviderCannotGive(t *testing.T) {
 	require.ErrorContains(t, err, "a visibility of 1m0.000000001s, and the longest lease is 1m0s")
 	assert.Empty(t, m.Queues())
 }
+
+func TestAQueueThatPromisesNoLeaseAndNoPayloadGetsNone(t *testing.T) {
+	q := quick("q")
+	q.caps.MaxLease, q.cfg.Visibility = 0, time.Second
+	err := NewManager(ManagerConfig{}).Open(t.Context(), brokers{"q": q}, q.cfg)
+	require.ErrorIs(t, err, ErrUnsupported)
+	require.ErrorContains(t, err, "the longest lease is 0s")
+
+	q = quick("q")
+	q.caps.MaxPayload = 0
+	m := managerOf(t, ManagerConfig{}, q)
+	tasks := someTasks("small")
+	tasks[0].Payload = []byte("1")
+	_, err = m.Enqueue(t.Context(), tasks)
+	requireItems(t, err, map[int]error{0: ErrPayloadTooLarge})
+	assert.Empty(t, q.trips())
+}

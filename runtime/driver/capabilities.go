@@ -8,28 +8,40 @@ import (
 // Unlimited marks a Capabilities limit that the provider does not have.
 const Unlimited = -1
 
+// Exact is the Granularity of a queue whose leases and delays are as long as asked for.
+const Exact = time.Nanosecond
+
 // Capabilities says what a queue can do, so that what is missing fails at
 // start and never silently.
+//
+// The zero value promises nothing: a field that a provider forgets can only make the
+// provider promise less than it keeps. A manager opens no queue whose MaxLease is 0, and
+// enqueues no payload where MaxPayload is 0. Package drivertest tests no provider that leaves
+// MaxLease, MaxPayload, Granularity or Lateness at 0.
 type Capabilities struct {
 	// MaxDelay is the longest delay with which a task can be enqueued; 0: none at
 	// all; Unlimited where there is no bound. A released task can always be delayed.
 	MaxDelay time.Duration
-	// DelayHop is the longest delay that the backend handles by itself; 0: it handles
-	// all. A worker that receives a task with a longer one too early delays it again;
-	// until then the task counts as ready.
+	// DelayHop is the longest delay that the backend handles by itself; 0: none;
+	// Unlimited: any. A worker that receives a task with a longer one too early delays it
+	// again; until then the task counts as ready.
 	DelayHop time.Duration
-	// MaxLease is the longest lease that Dequeue and Extend take; Unlimited where
-	// there is no bound. Where the broker also bounds the whole time of a delivery,
+	// MaxLease is the longest lease that Dequeue and Extend take; 0: none at all;
+	// Unlimited where there is no bound. Where the broker also bounds the whole time of a delivery,
 	// Extend makes a lease end at that bound, and LeaseUntil says so.
-	MaxLease    time.Duration
-	MaxPayload  int           // bytes of one payload; Unlimited where there is no bound
-	MaxBatch    int           // tasks that one round trip carries; larger batches are split
+	MaxLease time.Duration
+	// MaxPayload is how many bytes a payload may have; 0: none at all; Unlimited where
+	// there is no bound.
+	MaxPayload int
+	// MaxBatch is how many tasks one round trip carries: larger batches are split. 0 is
+	// 1; Unlimited where there is no bound.
+	MaxBatch    int
 	DedupWindow time.Duration // longest UniqueFor; 0: no unique keys; Unlimited: any
 	// UniqueUntilDone says that a unique key without a window (UniqueFor 0) is
 	// held until the task is completed or dead.
 	UniqueUntilDone bool
 	Ordered         bool // keeps the order of groups: a queue of type fifo
-	Priorities      int  // levels this queue hands out by; 1: no priority
+	Priorities      int  // levels this queue hands out by; 0 and 1: no priority
 	Durable         bool // a task survives a kill -9 of whatever holds the queue
 	Fencing         bool // a stale receipt changes nothing, proved by the backend
 	// ForgivesCrashes says that the provider distinguishes a crash of a worker from a
@@ -88,19 +100,20 @@ type Capabilities struct {
 	CountsOrigins bool
 	// CountsAge says that Stats.OldestAge is kept. Where it is false it is 0.
 	CountsAge bool
-	// Granularity is what leases and delays are rounded up to a multiple of; 0:
-	// they are as long as asked for.
+	// Granularity is what leases and delays are rounded up to a multiple of; Exact: they
+	// are as long as asked for; 0: it is not known.
 	Granularity time.Duration
-	// PaidTrips says that the backend bills each request: a pool then fills its requests.
-	// From a backlog it fetches ahead what its workers begin within a second, up to
-	// MaxBatch. Fewer completed tasks than MaxBatch are settled when no more are expected,
-	// after 3 s at the latest and a tenth of the lease, and fewer that failed after 1 s.
-	PaidTrips bool
+	// Unmetered says that the backend bills no requests. Where it is false a pool fills its
+	// requests: from a backlog it fetches ahead what its workers begin within a second, up
+	// to MaxBatch. Fewer completed tasks than MaxBatch are settled when no more are
+	// expected, after 3 s at the latest and a tenth of the lease, and fewer that failed
+	// after 1 s.
+	Unmetered bool
 	// GathersEnqueues says that the provider itself commits concurrent
 	// enqueues in one go, so that the manager need not.
 	GathersEnqueues bool
 	// Lateness is the longest that a due task waits to be handed out on an
-	// idle, healthy queue.
+	// idle, healthy queue; 0: it is not known.
 	Lateness time.Duration
 
 	Browse, Cancel, Reschedule, Purge, Pause, Redrive, Discard, Transactions bool

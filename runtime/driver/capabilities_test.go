@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -9,6 +10,28 @@ import (
 
 	"github.com/taskgen/taskgen/runtime/driver"
 )
+
+// What the manager and the pool make of a zero is tested there.
+func TestTheZeroOfCapabilitiesPromisesNothing(t *testing.T) {
+	now := time.Now()
+	for name, task := range map[string]*Task{
+		"any delay":              {ScheduledFor: now.Add(1)},
+		"a key with a window":    {UniqueKey: "k", UniqueFor: 1},
+		"a key until it is done": {UniqueKey: "k"},
+	} {
+		require.ErrorIs(t, Capabilities{}.Accepts(task, now), ErrUnsupported, name)
+	}
+	for f := range reflect.TypeFor[Capabilities]().Fields() {
+		if f.Type.Kind() == reflect.Bool {
+			continue // true promises something, by convention
+		}
+		_, weakest := map[string]string{
+			"MaxDelay": "no delay", "DelayHop": "no delay", "MaxLease": "no lease", "MaxPayload": "no payload", "MaxBatch": "one task",
+			"DedupWindow": "no key", "Priorities": "one level", "Granularity": "not known", "Lateness": "not known",
+		}[f.Name]
+		assert.True(t, weakest, "say what the zero of Capabilities.%s promises, which is to be the least", f.Name)
+	}
+}
 
 func TestCapabilitiesRefuseWhatTheQueueCannotKeep(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -51,7 +51,7 @@ func timeDelays(w *env) {
 		w.check(!a.DueAt.Before(due) && !a.DueAt.After(due.Add(w.slack(q))), "with a delay of %s the answer says due at %s, want %s", d, a.DueAt, due)
 		w.advance(d - 1)
 		take := func() *driver.Delivery { return w.takeOne(q, long) }
-		if hop := q.Capabilities().DelayHop; hop > 0 && d > hop {
+		if hop := q.Capabilities().DelayHop; hop != driver.Unlimited && d > hop {
 			take = func() *driver.Delivery { return w.takeHopped(q) }
 			w.eventually(func() bool {
 				w.nothing(q, "one nanosecond before a delay of %s is over", d)

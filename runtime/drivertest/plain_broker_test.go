@@ -71,7 +71,7 @@ func plainBroker() *Harness {
 		caps: func(c driver.Capabilities) driver.Capabilities {
 			return driver.Capabilities{
 				MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 10, Priorities: c.Priorities, Ordered: c.Ordered,
-				Lateness: c.Lateness, FairGroups: true, ExactCrashes: true, CountsExpired: true,
+				Granularity: c.Granularity, Unmetered: c.Unmetered, Lateness: c.Lateness, FairGroups: true, ExactCrashes: true, CountsExpired: true,
 				Redrive: c.Redrive, Discard: c.Discard, // a queue's and not its dead letter queue's
 				Browse: c.Browse, Cancel: c.Cancel, Reschedule: c.Reschedule, Purge: c.Purge, Pause: c.Pause,
 			}

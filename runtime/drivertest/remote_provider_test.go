@@ -126,11 +126,11 @@ func (q *remoteQueue) Config() runtime.QueueConfig { return q.cfg }
 
 func (q *remoteQueue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
-		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 100,
+		MaxDelay: driver.Unlimited, DelayHop: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 100,
 		DedupWindow: driver.Unlimited, UniqueUntilDone: true, Ordered: q.cfg.Type == runtime.FIFO, Priorities: q.cfg.Levels,
 		Durable: true, Fencing: true, ForgivesCrashes: true, CountsCrashes: true, ExactCrashes: true, RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true, FairGroups: true,
 		FreeLeases: true, ConfirmsAcks: true, CountsScheduled: true, CountsLeased: true, CountsExpired: true, CountsOrigins: true, CountsAge: true,
-		Lateness: time.Second, Redrive: true,
+		Granularity: driver.Exact, Unmetered: true, Lateness: time.Second, Redrive: true,
 	}
 }
 

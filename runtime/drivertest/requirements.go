@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,10 @@ func (h *Harness) missingRequirements(tb testing.TB) map[requirement]string {
 		tb.Fatalf("open a queue: %v", err)
 	}
 	has := q.Capabilities()
+	if left := unstated(has); len(left) > 0 {
+		tb.Fatalf("Capabilities of a queue of type %q: %s is 0, which promises nothing that a test could expect: set it (driver.Unlimited is a limit without a bound, driver.Exact a Granularity without rounding)",
+			q.Config().Type, strings.Join(left, ", "))
+	}
 	h.caps = has
 	says := func(field string) string { return "Capabilities." + field + " says so" }
 	no(reopening, !has.Durable, says("Durable"))
@@ -163,6 +168,22 @@ func (h *Harness) missingRequirements(tb testing.TB) map[requirement]string {
 	h.probe(tb, ctx, p, missing)
 	h.types = h.openableTypes(missing)
 	return missing
+}
+
+// unstated are the fields of a queue's capabilities that no test can do without, and that
+// say nothing.
+func unstated(c driver.Capabilities) (fields []string) {
+	for _, one := range []struct {
+		field string
+		zero  bool
+	}{
+		{"MaxLease", c.MaxLease == 0}, {"MaxPayload", c.MaxPayload == 0}, {"Granularity", c.Granularity == 0}, {"Lateness", c.Lateness == 0},
+	} {
+		if one.zero {
+			fields = append(fields, one.field)
+		}
+	}
+	return fields
 }
 
 // openableTypes returns the types of queues that could be opened.

@@ -33,12 +33,13 @@ func (q *queue) Config() driver.QueueConfig { return q.cfg }
 
 func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
-		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited,
+		MaxDelay: driver.Unlimited, DelayHop: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited,
 		MaxBatch: driver.Unlimited, DedupWindow: driver.Unlimited, UniqueUntilDone: true,
 		Ordered: q.kind == driver.FIFO, Priorities: len(q.lines),
 		Fencing: true, ForgivesCrashes: true, CountsCrashes: true, ExactCrashes: true,
 		RefusesIDs: true, KeepsReleased: true, FirstInFirstOut: true, FairGroups: true, FreeLeases: true, ConfirmsAcks: true,
 		CountsScheduled: true, CountsLeased: true, CountsExpired: true, ExactReady: true, CountsOrigins: true, CountsAge: true,
+		Granularity: driver.Exact, Unmetered: true,
 		GathersEnqueues: true, // there is no round trip that gathering could save
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,

@@ -53,6 +53,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 	dlq := q.isDLQ()
 	return driver.Capabilities{
 		MaxDelay:        driver.Unlimited,
+		DelayHop:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
 		MaxPayload:      q.maxPayload(),
 		MaxBatch:        batchSize,
@@ -73,6 +74,8 @@ func (q *queue) Capabilities() driver.Capabilities {
 		CountsLeased:    true,
 		CountsOrigins:   true,
 		CountsAge:       true,
+		Granularity:     driver.Exact,
+		Unmetered:       true,
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
 		Redrive: !dlq, Discard: !dlq,

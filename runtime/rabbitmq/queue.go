@@ -39,6 +39,7 @@ func (q *queue) Config() driver.QueueConfig { return q.cfg }
 func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay:      driver.Unlimited,
+		DelayHop:      driver.Unlimited,
 		MaxLease:      q.p.maxLease,
 		MaxPayload:    maxPayload,
 		MaxBatch:      maxDraw,
@@ -50,6 +51,8 @@ func (q *queue) Capabilities() driver.Capabilities {
 		CountsCrashes: !q.st.isDLQ,
 		// A process receives from the partitions of a fifo queue ahead of its workers.
 		ExactCrashes: q.cfg.Type != driver.FIFO,
+		Granularity:  driver.Exact,
+		Unmetered:    true,
 		Lateness:     lateness,
 		Purge:        true,
 		Redrive:      !q.st.isDLQ, Discard: !q.st.isDLQ,

@@ -168,6 +168,7 @@ func (q *queue) Config() driver.QueueConfig { return q.cfg }
 func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay:        driver.Unlimited,
+		DelayHop:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
 		MaxPayload:      maxPayload,
 		MaxBatch:        maxScriptTasks,
@@ -193,6 +194,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		CountsOrigins:   true,
 		CountsAge:       true,
 		Granularity:     time.Millisecond,
+		Unmetered:       true,
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
 		Redrive: !q.isDLQ, Discard: !q.isDLQ,

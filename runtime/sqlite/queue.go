@@ -38,6 +38,7 @@ func (q *queue) Config() driver.QueueConfig { return q.cfg }
 func (q *queue) Capabilities() driver.Capabilities {
 	return driver.Capabilities{
 		MaxDelay:        driver.Unlimited,
+		DelayHop:        driver.Unlimited,
 		MaxLease:        driver.Unlimited,
 		MaxPayload:      maxPayload,
 		MaxBatch:        maxTxTasks,
@@ -62,6 +63,8 @@ func (q *queue) Capabilities() driver.Capabilities {
 		ExactReady:      true,
 		CountsOrigins:   true,
 		CountsAge:       true,
+		Granularity:     driver.Exact,
+		Unmetered:       true,
 		GathersEnqueues: true,
 		Lateness:        q.p.watcher.lateness(),
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,

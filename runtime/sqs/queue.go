@@ -59,7 +59,6 @@ func (q *Queue) Capabilities() driver.Capabilities {
 		CountsLeased:    true,
 		CountsExpired:   true,
 		Granularity:     time.Second,
-		PaidTrips:       true,
 		Lateness:        lateness,
 		Redrive:         q.state.dlq != nil, Discard: q.state.dlq != nil,
 	}

@@ -64,8 +64,10 @@ func newConsumer(r *run, with common, q driver.Queue, as *observe.Queue, pq Shar
 	}
 	c.check = crashCheck{queue: c.name, limit: c.cfg.MaxDeliveries, forgives: c.can.ForgivesCrashes, excused: c.excused}
 	batch := 0 // tasks that one paid request carries
-	if c.can.PaidTrips {
-		batch = max(c.can.MaxBatch, 1)
+	if !c.can.Unmetered {
+		if batch = max(c.can.MaxBatch, 1); c.can.MaxBatch == driver.Unlimited {
+			batch = flushSize
+		}
 	}
 	queues := r.queues()
 	c.fetcher = fetcher{

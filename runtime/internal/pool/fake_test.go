@@ -43,7 +43,7 @@ type fakeQueue struct {
 	before func(call string, ds []*driver.Delivery) error
 	trip   time.Duration // each call takes it
 	hang   atomic.Bool   // calls answer when their context ends
-	paid   bool          // see Capabilities.PaidTrips
+	paid   bool          // the opposite of Capabilities.Unmetered
 	vague  bool          // see Capabilities.ExactReady
 	bound  bool          // its leases are bound to their connection
 	charge bool          // it says that crashes are charged
@@ -77,13 +77,13 @@ func (q *fakeQueue) Config() driver.QueueConfig { return q.cfg }
 func (q *fakeQueue) Capabilities() driver.Capabilities {
 	c := driver.Capabilities{
 		MaxDelay: driver.Unlimited, MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 1000,
-		DedupWindow: driver.Unlimited, UniqueUntilDone: true,
+		DedupWindow: driver.Unlimited, UniqueUntilDone: true, Unmetered: true,
 	}
 	c.Fencing, c.FreeLeases, c.CountsCrashes, c.Priorities = true, !q.bound, true, 1
 	c.CountsScheduled, c.ExactReady = true, !q.vague
 	c.ForgivesCrashes, c.KeepsReleased = !q.charge, !q.charge
 	if q.paid {
-		c.MaxBatch, c.PaidTrips = 10, true
+		c.MaxBatch, c.Unmetered = 10, false
 	}
 	return c
 }
