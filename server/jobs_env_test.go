@@ -50,7 +50,7 @@ var jobProtocols = map[string][]connect.ClientOption{
 // jobStores are the stores to keep jobs in, for one test.
 func jobStores(t *testing.T) map[string]schedule.Store {
 	t.Helper()
-	p, err := sqlite.Open(filepath.Join(t.TempDir(), "jobs.db"))
+	p, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "jobs.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return map[string]schedule.Store{"memory": memory.NewJobs(), "sqlite": p.Jobs()}
