@@ -123,7 +123,7 @@ var meanings = map[drivertest.Law]string{
 	drivertest.PoisonDoesNotLoop:     "A task that cannot be read, or kills its workers, leaves the queue.",
 	drivertest.CrashesAreNotFailures: "A worker that dies costs its tasks none of their retries.",
 	drivertest.OrderWherePromised:    "A fifo queue hands out each group in order, a priority queue the highest level first.",
-	drivertest.UniqueMeansTold:       "An enqueue whose unique key is taken names the task that holds it.",
+	drivertest.DuplicatesAreReported: "An enqueue whose unique key is taken names the task that holds it.",
 	drivertest.AcksSurviveTrouble:    "A finished task completes once, even if the broker is away at that moment.",
 	drivertest.StoppingIsClean:       "A pool that stops lets running tasks finish, and gives the others back.",
 	drivertest.StatsTellTheTruth:     "The counts are right after each operation, and cost no more on a full queue.",

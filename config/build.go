@@ -18,7 +18,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule/jobstore"
 )
 
-// Code is the part of a program that a file cannot say. Generated packages have most of it:
+// Code is the part of a program that a file cannot contain. Generated packages have most
+// of it:
 //
 //	config.Code{
 //		Queues:    tasks.Queues(),
@@ -36,8 +37,8 @@ type Code struct {
 	// outermost.
 	Enqueue []runtime.EnqueueMiddleware
 	Handle  []runtime.Middleware
-	// Listeners are told what the program does, behind those of the sections traces, metrics,
-	// fleet and history: for what no section makes.
+	// Listeners receive the events of the manager and the pool, after the listeners of
+	// the sections traces, metrics, fleet and history.
 	Listeners []*observe.Listener
 	// Logger of the program. Nil: one as the section log says, else slog.Default.
 	Logger *slog.Logger
@@ -46,10 +47,10 @@ type Code struct {
 // Schedules is the type of a generated RegisterSchedules.
 type Schedules = func(ctx context.Context, in schedule.Scheduler, opts ...schedule.RegisterOption) (schedule.Changes, error)
 
-// Build opens what the Config names and makes a Program of it: providers, the queues of the
-// code with the values of the Config, the manager, the pool, the scheduler, and what is made of
-// the sections fleet, history, metrics and traces. It opens only providers that are used. The address of
-// metrics.listen is taken, and served once the program runs.
+// Build opens what the Config names and returns it as a Program: providers, the queues of
+// the code with the values of the Config, the manager, the pool, the scheduler, and what
+// the sections fleet, history, metrics and traces configure. It opens only providers that
+// are used. The address of metrics.listen is taken, and served once the program runs.
 //
 // The error lists all contradictions between code and Config, before anything is opened: a
 // queue that the code needs and the section queues lacks, a visibility shorter than the
@@ -249,7 +250,8 @@ func (b *builder) provider(ctx context.Context, name string) (runtime.Provider, 
 	return p, nil
 }
 
-// results is the store of results; nil if there is none, and none is named.
+// results is the store of results. It is nil if no provider has one and the Config names
+// none.
 func (b *builder) results(ctx context.Context) (driver.ResultStore, error) {
 	name := cmp.Or(b.c.Results.Provider, b.c.only())
 	if name == "" {

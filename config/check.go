@@ -99,8 +99,8 @@ func (d *decoder) provider(name string) {
 	}
 }
 
-// refuseUsers reports each URL with a user among options that are plain texts. They have no
-// use for one, and are printed with the Config. It returns whether there is any.
+// refuseUsers reports each URL with a user among options that are plain texts. Such
+// options need no user, and are printed with the Config. It reports whether there is any.
 func (d *decoder) refuseUsers(fields []field, in reflect.Value, path string) (found bool) {
 	for _, f := range fields {
 		v, path := in.Field(f.index), path+"."+f.name

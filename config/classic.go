@@ -139,8 +139,8 @@ func (cl *classic) server() (region, endpoint string, err error) {
 	return "", u.Scheme + "://" + u.Host, nil
 }
 
-// parseQueueURL reads the URL of an SQS queue. One with a user is none: the Config would be
-// printed with it.
+// parseQueueURL reads the URL of an SQS queue. It refuses a URL with a user, since the
+// Config would be printed with it.
 func parseQueueURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {

@@ -54,7 +54,7 @@ type PoolConfig struct {
 	Name    string        `config:"name" default:"host and process" doc:"name of the worker in the record of failed runs"`
 	Workers int           `config:"workers" default:"10" doc:"how many handlers run at a time"`
 	Strict  bool          `config:"strict" default:"false" doc:"a worker takes from the first queue that has a task, in the order of the section queues; else queues share the workers by weight"`
-	Grace   time.Duration `config:"grace" default:"30s" doc:"how long handlers may go on once the program is told to stop"`
+	Grace   time.Duration `config:"grace" default:"30s" doc:"how long handlers may continue after the program begins to stop"`
 	Types   []string      `config:"types" default:"all types of the queues" doc:"wire names of the types that the pool is for"`
 }
 

@@ -78,7 +78,7 @@ func (d *decoder) report(at position, format string, args ...any) {
 	d.bad = append(d.bad, problem{at, fmt.Sprintf(format, args...)})
 }
 
-// quoted is what an error of the parser may quote of the file: a secret, perhaps.
+// quoted is what an error of the parser may quote of the file, which can be a secret.
 var quoted = regexp.MustCompile(`(["'` + "`" + `]).*(["'` + "`" + `])`)
 
 func (d *decoder) file(data []byte) {

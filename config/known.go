@@ -7,8 +7,8 @@ import (
 	"github.com/taskgen/taskgen/internal/nearest"
 )
 
-// known are the schemes of the packages below config, with the package of each: a program
-// that does not import it is told to.
+// known are the schemes of the packages below config, with the package of each. The error
+// for an unregistered scheme names the package to import.
 var known = map[string]string{
 	"memory": "memory",
 	"sqlite": "sqlite",

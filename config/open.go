@@ -19,10 +19,10 @@ type opening struct {
 	deps    Deps
 }
 
-// WithOptions sets options by fields, in place of parameters of the URL. o is the Options of
-// the package that registers the provider of the URL, like that of config/redis; that of
-// another provider is an error. A field with its zero value sets nothing, and the others
-// override the URL.
+// WithOptions sets options by fields, in place of parameters of the URL. o is the Options
+// struct of the package that registers the provider of the URL, such as config/redis. The
+// Options of another provider are an error. A field with its zero value sets nothing, and
+// the others override the URL.
 func WithOptions(o any) OpenOption { return func(op *opening) { op.options = o } }
 
 // WithLogger sets the logger for warnings of the provider. The default, also for nil, is

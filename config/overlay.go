@@ -14,7 +14,7 @@ import (
 // (TASKGEN_CACHE, those of its tests) are not about a section.
 const variablePrefix = "TASKGEN_"
 
-// environment sets what variables override. Empty ones are as if they were not set.
+// environment sets what variables override. An empty variable counts as not set.
 func (d *decoder) environment() {
 	var all []string
 	for _, setting := range os.Environ() {

@@ -16,8 +16,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/schedule"
 )
 
-// closeTime bounds how long it takes to close what the sections metrics and traces led to,
-// each: a collector that is away delays no stop for longer.
+// closeTime bounds how long it takes to close what the sections metrics and traces led
+// to, each: a collector that is away does not delay the stop for longer.
 const closeTime = 3 * time.Second
 
 // A Program is what [Config.Build] has made. Call Run to work, or Close if the program only

@@ -2,15 +2,16 @@ package config
 
 import "context"
 
-// A running is a part of a program that runs until it is stopped. Nil is one that does not.
+// A running is a part of a program that runs until it is stopped. Nil is a part that does
+// not run.
 type running struct {
 	end  context.CancelFunc
 	done chan struct{}
 	err  error // once done is closed
 }
 
-// start runs a function until stop is called, and tells failed when it fails. The end of ctx
-// does not stop it: parts are stopped in order.
+// start runs a function until stop is called, and calls failed if the function fails. The
+// end of ctx does not stop it: parts are stopped in order.
 func start(ctx context.Context, failed context.CancelCauseFunc, run func(ctx context.Context) error) *running {
 	r := &running{done: make(chan struct{})}
 	ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Schema returns the JSON Schema of the file, with the options of the registered providers:
-// editors complete and check a file by it, of which docs/configuration.schema.json is the
-// one with all providers of this module.
+// Schema returns the JSON Schema of the file, with the options of the registered
+// providers: editors use it to complete and check a file. docs/configuration.schema.json
+// is the schema with all providers of this module.
 func Schema() []byte {
 	root := objectOf(table)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"

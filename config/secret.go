@@ -13,8 +13,8 @@ import (
 // hidden is what is shown in place of a secret.
 const hidden = "••••"
 
-// A Secret is a text that nothing prints: every verb of package fmt, encoding/json, YAML and
-// log/slog show a mark in its place. The zero value is the empty text.
+// A Secret is a text that is never printed: every verb of package fmt, encoding/json,
+// YAML and log/slog show a mark in its place. The zero value is the empty text.
 type Secret struct{ text *string } // a pointer: fmt prints unexported fields without their methods
 
 // NewSecret returns a Secret.

@@ -14,7 +14,7 @@ import (
 // A Telemetry is what package config/metrics or config/traces makes of its section. A
 // [Program] tells its listener what it does, runs it, and closes it at its end.
 type Telemetry struct {
-	// Listener is told what the manager and the pool do.
+	// Listener receives the events of the manager and the pool.
 	Listener *observe.Listener
 	// Exemplar returns the labels that lead from a measurement to the trace in its context.
 	// Nil: there are no traces.

@@ -45,9 +45,9 @@ type coalescer struct {
 	clock  driver.Clock
 
 	mu       sync.Mutex
-	inFlight int            // round trips under way
+	inFlight int            // round trips in progress
 	pending  *sharedBatch   // what goes out next; nil: no call waits
-	sending  []*sharedBatch // under way, for close
+	sending  []*sharedBatch // in progress, for close
 	closed   bool
 	wg       sync.WaitGroup // the goroutines that send shared batches
 

@@ -37,7 +37,7 @@ func (e *admission) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
 }
 
-// observed enqueues while listeners hear of it.
+// observed enqueues, and passes the call to listeners.
 func (e *admission) observed(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
 	l := e.m.told
 	if l.EnqueueStart != nil {

@@ -62,8 +62,8 @@ func (s TaskStatus) MarshalJSON() ([]byte, error) {
 
 // A Teller knows tasks that no queue shows: a schedule.Service knows those of its jobs.
 type Teller interface {
-	// Tell returns what it knows of a task, and false if it knows nothing. task is the
-	// one with the ID that a queue has shown, or nil.
+	// Tell returns the status of a task, and false if it does not know the task. task is
+	// the one with the ID that a queue has shown, or nil.
 	Tell(ctx context.Context, id string, task *Task) (TaskStatus, bool, error)
 }
 

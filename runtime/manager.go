@@ -32,7 +32,7 @@ type Manager struct {
 	order    []string // names in the order of opening
 	closed   bool
 
-	opening chan struct{} // capacity 1: full while an Open is under way
+	opening chan struct{} // capacity 1: full during an Open
 }
 
 // ManagerConfig configures a Manager. The zero value is ready to use.
@@ -62,8 +62,8 @@ type ManagerConfig struct {
 	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock driver.Clock
-	// Listeners are told what the manager and its pools do: metrics, traces and the like.
-	// Nobody listens by default, which costs nothing.
+	// Listeners receive the events of the manager and its pools: metrics, traces and the
+	// like. Nobody listens by default, which costs nothing.
 	Listeners []*observe.Listener
 }
 

@@ -38,7 +38,7 @@ type PoolConfig struct {
 	// Strict makes a worker take from the first queue, in the order of Queues, that has
 	// a task ready. Else the queues share the workers by weight.
 	Strict bool
-	// Grace is how long handlers may go on once the pool is told to stop; 30 s when 0.
+	// Grace is how long handlers may continue after the pool begins to stop; 30 s when 0.
 	// Then their contexts end with the cause ErrStopping.
 	Grace time.Duration
 	// Results keeps what handlers return: Provider.Results of package sqlite or redis,

@@ -10,7 +10,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// A topology is what a manager knows of its queues, by name.
+// A topology is a manager's queues, by name.
 type topology map[string]declaration
 
 type declaration struct {

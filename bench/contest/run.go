@@ -36,7 +36,7 @@ type Broker struct {
 	// Counters, where there are any, grow with what the broker does: CPUMicros and
 	// Requests.
 	Counters func(ctx context.Context) (map[string]float64, error)
-	// Memory, where it can be told, is how many bytes the broker holds.
+	// Memory, where it is known, is how many bytes the broker holds.
 	Memory func(ctx context.Context) (float64, error)
 	// Probe, where there is one, measures the way to the broker by its raw
 	// protocol.

@@ -32,7 +32,7 @@ func broker(results, name, part string) (string, error) {
 // brokers are the files of results that ratios takes together.
 var brokers = []string{"redis", "nats", "rabbitmq", "sqs"}
 
-// ratios says how many times as fast taskgen is as everybody else, over loopback.
+// ratios says how many times as fast taskgen is as each peer, over loopback.
 func ratios(results string) (string, error) {
 	stages := []contest.Stage{contest.Many, contest.Drain, contest.Flow}
 	t := newTable("taskgen's rate, as a multiple of", string(stages[0]), string(stages[1]), string(stages[2]))

@@ -17,8 +17,8 @@ import (
 // clock.
 const ticks = 100
 
-// brokerCPU is the CPU time so far of the Erlang machine that this process has
-// started, as Linux tells it. Elsewhere it is not told.
+// brokerCPU is the CPU time so far of the Erlang machine that this process has started,
+// as Linux reports it. On other systems it is unknown.
 func brokerCPU(context.Context) (map[string]float64, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {

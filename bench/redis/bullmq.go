@@ -24,7 +24,7 @@ import (
 // one ends, one round trip each, so that more of them share the way.
 const bullmqConcurrency = 200
 
-// BullMQ runs in a process of Node.js of its own, which is told what to do by lines.
+// BullMQ runs in its own process of Node.js, which reads commands line by line.
 func BullMQ() contest.Contender {
 	return contest.Contender{
 		Name: "BullMQ",

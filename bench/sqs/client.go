@@ -15,7 +15,7 @@ import (
 	"github.com/taskgen/taskgen/bench/contest"
 )
 
-// A counter counts the HTTP requests of everybody: what AWS bills.
+// A counter counts all HTTP requests: what AWS bills.
 type counter struct {
 	n    atomic.Int64
 	base http.RoundTripper

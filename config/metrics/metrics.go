@@ -31,7 +31,7 @@ type Server struct {
 	// Mux is what the server serves. Handlers that are added before the program runs are
 	// served beside /metrics, /livez and /readyz.
 	Mux *http.ServeMux
-	// Metrics is what it shows, such as to a registry of one's own.
+	// Metrics are the metrics that it serves. They can also be registered elsewhere.
 	Metrics *metrics.Metrics
 	// Addr is the address that it listens on.
 	Addr net.Addr
@@ -65,7 +65,7 @@ func build(ctx context.Context, c config.MetricsConfig, traces *config.Telemetry
 	return &config.Telemetry{Listener: s.Metrics.Listener(), Run: s.run, Close: s.close, Made: s}, nil
 }
 
-// run serves until ctx ends, and then answers what it has begun to.
+// run serves until ctx ends, and then finishes the requests that have begun.
 func (s *Server) run(ctx context.Context) error {
 	server := &http.Server{Handler: s.Mux, ReadHeaderTimeout: headerTime}
 	s.log.InfoContext(ctx, "metrics and health are served", "address", s.Addr.String())
@@ -79,7 +79,7 @@ func (s *Server) run(ctx context.Context) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	if server.Shutdown(within) != nil {
-		_ = server.Close() // a client that reads slowly delays no stop
+		_ = server.Close() // a client that reads slowly does not delay the stop
 	}
 	<-served
 	return nil

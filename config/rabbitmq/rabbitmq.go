@@ -17,7 +17,7 @@ type Options struct {
 	ConsumerTimeout time.Duration `config:"consumer_timeout" default:"30m" doc:"the consumer_timeout that the broker is configured with; it bounds how long a task can be leased"`
 }
 
-// parameters are those that amqp.ParseURI reads, but for connection_timeout: the provider
+// parameters are those that amqp.ParseURI reads, except connection_timeout: the provider
 // has its own bound on an attempt to connect, which would silently take precedence.
 var parameters = []string{"auth_mechanism", "channel_max", "heartbeat"}
 

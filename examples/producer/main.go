@@ -24,8 +24,8 @@ import (
 	"github.com/taskgen/taskgen/examples/shop/tasks"
 )
 
-// shutdownTime is how long requests may take that are being answered when the program is told
-// to stop.
+// shutdownTime is how long requests may take that are being answered when the program
+// begins to stop.
 const shutdownTime = 10 * time.Second
 
 func main() {

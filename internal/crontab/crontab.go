@@ -1,5 +1,5 @@
-// Package crontab reads cron expressions, for the generator that checks them and
-// the scheduler that goes by them: both must mean the same.
+// Package crontab reads cron expressions, for the generator that checks them and the
+// scheduler that follows them: both must mean the same.
 package crontab
 
 import (

@@ -3,8 +3,8 @@
 // need be, loses replies, forgets them without a word, takes its time and lets only so
 // much pass.
 //
-// It knows nothing of what passes: it works for any broker that speaks TCP. It
-// is for tests and benchmarks, and listens on the loopback interface alone.
+// It does not read what passes, so it works for any broker on TCP. It is for tests and
+// benchmarks, and listens on the loopback interface alone.
 package faultproxy
 
 import (
@@ -101,11 +101,10 @@ func (p *Proxy) Sever(afterBytes int) {
 	}
 }
 
-// Swallow takes whatever either side sends and passes nothing on, the end of a
-// connection included: as a network that drops packets, or a gateway that has
-// forgotten the connection. Nobody is told. A connection that is there, and one
-// that comes before Heal, stays like that for good; those that come after Heal
-// are as usual.
+// Swallow takes whatever either side sends and passes nothing on, the end of a connection
+// included: as a network that drops packets, or a gateway that has forgotten the
+// connection. Neither side is notified. A connection that is there, and one that comes
+// before Heal, stays like that for good; those that come after Heal are as usual.
 func (p *Proxy) Swallow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

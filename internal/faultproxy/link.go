@@ -14,14 +14,14 @@ const (
 	inFlight = 1024
 )
 
-// A link is one connection of a client and the one to the target that belongs to
-// it. Its fields are guarded by p.mu, but for the connections, which are set once.
+// A link is one connection of a client and the one to the target that belongs to it. Its
+// fields are guarded by p.mu, except the connections, which are set once.
 type link struct {
 	p       *Proxy
 	client  *net.TCPConn
 	target  *net.TCPConn
 	dropped bool
-	lost    bool        // nothing passes any more, and nobody is told
+	lost    bool        // nothing passes any more, and neither side is notified
 	asked   bool        // something was sent since the proxy was muted
 	holed   bool        // a reply was swallowed: what comes after it makes no sense
 	end     *time.Timer // drops the link after that

@@ -26,7 +26,7 @@ const (
 	Buried    = "buried"    // the queue has confirmed that it is on the dead letter queue
 	Dead      = "dead"      // it was found on the dead letter queue in the end
 	Left      = "left"      // the process ended in good order, with nothing left running
-	Leaked    = "leaked"    // the process ended in good order, but for what Text says
+	Leaked    = "leaked"    // the process ended in good order, except for what Text says
 )
 
 // An Entry is one line of a book.
@@ -40,7 +40,7 @@ type Entry struct {
 	Key   string    `json:"key,omitempty"`   // its unique key
 	Start time.Time `json:"start,omitzero"`  // of a run: when the pool chose it, while its lease held
 	Text  string    `json:"text,omitempty"`  // an error
-	From  string    `json:"from,omitempty"`  // the process; told by the name of the book
+	From  string    `json:"from,omitempty"`  // the process, from the name of the book
 }
 
 // A Book is what one process writes down, line by line. A line that was written

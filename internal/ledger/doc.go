@@ -14,8 +14,8 @@
 // compared: whether anything was lost, ran early, out of order, again after it was done
 // or although it was refused, and whether what died is on the dead letter queue and
 // nothing else. Nothing may be left behind then: no goroutine in a process, no lease and
-// no unique key, and on the broker nothing but what the provider says that it keeps for
-// queues without tasks.
+// no unique key, and on the broker only what the provider says that it keeps for queues
+// without tasks.
 //
 //	go test ./internal/ledger -run Chaos -v -args -provider redis -seed 7 -for 3m
 package ledger

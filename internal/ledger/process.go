@@ -138,7 +138,7 @@ func (o *Orders) connect(ctx context.Context) (runtime.Provider, error) {
 	}
 }
 
-// errEarly says that a process was told to stop before the broker was there.
+// errEarly says that a process was stopped before the broker was there.
 var errEarly = errors.New("ledger: stopped before it began")
 
 // remaining says which goroutines are left beyond so many, or "". It gives them time:

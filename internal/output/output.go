@@ -1,5 +1,5 @@
-// Package output collects what a test hears of goroutines and processes: logs and standard
-// output.
+// Package output collects the output of goroutines and processes in tests: logs and
+// standard output.
 package output
 
 import (

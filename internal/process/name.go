@@ -1,4 +1,4 @@
-// Package process tells processes apart for whoever watches a broker.
+// Package process names processes, so that an operator can distinguish them on a broker.
 package process
 
 import (

@@ -25,8 +25,8 @@ type process struct {
 	log string
 }
 
-// hold waits for a line before the shell becomes the program, so that nothing
-// runs which the guard was not told of.
+// hold waits for a line before the shell becomes the program, so that nothing runs that
+// the guard does not know.
 const hold = `read -r go && exec "$@" </dev/null`
 
 // start starts a process that runs once started has returned.
@@ -137,10 +137,10 @@ func (p *process) reap(options int) (status syscall.WaitStatus, ok bool) {
 	}
 }
 
-// A guard is a process that outlives this one, to kill what it left running and
-// to remove the data. It is told what runs, one line with the process groups each
-// time that changes. When its standard input ends and the last line said
-// anything, this process has died without a word.
+// A guard is a process that outlives this one, to kill what it left running and to remove
+// the data. It reads what runs, one line with the process groups each time that changes.
+// When its standard input ends and the last line said anything, this process has died
+// without a word.
 type guard struct {
 	process
 	pipe *os.File

@@ -106,8 +106,8 @@ func formCluster(ctx context.Context, nodes, buses []int) error {
 }
 
 // replicate makes a node without slots the replica of a primary, and says whether each
-// node knows of that: a primary hears no failover from one that it does not know for
-// its replica.
+// node knows that: a primary accepts no failover from one that it does not know for its
+// replica.
 func replicate(ctx context.Context, nodes []int) error {
 	var bad []error
 	for i, port := range nodes {

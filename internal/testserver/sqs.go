@@ -50,8 +50,8 @@ func SQSEmulator(name string) (*Server, error) {
 	})
 }
 
-// sqsReady lists the queues. A new emulator has none, so that what lists any, or
-// does not understand, is somebody else's.
+// sqsReady lists the queues. A new emulator has none, so that what lists any, or does not
+// understand, belongs to another program.
 func sqsReady(ctx context.Context, addr string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/", strings.NewReader("{}"))
 	if err != nil {

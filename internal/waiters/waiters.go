@@ -5,8 +5,8 @@ package waiters
 // is empty. It has no lock: its owner guards it.
 type Board map[string]map[chan struct{}]bool
 
-// Add has somebody wait. The channel holds one piece of news, and is closed with
-// the board. first says that nobody else waits for the same.
+// Add registers a waiter. The channel holds one piece of news, and is closed with the
+// board. first says that nobody else waits for the same.
 func (b Board) Add(name string) (news chan struct{}, first bool) {
 	if first = b[name] == nil; first {
 		b[name] = make(map[chan struct{}]bool, 1)
@@ -16,7 +16,7 @@ func (b Board) Add(name string) (news chan struct{}, first bool) {
 	return news, first
 }
 
-// Remove has somebody wait no longer. last says that nobody waits for it any more.
+// Remove removes a waiter. last says that no other waits for the same thing.
 func (b Board) Remove(name string, news chan struct{}) (last bool) {
 	delete(b[name], news)
 	if last = len(b[name]) == 0; last {

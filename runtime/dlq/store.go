@@ -41,13 +41,13 @@ var ErrClaimed = errors.New("taskgen: the dead letter is being redriven")
 // which they were stored.
 //
 // A redrive claims a letter for a minute, enqueues the task, and then removes the letter,
-// unless the task has died again meanwhile and was stored anew. Until then other redrives
-// get ErrClaimed for the letter, and no discard removes it. After a crash in between, the
-// task is on its queue. A redrive after that minute keeps the letter with ErrDuplicate
-// while the task is there; if the task has run by then, or if the queue does not refuse
-// IDs (Capabilities.RefusesIDs), it runs twice. It also runs twice if the clocks of two
-// redriving processes are more than half a minute apart, or if one process stalls that
-// long between its claim and its enqueue.
+// unless the task has died again meanwhile and was stored again. Until then other
+// redrives get ErrClaimed for the letter, and no discard removes it. After a crash in
+// between, the task is on its queue. A redrive after that minute keeps the letter with
+// ErrDuplicate while the task is there; if the task has run by then, or if the queue does
+// not refuse IDs (Capabilities.RefusesIDs), it runs twice. It also runs twice if the
+// clocks of two redriving processes are more than half a minute apart, or if one process
+// stalls that long between its claim and its enqueue.
 func OpenStore(m *runtime.Manager, store TaskStore, cfg Config) *Box {
 	return &Box{m: m, name: "the store", backend: &storeBackend{store: store, m: m, page: cfg.pageSize()}, cfg: cfg}
 }

@@ -71,10 +71,10 @@ type Capabilities struct {
 	// broker chooses the next group: a long one may go before others when workers take
 	// one task at a time.
 	FairGroups bool
-	// FreeLeases says that a lease is bound to nothing but its receipt: it
-	// outlives the handle, the connection and the process that took it, and any
-	// handle can settle it. Where it is false a lease ends at once when one of these
-	// is gone, and only its handle can settle it.
+	// FreeLeases says that a lease is bound to its receipt alone: it outlives the handle,
+	// the connection and the process that took it, and any handle can settle it. Where it
+	// is false a lease ends at once when one of these is gone, and only its handle can
+	// settle it.
 	FreeLeases bool
 	// ConfirmsAcks says that Complete, Release and DeadLetter return nil only when the
 	// broker has confirmed the call. Where it is false an ack that was sent may be lost

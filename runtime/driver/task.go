@@ -63,7 +63,7 @@ type Task struct {
 	checked []byte
 
 	// unstamped says that CreatedAt is an estimate, and delayed that ScheduledFor is
-	// CreatedAt plus delay: Stamp computes both anew.
+	// CreatedAt plus delay: Stamp computes both again.
 	unstamped, delayed bool
 	delay              time.Duration
 }

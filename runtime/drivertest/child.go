@@ -191,7 +191,7 @@ func (c *child) wait() []string {
 // quit tells the child to end in good order, and fails if it does not.
 func (c *child) quit() []string {
 	c.w.Helper()
-	c.waitForLines(1) // it has begun: a process told to end before that may rightly fail
+	c.waitForLines(1) // it has begun: a process that is ended before that may rightly fail
 	_ = c.in.Close()
 	select {
 	case <-c.over:

@@ -14,7 +14,7 @@ func boundCases() []testCase {
 	return []testCase{
 		{law: Contract, name: "a delay longer than Capabilities.MaxDelay is refused, and one of that length is not", requires: []requirement{bounded}, run: boundDelay},
 		{law: Contract, name: "a lease longer than Capabilities.MaxLease is refused, and one of that length is not", requires: []requirement{limited}, run: boundLease},
-		{law: UniqueMeansTold, name: "a unique key that the queue cannot hold is refused, not ignored", requires: []requirement{keyless}, run: boundKeys},
+		{law: DuplicatesAreReported, name: "a unique key that the queue cannot hold is refused, not ignored", requires: []requirement{keyless}, run: boundKeys},
 		{law: PoisonDoesNotLoop, name: "a task that always crashes dies if crashes are charged as failures", requires: []requirement{charging}, run: boundCrashes},
 	}
 }

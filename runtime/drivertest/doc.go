@@ -6,8 +6,8 @@
 //  1. Nothing is lost. A task whose Enqueue returned nil is handed out until it
 //     is completed or on the dead letter queue: through kill -9 of producers and
 //     workers, a restart of the broker, a cut or slow network.
-//  2. Leases hold. Nobody else receives a task before its lease ends; after that
-//     somebody does.
+//  2. Leases hold. No other worker receives a task before its lease ends; after that one
+//     does.
 //  3. Stale receipts change nothing. Complete, Extend, Release and DeadLetter
 //     with a receipt that a later delivery has replaced return ErrLeaseLost.
 //  4. Never early. A delayed task is not handed out before its time, and at most
@@ -18,12 +18,13 @@
 //  6. Poison does not loop. A task whose payload cannot be read, whose type no worker
 //     has known for QueueConfig.Unknown, or whose handler kills its process
 //     MaxDeliveries times goes to the dead letter queue, with the reason.
-//  7. Crashes are not failures. A retry is charged when the handler failed, not
-//     when its worker died or was told to stop.
+//  7. Crashes are not failures. A retry is charged when the handler failed, not when its
+//     worker died or was stopped.
 //  8. Order where promised. On a FIFO queue a group's tasks come one at a time
 //     and in order, through retries; on a priority queue the highest level comes
 //     first.
-//  9. Unique means told. The enqueue of a duplicate returns the ID of the first task.
+//  9. Duplicates are reported. The enqueue of a duplicate returns the ID of the first
+//     task.
 //  10. An ack survives trouble. If the backend is away when a task is done, the ack is
 //     repeated until the lease ends.
 //  11. Stopping is clean. A pool that has stopped leaves nothing leased.

@@ -25,7 +25,7 @@ const (
 	PoisonDoesNotLoop
 	CrashesAreNotFailures
 	OrderWherePromised
-	UniqueMeansTold
+	DuplicatesAreReported
 	AcksSurviveTrouble
 	StoppingIsClean
 	StatsTellTheTruth
@@ -45,7 +45,7 @@ var lawTexts = [...]string{
 	"poison does not loop",
 	"crashes are not failures",
 	"order where promised",
-	"unique means told",
+	"duplicates are reported",
 	"an ack survives trouble",
 	"stopping is clean",
 	"stats tell the truth",

@@ -205,7 +205,8 @@ func frozenDequeue(w *env) {
 	ds, err := q.Dequeue(ctx, 5, w.lease())
 	w.check(len(ds) > 0 || err != nil, "a Dequeue that had no answer brought nothing, and no error")
 	restore()
-	// Tasks that the provider already had at hand come again when their leases end.
+	// Tasks that the provider had already received are delivered again when their leases
+	// end.
 	w.drainExpected(q, want...)
 }
 
@@ -253,7 +254,7 @@ func frozenWaiter(w *env) {
 	<-time.After(w.quietWait()) // the worker waits
 	later := w.put(q, 1, func(t *runtime.Task) { t.ScheduledFor = w.now().Add(time.Second) })
 	restore := w.swallow()
-	<-time.After(w.quietWait()) // no request is under way that could still get a task
+	<-time.After(w.quietWait()) // no request is in progress that could still get a task
 	restore()                   // the connections that were there stay dead
 	other := w.openOther(cfg)
 	now := w.tasks(other, 1)

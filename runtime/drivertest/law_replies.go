@@ -20,7 +20,7 @@ func replyCases() []testCase {
 	}
 	return []testCase{
 		lost(NothingIsLost, "an enqueue whose reply is lost reports no success, and can be repeated", muteEnqueue),
-		lost(UniqueMeansTold, "an enqueue with a unique key whose reply is lost can be repeated, and its task is there once", muteKey, untilDone),
+		lost(DuplicatesAreReported, "an enqueue with a unique key whose reply is lost can be repeated, and its task is there once", muteKey, untilDone),
 		lost(AcksSurviveTrouble, "tasks that are completed while replies are lost end up completed", muteDone),
 		lost(AcksSurviveTrouble, "a task whose ack arrived without an answer does not run again, and its lease is not reported as lost", muteOnce, freeLeases),
 		lost(PublishBeforeAck, "tasks that are retried and buried while replies are lost are each in one place", mutePlaces, oneplace),

@@ -11,10 +11,10 @@ import (
 // uniqueCases: law 9.
 func uniqueCases() []testCase {
 	done := func(name string, run func(w *env)) testCase {
-		return testCase{law: UniqueMeansTold, name: name, requires: []requirement{untilDone}, run: run}
+		return testCase{law: DuplicatesAreReported, name: name, requires: []requirement{untilDone}, run: run}
 	}
 	window := func(name string, run func(w *env)) testCase {
-		return testCase{law: UniqueMeansTold, name: name, requires: []requirement{uniqueness}, run: run}
+		return testCase{law: DuplicatesAreReported, name: name, requires: []requirement{uniqueness}, run: run}
 	}
 	return []testCase{
 		done("a duplicate is reported with the ID of the first task", uniqueTold),
@@ -23,13 +23,13 @@ func uniqueCases() []testCase {
 		done("a task that is enqueued again is reported as a duplicate of itself", uniqueAgain),
 		done("a key without a window is free after Complete", uniqueComplete),
 		done("a key without a window is free after DeadLetter", uniqueDead),
-		{law: UniqueMeansTold, name: "a key is held while its task is delayed, leased, released and leased again", requires: []requirement{untilDone, delaying}, run: uniqueHeld},
+		{law: DuplicatesAreReported, name: "a key is held while its task is delayed, leased, released and leased again", requires: []requirement{untilDone, delaying}, run: uniqueHeld},
 		done("of concurrent enqueues with the same key, one succeeds and the others are reported as duplicates", uniqueCrowd),
 		window("a key with a window is held for the window, whatever becomes of the task", uniqueWindow),
 		window("a key is free when its window is over, even if its task still waits", uniqueOver),
-		{law: UniqueMeansTold, name: "a cancelled task frees its key", requires: []requirement{untilDone, cancelling}, run: uniqueCancel},
-		{law: UniqueMeansTold, name: "a purged task frees its key", requires: []requirement{untilDone, purging}, run: uniquePurge},
-		{law: UniqueMeansTold, name: "a redriven task does not take its key again", requires: []requirement{untilDone, redriving}, run: uniqueRedrive},
+		{law: DuplicatesAreReported, name: "a cancelled task frees its key", requires: []requirement{untilDone, cancelling}, run: uniqueCancel},
+		{law: DuplicatesAreReported, name: "a purged task frees its key", requires: []requirement{untilDone, purging}, run: uniquePurge},
+		{law: DuplicatesAreReported, name: "a redriven task does not take its key again", requires: []requirement{untilDone, redriving}, run: uniqueRedrive},
 	}
 }
 

@@ -394,21 +394,21 @@ var mutants = []struct {
 		return nil
 	}}},
 
-	{UniqueMeansTold, "knows no unique keys", each(func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "", 0 })},
-	{UniqueMeansTold, "forgets the window", each(func(t *runtime.Task) { t.UniqueFor = 0 })},
-	{UniqueMeansTold, "holds a key for ever", each(func(t *runtime.Task) {
+	{DuplicatesAreReported, "knows no unique keys", each(func(t *runtime.Task) { t.UniqueKey, t.UniqueFor = "", 0 })},
+	{DuplicatesAreReported, "forgets the window", each(func(t *runtime.Task) { t.UniqueFor = 0 })},
+	{DuplicatesAreReported, "holds a key for ever", each(func(t *runtime.Task) {
 		if t.UniqueKey != "" {
 			t.UniqueFor = 365 * 24 * time.Hour
 		}
 	})},
-	{UniqueMeansTold, "answers a duplicate with its own ID", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{DuplicatesAreReported, "answers a duplicate with its own ID", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers, err := q.Enqueue(ctx, ts)
 		for i := range answers {
 			answers[i].ID = ts[i].ID
 		}
 		return answers, err
 	}}},
-	{UniqueMeansTold, "does not say that it is a duplicate", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
+	{DuplicatesAreReported, "does not say that it is a duplicate", fault{enqueue: func(q referenceQueue, ctx context.Context, ts []*runtime.Task) ([]runtime.Enqueued, error) {
 		answers, err := q.Enqueue(ctx, ts)
 		for i := range answers {
 			answers[i].Duplicate = false

@@ -37,8 +37,8 @@ type worker struct {
 	running map[runID]run
 
 	// Only the goroutine of loop uses these.
-	self      Worker // what it says of itself, but for what it runs
-	done      int64  // the last order that was carried out, if the store was not told yet
+	self      Worker // its own record, without the tasks that it runs
+	done      int64  // the last order that was carried out, if the store does not have that yet
 	published time.Time
 	reached   bool // the store has had a heartbeat of it
 	failing   bool // the last one failed, and the log says so
@@ -206,13 +206,13 @@ func (w *worker) carryOut(orders []fleetstore.Order) bool {
 		switch o.Kind {
 		case fleetstore.OrderQuiet:
 			w.pool.Orders.Quiet()
-			log.Info("a worker is quiet: an operator has told it to begin nothing more")
+			log.Info("a worker is quiet: an operator ordered it to begin no more tasks")
 		case fleetstore.OrderResume:
 			w.pool.Orders.Resume()
-			log.Info("a worker goes on: an operator has told it so")
+			log.Info("a worker resumes: an operator ordered it to")
 		case fleetstore.OrderCancel:
 			found := w.pool.Orders.Cancel(o.TaskID)
-			log.Info("a worker was told by an operator to cancel a task", slog.String("task", o.TaskID), slog.Bool("found", found))
+			log.Info("an operator ordered a worker to cancel a task", slog.String("task", o.TaskID), slog.Bool("found", found))
 		default:
 			log.Warn("a worker does not know an order: a later version may have sent it")
 		}
@@ -220,7 +220,7 @@ func (w *worker) carryOut(orders []fleetstore.Order) bool {
 	return len(orders) > 0
 }
 
-// snapshot is what the worker says of itself now.
+// snapshot is the worker's record as of now.
 func (w *worker) snapshot() *Worker {
 	s := w.self
 	s.Quiet = w.pool.Orders.IsQuiet()

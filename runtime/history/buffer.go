@@ -50,7 +50,7 @@ func (b *buffer) drops() bool {
 	return true
 }
 
-// add puts a record in line.
+// add queues a record for writing.
 func (b *buffer) add(r *Record) {
 	if !b.drops() {
 		b.ready = append(b.ready, *r)
@@ -58,7 +58,8 @@ func (b *buffer) add(r *Record) {
 }
 
 // hold keeps the record of a run until release. The key is the task of the delivery, not
-// its ID: a task that went back may run again before the listener hears that it went.
+// its ID: a task that was given back may run again before the listener receives that
+// event.
 func (b *buffer) hold(t *observe.Task, p *observe.Pool, r *Record) {
 	if b.drops() {
 		return
@@ -74,7 +75,7 @@ func (b *buffer) hold(t *observe.Task, p *observe.Pool, r *Record) {
 	b.held[t] = at
 }
 
-// release puts the record of a run in line, if it is held.
+// release queues the record of a run for writing, if it is held.
 func (b *buffer) release(t *observe.Task, outcome Outcome) {
 	at, ok := b.held[t]
 	if !ok {
@@ -90,8 +91,8 @@ func (b *buffer) release(t *observe.Task, outcome Outcome) {
 	b.free = append(b.free, at)
 }
 
-// releasePool puts in line what is held of a pool that has stopped: a run whose lease was
-// lost in the moment in which it ended.
+// releasePool queues for writing what is held of a pool that has stopped: a run whose
+// lease was lost at the moment it ended.
 func (b *buffer) releasePool(p *observe.Pool, outcome Outcome) {
 	for t, at := range b.held {
 		if b.runs[at].pool == p {
@@ -100,8 +101,8 @@ func (b *buffer) releasePool(p *observe.Pool, outcome Outcome) {
 	}
 }
 
-// take returns all records that are to be written. They take room until written is called
-// for each of them.
+// take returns all records that have to be written. They take room until written is
+// called for each of them.
 func (b *buffer) take() []Record {
 	part := b.ready
 	b.ready, b.spare = b.spare[:0], nil
@@ -109,7 +110,7 @@ func (b *buffer) take() []Record {
 	return part
 }
 
-// written says that the store has so many records of a take.
+// written notes that the store has n records of a take.
 func (b *buffer) written(n int) { b.writing -= n }
 
 // giveBack ends a take: rest are its records that could not be written.

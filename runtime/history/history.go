@@ -31,7 +31,7 @@ type Config struct {
 	Retention time.Duration
 	// MaxBytes bounds what the store keeps, in bytes. The oldest records are removed for
 	// it. 0: DefaultMaxBytes. Where processes on one store differ in it or in Retention,
-	// that one counts which has written last.
+	// the last writer's values apply.
 	MaxBytes int64
 	// Buffer bounds the records that wait in memory, those of runs whose outcome the queue
 	// has not taken yet included. A record takes about 300 bytes and its
@@ -59,11 +59,11 @@ type History struct {
 	pools  []*observe.Pool // those that work
 	writer *writer         // nil while no pool works
 
-	writing chan struct{} // capacity 1: full while somebody writes to the store
-	failing bool          // the last write failed, and the log says so; for who writes
+	writing chan struct{} // capacity 1: full during a write to the store
+	failing bool          // the last write failed, and the log says so; guarded by writing
 }
 
-// New returns a history of a store. Negative values of cfg are taken for 0.
+// New returns a history of a store. Negative values in cfg count as 0.
 func New(store Store, cfg Config) *History {
 	cfg.Retention = cmp.Or(max(cfg.Retention, 0), DefaultRetention)
 	cfg.MaxBytes = cmp.Or(max(cfg.MaxBytes, 0), DefaultMaxBytes)
@@ -106,8 +106,8 @@ func (h *History) runEnd(ctx context.Context, r *observe.Run) {
 	h.buffer.hold(r.Task, r.Pool, &rec)
 }
 
-// settledAtOnce is how many tasks of a settlement are seen to before workers have a turn
-// again: they wait for the same lock.
+// settledAtOnce is how many tasks of a settlement are recorded before the lock is
+// released for workers, which wait for it.
 const settledAtOnce = 64
 
 // settled completes the records of runs, and makes those of tasks that end without one.
@@ -144,7 +144,7 @@ func (h *History) leaseLost(_ *observe.Queue, t *observe.Task) {
 	h.buffer.release(t, driver.Abandoned)
 }
 
-// wake has the writer write soon, if there is enough. h.mu is held.
+// wake makes the writer write soon, if there are enough records. h.mu is held.
 func (h *History) wake() {
 	if h.writer != nil && len(h.buffer.ready) >= batch {
 		h.writer.wake()
@@ -166,11 +166,11 @@ func (h *History) Task(ctx context.Context, id string) ([]Record, error) {
 	return h.store.Task(ctx, id)
 }
 
-// List returns up to limit records that match a filter, what was written last first, behind
-// the cursor of the page before ("" for the first page). next is the cursor of the next
-// page, and empty behind the last. A page may be shorter than limit, or empty, although
-// there is a next one: a long history is looked through part by part. The error wraps
-// ErrCursor if there is no such cursor.
+// List returns up to limit records that match a filter, the last written first, from the
+// cursor of the page before ("" for the first page). next is the cursor of the next page,
+// and empty behind the last. A page may be shorter than limit, or empty, although there
+// is a next one: a long history is looked through part by part. The error wraps ErrCursor
+// if there is no such cursor.
 func (h *History) List(ctx context.Context, f Filter, cursor string, limit int) (page []Record, next string, err error) {
 	return h.store.List(ctx, f, cursor, limit)
 }

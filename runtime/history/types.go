@@ -25,7 +25,7 @@ type (
 
 // Errors of stores.
 var (
-	// ErrCursor: a cursor is none that List has returned.
+	// ErrCursor: a cursor was not returned by List.
 	ErrCursor = historystore.ErrCursor
 	// ErrNewer: a later version of this module has written a part of the history.
 	ErrNewer = historystore.ErrNewer

@@ -15,8 +15,8 @@ const (
 	// batch is how many records do not wait for the Interval, and mostBatch how many are
 	// written at once.
 	batch, mostBatch = 512, 2048
-	// writeTimeout bounds one write, so that one that hangs does not hold up the next for
-	// ever.
+	// writeTimeout bounds one write, so that a write that hangs does not delay the next
+	// one forever.
 	writeTimeout = 10 * time.Second
 	// stopWait bounds how long a pool that has stopped waits for its records to be written.
 	stopWait = time.Second
@@ -81,7 +81,7 @@ func (h *History) loop(ctx context.Context, w *writer) {
 	defer close(w.over)
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
-	var said int64 // the records dropped that the log has told of
+	var said int64 // how many dropped records the log has reported
 	var saidAt time.Time
 	for wakes := w.wakes; ; {
 		stopping := false
@@ -105,7 +105,7 @@ func (h *History) loop(ctx context.Context, w *writer) {
 	}
 }
 
-// write writes all that is ready. It keeps what the store does not take.
+// write writes all records that are ready. It keeps those that the store does not take.
 func (h *History) write(ctx context.Context) error {
 	select {
 	case h.writing <- struct{}{}:
@@ -177,8 +177,8 @@ func (h *History) Close(ctx context.Context) error {
 	return nil
 }
 
-// close drops what is not in the store, and returns how many records that are. A write that
-// is under way drops what it does not get rid of.
+// close drops what is not in the store, and returns how many records that are. A write
+// that is in progress drops what that does not write.
 func (h *History) close() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -64,9 +64,8 @@ func New(cfg Config) *Metrics {
 	return m
 }
 
-// Listener returns what managers tell: name it in ManagerConfig.Listeners, for as many
-// managers as you like. For exemplars of waits, list it behind the listener that makes the
-// traces.
+// Listener returns the listener for ManagerConfig.Listeners. Any number of managers may
+// have it. For exemplars of waits, list it behind the listener that makes the traces.
 func (m *Metrics) Listener() *observe.Listener { return m.listener }
 
 // Handler returns a handler that shows the metrics in the formats that Prometheus scrapes,

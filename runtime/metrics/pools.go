@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/taskgen/taskgen/runtime/observe"
 
-// A poolState is what is known of the pools of one name.
+// A poolState has the pools of one name.
 type poolState struct {
 	name    string
 	running int // pools that run

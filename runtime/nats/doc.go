@@ -53,14 +53,13 @@
 //
 // # Order of steps
 //
-// Every move (retry, dead letter, redrive) writes the task to its new place,
-// acknowledged by the server, before the old message is removed. A message that is
-// delivered again is looked up first: if there is a later copy of it, on its queue or
-// on the dead letter queue, the interrupted step is completed. A copy names the message
-// that it replaces, and the worker that receives the copy first removes that message,
-// so that it cannot come back when the copy is done. A redrive that finds the message
-// from which a task was buried does not reuse it: it writes the task anew and removes
-// the old message.
+// Every move (retry, dead letter, redrive) writes the task to its new place, acknowledged
+// by the server, before the old message is removed. A message that is delivered again is
+// looked up first: if there is a later copy of it, on its queue or on the dead letter
+// queue, the interrupted step is completed. A copy names the message that it replaces,
+// and the worker that receives the copy first removes that message, so that it cannot
+// come back when the copy is done. A redrive that finds the message from which a task was
+// buried does not reuse it: it writes the task again and removes the old message.
 //
 // A message that cannot be decoded is written unchanged to the dead letter queue, with
 // the reason of its death in headers. So is a task whose envelope has no space for

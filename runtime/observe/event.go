@@ -112,7 +112,7 @@ type Pool struct {
 	Orders  Orders
 }
 
-// Orders are what a pool can be told to do. The methods are those of runtime.Pool.
+// Orders are the orders that a pool takes. The methods are those of runtime.Pool.
 type Orders interface {
 	Quiet()
 	Resume()

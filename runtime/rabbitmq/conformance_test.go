@@ -78,14 +78,14 @@ var harness = drivertest.Harness{
 	},
 	MaxRaw: maxMessage,
 	Downgrades: map[drivertest.Law]string{
-		drivertest.Contract:           "RabbitMQ does not know which IDs are on a queue, and a delivery lasts only as long as its channel",
-		drivertest.NothingIsLost:      "a lease is a delivery of the broker: it ends with its process, and the task comes back at once instead of when the lease is over; unique keys are not kept",
-		drivertest.LeasesHold:         "leases end by the clock of the process that holds them: the broker does not fence a task that the process gave back",
-		drivertest.StaleReceipts:      "a receipt is valid only in the process that received the task",
-		drivertest.OrderWherePromised: "a released task goes to the end of its level",
-		drivertest.UniqueMeansTold:    "RabbitMQ keeps no unique keys: a task with one is refused",
-		drivertest.AcksSurviveTrouble: "a delivery cannot be acknowledged over another connection: when one is cut, the tasks that were leased over it run again",
-		drivertest.StatsTellTheTruth:  "RabbitMQ reports neither the age of the first message of a queue nor the queues to which delayed tasks, and those on a shared dead letter queue, belong",
+		drivertest.Contract:              "RabbitMQ does not know which IDs are on a queue, and a delivery lasts only as long as its channel",
+		drivertest.NothingIsLost:         "a lease is a delivery of the broker: it ends with its process, and the task comes back at once instead of when the lease is over; unique keys are not kept",
+		drivertest.LeasesHold:            "leases end by the clock of the process that holds them: the broker does not fence a task that the process gave back",
+		drivertest.StaleReceipts:         "a receipt is valid only in the process that received the task",
+		drivertest.OrderWherePromised:    "a released task goes to the end of its level",
+		drivertest.DuplicatesAreReported: "RabbitMQ keeps no unique keys: a task with one is refused",
+		drivertest.AcksSurviveTrouble:    "a delivery cannot be acknowledged over another connection: when one is cut, the tasks that were leased over it run again",
+		drivertest.StatsTellTheTruth:     "RabbitMQ reports neither the age of the first message of a queue nor the queues to which delayed tasks, and those on a shared dead letter queue, belong",
 	},
 }
 

@@ -46,7 +46,7 @@ var keyNames = [keyCount]string{
 const (
 	jobVersion keyID = iota // hash: ID → version
 	jobEntry                // hash: ID → owner, a line feed, and the entry
-	jobNoted                // hash: ID → the time of a firing and what a worker told of it
+	jobNoted                // hash: ID → the time of a firing and what a worker recorded about it
 	jobAlarm                // sorted set: IDs by when they are due, or their lease ends
 	jobForget               // sorted set: IDs by when they are removed
 	jobIDs                  // sorted set: IDs in their order

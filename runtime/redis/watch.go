@@ -18,7 +18,7 @@ const (
 	ownWatchers = 32
 	// sharedWatchers is how many connections it has for all others, and sharedKeyspaces
 	// how many keyspaces one of these watches before there is a second: a server takes a
-	// microsecond for each key that a client is blocked for, and does so anew after each
+	// microsecond for each key that a client is blocked for, and does so again after each
 	// wake-up.
 	sharedWatchers  = 32
 	sharedKeyspaces = 256

@@ -28,7 +28,7 @@ func (s *sealedStore) Settle(ctx context.Context, es []*Entry) error {
 }
 
 // seal leaves a task unchanged that cannot be sealed or must not be in clear: otherwise a
-// job that somebody else wrote into the store would pass for one of ours.
+// job that another program wrote into the store would be taken for one of ours.
 func (s *sealedStore) seal(e *Entry) {
 	if e.Sealed || e.Unreadable != nil {
 		return

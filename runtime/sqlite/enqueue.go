@@ -31,7 +31,7 @@ const (
 	// maxPayload leaves room for the rest of an envelope.
 	maxPayload = maxEnvelope - 64<<20
 	// maxTxTasks is how many tasks of one call share a transaction, so that a large batch
-	// does not make everybody else wait.
+	// does not make all others wait.
 	maxTxTasks = 1000
 	// maxTxBytes is how many bytes of envelopes share a transaction, for the same reason,
 	// or one task that is larger.

@@ -188,7 +188,7 @@ func (rs *results) waitingIDs() []string {
 }
 
 // poll wakes the waiters for the results that have arrived since the last poll. After a
-// time without waiters it does not read all results of that time, but wakes everybody.
+// time without waiters it does not read all results of that time, but wakes all waiters.
 // Only the watcher calls it.
 func (rs *results) poll(r *reader) error {
 	if !rs.hasWaiters() {

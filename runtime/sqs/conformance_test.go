@@ -142,12 +142,12 @@ func total(p driver.Provider) (n int64) {
 
 // The reasons why SQS cannot keep a law in full.
 var reasons = map[drivertest.Law]string{
-	drivertest.LeasesHold:        "SQS does not fence: at the end of a lease, Extend and a redelivery may both succeed",
-	drivertest.Contract:          "SQS does not refuse an ID that is on the queue",
-	drivertest.StaleReceipts:     "SQS does not fence: a receipt handle that a later receive has replaced may still delete the message; within a process the local lease clock prevents it",
-	drivertest.UniqueMeansTold:   "SQS does not report who holds a key: its deduplication drops a message silently, for five minutes, and only on fifo queues; tasks with a unique key are refused",
-	drivertest.DiesOfItsOwnRuns:  "SQS may answer a receive whose worker was killed, and a worker receives from several levels at once: each receive that ends without an outcome counts as a crash",
-	drivertest.StatsTellTheTruth: "SQS does not count dead tasks by their origin, and reports the age of the oldest message only to CloudWatch",
+	drivertest.LeasesHold:            "SQS does not fence: at the end of a lease, Extend and a redelivery may both succeed",
+	drivertest.Contract:              "SQS does not refuse an ID that is on the queue",
+	drivertest.StaleReceipts:         "SQS does not fence: a receipt handle that a later receive has replaced may still delete the message; within a process the local lease clock prevents it",
+	drivertest.DuplicatesAreReported: "SQS does not report who holds a key: its deduplication drops a message silently, for five minutes, and only on fifo queues; tasks with a unique key are refused",
+	drivertest.DiesOfItsOwnRuns:      "SQS may answer a receive whose worker was killed, and a worker receives from several levels at once: each receive that ends without an outcome counts as a crash",
+	drivertest.StatsTellTheTruth:     "SQS does not count dead tasks by their origin, and reports the age of the oldest message only to CloudWatch",
 }
 
 func with(more map[drivertest.Law]string) map[drivertest.Law]string {

@@ -19,10 +19,11 @@ import (
 var errNoAnswer = fmt.Errorf("%w: SQS did not answer for this entry of the batch", driver.ErrUnavailable)
 
 // unavailable makes the error of a request, to SQS or to the store, ErrUnavailable if it
-// leaves the outcome open: the request could not be sent, no answer came or not all of it,
-// or the server failed (a status of 500 or more). The same holds for a request that was
-// throttled: it may be sent again. Other refusals are known outcomes, and so is a request
-// that could not be made, for want of credentials, an endpoint or a certificate that is trusted.
+// leaves the outcome open: the request could not be sent, no answer came or not all of
+// it, or the server failed (a status of 500 or more). The same holds for a request that
+// was throttled: it may be sent again. Other refusals are known outcomes, and so is a
+// request that could not be made, because credentials, an endpoint or a trusted
+// certificate are missing.
 func unavailable(err error) error {
 	if err == nil {
 		return nil

@@ -8,8 +8,9 @@
 //     so all providers behave alike.
 //   - "process {queue}" covers a run of a handler. It begins a trace of its own, which
 //     links to the send span, and to the run before if this is a retry.
-//   - "ack {queue}", "release {queue}" and "dead_letter {queue}" cover the call that told
-//     the queue what became of tasks. They link to the process spans of these.
+//   - "ack {queue}", "release {queue}" and "dead_letter {queue}" cover the call that
+//     reported to the queue what became of tasks. They link to the process spans of
+//     these.
 //
 // A span has no payload and nothing of one. It has the text of an error as the pool logs
 // it.

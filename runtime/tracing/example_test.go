@@ -16,8 +16,8 @@ import (
 )
 
 // A task that fails once is five spans: one for the enqueue, and for each run one of the
-// handler and one of what the queue was told. Each run links to the enqueue, and the second
-// to the first.
+// handler and one of its settlement. Each run links to the enqueue, and the second to the
+// first.
 func ExampleNew() {
 	exporter := tracetest.NewInMemoryExporter() // a program has one that sends the spans
 	tracer := tracing.New(tracing.Config{

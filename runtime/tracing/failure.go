@@ -75,8 +75,8 @@ var classes = []struct {
 	{context.Canceled, "canceled"},
 }
 
-// ofRun is how many of the classes are about the run itself, and come before what an error
-// says of itself.
+// ofRun is how many of the classes are about the run itself, and come before what an
+// error reports.
 const ofRun = 3
 
 // errorType is the class of an error, one of few: a name for the errors of taskgen, what a

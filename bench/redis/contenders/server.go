@@ -89,7 +89,7 @@ func number(ctx context.Context, c *redis.Client, section, field string) (float6
 	return strconv.ParseFloat(s, 64)
 }
 
-// info is one field of what the server tells of itself.
+// info is one field of the server's INFO.
 func info(ctx context.Context, c *redis.Client, section, field string) (string, error) {
 	text, err := c.Info(ctx, section).Result()
 	if err != nil {

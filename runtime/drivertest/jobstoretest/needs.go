@@ -61,7 +61,7 @@ func needs(s *env) {
 	s.ok(s.Settle(ctx, es[:1]))
 	look(2)
 	_, err = s.Get(ctx, es[0].ID)
-	s.is(err, jobstore.ErrJobNotFound) // whoever looks forgets it
+	s.is(err, jobstore.ErrJobNotFound) // the lookup forgets it
 }
 
 func manyNeeds(s *env) {
@@ -96,7 +96,7 @@ func wakesWhoCan(s *env) {
 	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for i := range 3 { // they hear of it first, or not at all
+	for i := range 3 { // they are notified first, or not at all
 		st := s.Open()
 		wg.Go(func() {
 			for waiting.Err() == nil {

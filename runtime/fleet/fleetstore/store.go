@@ -26,8 +26,9 @@ type Store interface {
 	// and higher than those of the orders to that worker that the store has. The error
 	// wraps ErrWorkerNotFound unless List would return the worker.
 	Send(ctx context.Context, o *Order, ttl time.Duration) error
-	// PutTypes keeps descriptions of types for ttl, counted anew for those that the store
-	// has already, which need not be written again. Each has at most MaxTypeSize bytes.
+	// PutTypes keeps descriptions of types for ttl, which starts again for those that the
+	// store has already. These need not be written again. Each has at most MaxTypeSize
+	// bytes.
 	PutTypes(ctx context.Context, types []Type, ttl time.Duration) error
 	// Types returns the descriptions whose time to live is not over: of one type all that
 	// differ, the one that was put last behind the others.

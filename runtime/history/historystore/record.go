@@ -14,7 +14,7 @@ type Record struct {
 	Queue  string
 	// EnqueuedAt is when the task was first enqueued.
 	EnqueuedAt time.Time
-	// DueAt is when the task was due. It is zero where nobody knows: for a run behind a
+	// DueAt is when the task was due. It is zero where that is unknown: for a run after a
 	// retry, a crash or a redrive.
 	DueAt time.Time
 	// StartedAt is when the run began. It is zero if no handler began: the task was
@@ -55,8 +55,8 @@ func (r *Record) Duration() time.Duration {
 	return r.EndedAt.Sub(r.StartedAt)
 }
 
-// Wait is how long the task was due before the run began. It returns false if nobody knows,
-// or if no handler began.
+// Wait is how long the task was due before the run began. It returns false if that is
+// unknown, or if no handler began.
 func (r *Record) Wait() (time.Duration, bool) {
 	if !r.Ran() || r.DueAt.IsZero() {
 		return 0, false

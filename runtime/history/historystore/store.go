@@ -8,7 +8,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// ErrCursor: a cursor is none that List has returned.
+// ErrCursor: a cursor was not returned by List.
 var ErrCursor = errors.New("taskgen: not a cursor of the history")
 
 // ErrNewer: a later version of this module has written a part of the history, which this
@@ -28,9 +28,9 @@ type Store interface {
 	Task(ctx context.Context, id string) ([]Record, error)
 	// List returns up to limit records that match a filter, behind the cursor of the page
 	// before ("" for the first page), and the cursor of the next page, which is empty
-	// behind the last. What was added last comes first. A page may be shorter than limit,
-	// or empty, although there is a next one: a store looks through a part of a long
-	// history for each page. The error wraps ErrCursor if there is no such cursor.
+	// behind the last. The record that was added last comes first. A page may be shorter
+	// than limit, or empty, although there is a next one: a store looks through a part of
+	// a long history for each page. The error wraps ErrCursor if there is no such cursor.
 	List(ctx context.Context, f Filter, cursor string, limit int) (page []Record, next string, err error)
 	// Stats sums up the records that match a filter, in the order of their types. It reads
 	// all of them.
@@ -46,7 +46,7 @@ type Limits struct {
 	// store may keep it for a sixteenth of that longer. It must be positive.
 	Age time.Duration
 	// Bytes is how much a store keeps, as it counts them: encoded records, and what finds
-	// them. What was added last stays in any case. It must be positive.
+	// them. The last batch stays in any case. It must be positive.
 	Bytes int64
 }
 

@@ -41,9 +41,10 @@ func Value(v any) slog.Value {
 // resolves it.
 func LogValue(v any) slog.Value { return slog.AnyValue(shown{func() any { return v }}) }
 
-// shown is a value with a generated LogValue. Value recognises it, and continues into
-// the value: if each LogValue began anew, a value that contains itself would never end.
-// The value is in a function, because package fmt does not look into functions.
+// shown is a value with a generated LogValue. Value recognises it, and continues into the
+// value: if each LogValue started from the beginning, a value that contains itself would
+// never end. The value is in a function, because package fmt does not look into
+// functions.
 type shown struct{ v func() any }
 
 // LogValue implements slog.LogValuer. The other methods are for code that prints an

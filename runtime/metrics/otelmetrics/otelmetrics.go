@@ -15,12 +15,12 @@ import (
 type Config struct {
 	// MeterProvider makes the instruments. Nil: the global one, otel.GetMeterProvider.
 	MeterProvider metric.MeterProvider
-	// Logger is told when the tasks of a queue cannot be counted, and when they can be
+	// Logger logs when the tasks of a queue cannot be counted, and when they can be
 	// again. Nil: slog.Default, as it is at the time.
 	Logger *slog.Logger
 }
 
-// Metrics are the metrics of a program's managers and pools. They hear of these by
+// Metrics are the metrics of a program's managers and pools. They observe these by
 // Listener. They are safe for concurrent use.
 type Metrics struct {
 	meters
@@ -50,11 +50,11 @@ func New(cfg Config) (*Metrics, error) {
 	return m, nil
 }
 
-// Listener returns what managers tell: name it in ManagerConfig.Listeners, for as many
-// managers as you like. An SDK takes exemplars from the context of a run: list Metrics
-// behind the listener that makes the traces.
+// Listener returns the listener for ManagerConfig.Listeners. Any number of managers may
+// have it. An SDK takes exemplars from the context of a run: list Metrics behind the
+// listener that makes the traces.
 func (m *Metrics) Listener() *observe.Listener { return m.listener }
 
-// Close ends the gauges of queues, which are otherwise asked for by every export of the
-// meter provider. It returns the provider's error.
+// Close ends the gauges of queues, which every export of the meter provider would
+// otherwise read. It returns the provider's error.
 func (m *Metrics) Close() error { return m.gauges.Unregister() }

@@ -134,8 +134,8 @@ func (s *Server) endPolls() {
 	}
 }
 
-// countConn is told of every connection: of a new one before Serve returns, and
-// of a closed one after its last call.
+// countConn is called for every connection: for a new one before Serve returns, and for a
+// closed one after its last call.
 func (s *Server) countConn(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -164,8 +164,8 @@ func (s *Server) Polls() int {
 	return n
 }
 
-// newID returns what looks like the ids of AWS and is not random, so that the
-// run of a test can be told again.
+// newID returns what looks like the ids of AWS and is not random, so that the run of a
+// test can be repeated.
 func (s *Server) newID() string {
 	s.ids++
 	return fmt.Sprintf("5e2f0a1c-7d3b-4c69-8a54-%012x", s.ids)

@@ -33,7 +33,7 @@ type handlers struct {
 
 var _ tasks.Handlers = (*handlers)(nil)
 
-// endpointDocuments is who wants to hear of documents.
+// endpointDocuments is the URL that receives webhooks about documents.
 const endpointDocuments = "documents"
 
 // HandleDocument splits a document and enqueues its chunks.

@@ -73,8 +73,7 @@ func (a *app) openData() error {
 	}
 	a.closers = append(a.closers, a.index.Close)
 
-	// The secret need not outlive the process: a message is signed anew each
-	// time that it is sent.
+	// The secret need not outlive the process: a message is signed each time it is sent.
 	secret := signature.NewSecret()
 	if a.receiver, err = webhook.Listen(secret, path(receivedFile)); err != nil {
 		return err

@@ -20,7 +20,7 @@ const draft = "https://json-schema.org/draft/2020-12/schema"
 
 // An object is a part of a schema.
 type object struct {
-	keywords   []member // but for properties
+	keywords   []member // without properties
 	properties []member
 }
 
@@ -154,7 +154,7 @@ func of(v *model.Value) object {
 	return s
 }
 
-// quoted is the schema of a value that stands within a string, but for its type.
+// quoted is the schema of a value that is written as a string, without its type.
 func quoted(v *model.Value) object {
 	var s object
 	switch v.Kind {

@@ -8,12 +8,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// Timed reports whether the duration of a call says something: that of a dequeue that found
-// nothing is how long it was to wait.
+// Timed reports whether the duration of a call says something: a dequeue that found
+// nothing took as long as it was allowed to wait.
 func Timed(c *observe.Call) bool { return c.Op != observe.OpDequeue || c.Tasks > 0 || c.Err != nil }
 
-// answers are the errors by which a provider does its work: they say something about
-// tasks, or that somebody has closed the queue.
+// answers are errors that are part of a provider's work: they describe tasks, or report
+// that the queue is closed.
 var answers = []error{
 	driver.ErrNoTasks, driver.ErrTaskExpired, driver.ErrQueueFull, driver.ErrInvalidTask, driver.ErrPayloadTooLarge,
 	driver.ErrLeaseLost, driver.ErrUnsupported, driver.ErrDuplicate, driver.ErrTaskNotFound, driver.ErrClosed,

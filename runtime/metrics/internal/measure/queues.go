@@ -34,10 +34,10 @@ type Queues struct {
 
 	mu    sync.Mutex
 	open  []*queue                 // in the order in which they were opened
-	slots map[string]chan struct{} // calls under way, by provider
+	slots map[string]chan struct{} // calls in progress, by provider
 }
 
-// NewQueues returns Queues without a queue. logger is told when a queue cannot be counted,
+// NewQueues returns Queues without a queue. logger logs when a queue cannot be counted,
 // and when it can be again; nil: slog.Default, as it is at the time.
 func NewQueues(logger *slog.Logger) *Queues {
 	return &Queues{logger: logger, slots: make(map[string]chan struct{})}
@@ -121,11 +121,11 @@ type queue struct {
 	stats   driver.Stats
 	err     error
 	at      time.Time     // of the answer; zero: there is none yet
-	pending chan struct{} // closed when the call under way is over; nil: there is none
+	pending chan struct{} // closed when the current call has ended; nil: there is none
 }
 
 // count returns the last answer if it is at most maxAge old, else a new one. It waits for
-// that until ctx ends; the call itself goes on, and is the next caller's.
+// that until ctx ends; the call itself continues, and its answer is the next caller's.
 func (q *queue) count(ctx context.Context, maxAge time.Duration) (driver.Stats, error) {
 	q.mu.Lock()
 	if !q.at.IsZero() && time.Since(q.at) <= maxAge {
@@ -148,7 +148,7 @@ func (q *queue) count(ctx context.Context, maxAge time.Duration) (driver.Stats, 
 	}
 }
 
-// ask gets an answer, or does without one after CountTimeout. A call that hangs although its
+// ask gets an answer, or gives up after CountTimeout. A call that hangs although its
 // context has ended holds its slot, and no other call to this queue is made meanwhile.
 func (q *queue) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), CountTimeout)

@@ -70,8 +70,8 @@ func Failure(r *observe.Run) Reason {
 	return reasonOf(r.Err, failures, HandlerError)
 }
 
-// Ran reports whether a run that failed for this reason, or did not fail, was one of the
-// handler: some tasks die without.
+// Ran reports whether the handler ran, for a run that failed for this reason or did not
+// fail. Some tasks die without a run.
 func (r Reason) Ran() bool { return r != UnknownType && r != Expired && r != MaxDeliveries }
 
 var refusals = []class{

@@ -53,8 +53,8 @@ func (s *Series[Q, T]) Open(q *observe.Queue) {
 	}
 }
 
-// Close forgets that a queue is open. Its series stay, since a counter must not fall, and
-// are found by its name from then on: events may come late.
+// Close forgets that a queue is open. Its series stay, since a counter must not fall.
+// They are found by the queue's name from then on, since events may come late.
 func (s *Series[Q, T]) Close(q *observe.Queue) { s.open.Delete(q) }
 
 // OpenPool makes the series of the types that a pool has handlers for: on the queue of

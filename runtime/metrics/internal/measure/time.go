@@ -8,7 +8,7 @@ import (
 )
 
 // Wait returns how long a task was due when its run began; false if the run is not its
-// first one, whose wait tells nothing about the queue.
+// first one: later waits say nothing about the queue.
 func Wait(r *observe.Run) (time.Duration, bool) {
 	if r.Attempt != 1 || r.Crashes > 0 || redriven(r.Task) {
 		return 0, false

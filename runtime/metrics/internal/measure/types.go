@@ -8,8 +8,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// Unknown is the label of all types that no handler and no queue declares. Anybody who
-// can enqueue may invent types, and each label value costs memory for ever.
+// Unknown is the label of all types that no handler and no queue declares. Anyone who can
+// enqueue may invent types, and each label value costs memory forever.
 const Unknown = "unknown"
 
 // Types are the task types of a program: those that its queues declare and that its pools
