@@ -42,7 +42,7 @@ var providersWithout = map[string]string{
 
 func TestTheFilesOfEachProviderHaveTheSameNames(t *testing.T) {
 	for _, provider := range []string{"memory", "sqlite", "redis", "nats", "rabbitmq", "sqs"} {
-		in := declaredIn(t, filepath.Join("runtime", provider))
+		in := filesOfMethods(t, filepath.Join("runtime", provider))
 		for _, name := range []string{"Provider", "Provider.Open", "Enqueue", "Dequeue", "Complete", "Redrive", "Stats"} {
 			require.Contains(t, in, name, provider)
 		}
@@ -62,9 +62,9 @@ func TestTheFilesOfEachProviderHaveTheSameNames(t *testing.T) {
 	}
 }
 
-// declaredIn are the files in which a provider declares its type Provider, and each method
+// filesOfMethods are the files in which a provider declares its type Provider, and each method
 // of it and of its queue.
-func declaredIn(t *testing.T, dir string) map[string]string {
+func filesOfMethods(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	in := make(map[string]string)
 	paths, err := filepath.Glob(dir + "/*.go")

@@ -14,14 +14,14 @@ import (
 // What the manager and the pool make of a zero is tested there.
 func TestTheZeroOfCapabilitiesPromisesNothing(t *testing.T) {
 	now := time.Now()
-	for name, task := range map[string]*Task{
+	for name, task := range map[string]*driver.Task{
 		"any delay":              {ScheduledFor: now.Add(1)},
 		"a key with a window":    {UniqueKey: "k", UniqueFor: 1},
 		"a key until it is done": {UniqueKey: "k"},
 	} {
-		require.ErrorIs(t, Capabilities{}.Accepts(task, now), ErrUnsupported, name)
+		require.ErrorIs(t, driver.Capabilities{}.Accepts(task, now), driver.ErrUnsupported, name)
 	}
-	for f := range reflect.TypeFor[Capabilities]().Fields() {
+	for f := range reflect.TypeFor[driver.Capabilities]().Fields() {
 		if f.Type.Kind() == reflect.Bool {
 			continue // true promises something, by convention
 		}

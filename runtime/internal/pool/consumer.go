@@ -105,7 +105,7 @@ func (c *consumer) startDrain() {
 // trip costs money, the consumer has nothing at hand or on its way, or only tasks that
 // take longer than the acks may wait.
 func (c *consumer) companyLocked(now time.Time, most time.Duration) time.Duration {
-	switch free := !c.can.PaidTrips; {
+	switch free := c.can.Unmetered; {
 	case free && c.mon.idleLocked():
 		return 0
 	case free:
