@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 
 	"connectrpc.com/authn"
 	"connectrpc.com/connect"
+
+	"github.com/taskgen/taskgen/internal/address"
 )
 
 // A Role says which methods a caller may use. Each has what the ones before it have.
@@ -125,20 +126,15 @@ func (s *Server) authenticated(next http.Handler) http.Handler {
 }
 
 // checkAddress refuses to serve everybody beyond this machine.
-func (s *Server) checkAddress(address string) error {
-	host, _, err := net.SplitHostPort(address)
+func (s *Server) checkAddress(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
-		return fmt.Errorf("server: the address %q: %w", address, err)
+		return fmt.Errorf("server: the address %q: %w", listen, err)
 	}
-	if len(s.cfg.Tokens) > 0 || loopback(host) {
+	if len(s.cfg.Tokens) > 0 || address.Loopback(host) {
 		return nil
 	}
-	return fmt.Errorf("server: %q can be reached from other machines, and there are no tokens: add tokens, or listen on 127.0.0.1", address)
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return fmt.Errorf("server: %q can be reached from other machines, and there are no tokens: add tokens, or listen on 127.0.0.1", listen)
 }
 
 // localOnly refuses requests to a host of another name. A web page whose own name leads to
@@ -146,7 +142,7 @@ func loopback(host string) bool {
 func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u := url.URL{Host: r.Host}
-		if !loopback(u.Hostname()) {
+		if !address.Loopback(u.Hostname()) {
 			http.Error(w, "the server has no tokens, and answers on localhost alone", http.StatusForbidden)
 			return
 		}

@@ -91,26 +91,40 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // closed. Then calls that are under way may end, for 10 s; streams end at once. A server
 // without tokens refuses an address beyond loopback, and requests to a host of another name.
 func (s *Server) Serve(ctx context.Context, address string) error {
-	if err := s.checkAddress(address); err != nil {
+	ln, err := s.Listen(ctx, address)
+	if err != nil {
 		return err
+	}
+	return s.ServeOn(ctx, ln)
+}
+
+// Listen takes an address for ServeOn, as Serve does: before the program begins to work, say.
+func (s *Server) Listen(ctx context.Context, address string) (net.Listener, error) {
+	if err := s.checkAddress(address); err != nil {
+		return nil, err
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("server: %w", err)
+		return nil, fmt.Errorf("server: %w", err)
 	}
-	handler := s.handler
 	if len(s.cfg.Tokens) == 0 {
-		handler = localOnly(handler)
+		return localListener{ln}, nil
 	}
-	return s.serve(ctx, ln, handler)
+	return ln, nil
 }
+
+// A localListener is one of Listen whose requests must name this machine.
+type localListener struct{ net.Listener }
 
 // grace is how long calls may go on when the server stops.
 const grace = 10 * time.Second
 
-// ServeOn is Serve on a listener, which it closes. It looks neither at its address nor at the
-// host of a request.
+// ServeOn is Serve on a listener, which it closes. Unless Listen has made it, it looks neither at
+// its address nor at the host of a request.
 func (s *Server) ServeOn(ctx context.Context, ln net.Listener) error {
+	if local, ok := ln.(localListener); ok {
+		return s.serve(ctx, local.Listener, localOnly(s.handler))
+	}
 	return s.serve(ctx, ln, s.handler)
 }
 
