@@ -40,6 +40,9 @@ func TestYAMLInTheDocsParses(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("p@ss"), 0o600))
 	t.Setenv("REDIS_PASSWORD_FILE", secret)
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("5b1f6a0c9d3e4872"), 0o600))
+	t.Setenv("SHOP_TOKEN_FILE", token)
 	schema := compileSchema(t)
 	found := 0
 	for _, doc := range documents(t) {
@@ -63,7 +66,7 @@ func TestTheConfigurationSchemaFindsMistakes(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"pool: {workers: 5}": true, "pool: {workers: \"${N}\"}": true, "pool: {workerz: 5}": false, "pool: {workers: many}": false, "pool: {strict: sometimes}": false, "pool: {grace: 0}": true, "pool: {grace: 5}": false,
 		"providers: {a: {url: x, options: {prefix: p, replicas: 3}}}": true, "providers: {a: {url: x, options: {prefx: p}}}": false, "providers: {a: {url_file: x}}": true,
-		"queues: {any-name: {rate: 5/s}}": true, "queues: {any-name: {rates: 5/s}}": false, "log: {level: loud}": false, "traces: {ratio: 0.01, endpoint_file: x}": true, "traces: {ratio: 0}": true, "traces: {ratio: 2}": false, "traces: {ratio: \"${N}\"}": true, "metrics: {listen: \":9464\"}": true, "metrics: {listen: 9464}": false, "fleet: {provider: a}": true, "fleet: {store: a}": false, "log: {level: warn}": true, "colour: blue": false,
+		"queues: {any-name: {rate: 5/s}}": true, "queues: {any-name: {rates: 5/s}}": false, "log: {level: loud}": false, "traces: {ratio: 0.01, endpoint_file: x}": true, "traces: {ratio: 0}": true, "traces: {ratio: 2}": false, "traces: {ratio: \"${N}\"}": true, "metrics: {listen: \":9464\"}": true, "metrics: {listen: 9464}": false, "server: {tokens: {shop: {role: viewer, secret_file: x}}, max_request: 1MiB}": true, "server: {tokens: {shop: {role: boss}}}": false, "fleet: {provider: a}": true, "fleet: {store: a}": false, "log: {level: warn}": true, "colour: blue": false,
 	} {
 		assert.Equal(t, ok, schema(text) == nil, text)
 	}

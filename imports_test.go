@@ -1,6 +1,7 @@
 package taskgen_test
 
 import (
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -143,12 +144,23 @@ var telemetry = map[string][]string{
 	"google.golang.org/grpc":             {"config/traces", "config/all", "internal/collector"}, // with the types of OTLP
 }
 
-// TestAProgramLinksNoTelemetryThatItDoesNotImport keeps these libraries out of programs
+// api are the libraries of the API, and the packages that may link them.
+var api = map[string][]string{
+	"connectrpc.com/":         {"server", "config/server", "config/all", "proto/taskgen/v1/taskgenv1connect"},
+	"buf.build/":              {"server", "config/server", "config/all", "proto/taskgen/v1", "proto/taskgen/v1/taskgenv1connect"},
+	module + "/server":        {"config/server", "config/all"},
+	module + "/proto/taskgen": {"server", "config/server", "config/all", "proto/taskgen/v1/taskgenv1connect"},
+}
+
+// TestAProgramLinksNoLibraryOfASectionThatItDoesNotImport keeps these libraries out of programs
 // that do not import the package for them.
-func TestAProgramLinksNoTelemetryThatItDoesNotImport(t *testing.T) {
-	for _, line := range goList(t, "-f", `{{.ImportPath}}|{{join .Deps "|"}}`, "./...") {
+func TestAProgramLinksNoLibraryOfASectionThatItDoesNotImport(t *testing.T) {
+	libraries := maps.Clone(telemetry)
+	maps.Copy(libraries, api)
+	for _, line := range goList(t, "-f", `{{.ImportPath}}{{range .Deps}}|{{.}}{{end}}`, "./...") {
 		pkg, deps, _ := strings.Cut(line, "|")
-		for library, mayLink := range telemetry {
+		deps = "|" + deps
+		for library, mayLink := range libraries {
 			may := slices.ContainsFunc(mayLink, func(name string) bool { return pkg == module+"/"+name })
 			require.Equal(t, may, strings.Contains(deps, "|"+library), "whether %s links %s", pkg, library)
 		}
@@ -233,7 +245,7 @@ func TestAPoolWithAHistoryLinksNothingElse(t *testing.T) {
 func TestTestsOfTheCoreNeedNoOtherProvider(t *testing.T) {
 	for _, dep := range goList(t, "-f", `{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`,
 		"./runtime", "./runtime/driver", "./runtime/internal/...", "./runtime/memory", "./runtime/schedule/jobstore", "./runtime/observe", "./runtime/tracing", "./runtime/fleet/...", "./runtime/history/...", "./config", "./config/memory") {
-		for _, section := range []string{"config/metrics", "config/traces", "config/all", "internal/collector"} {
+		for _, section := range []string{"config/metrics", "config/traces", "config/server", "server", "config/all", "internal/collector"} {
 			require.False(t, within(dep, section), "a hello program downloads the modules of %s", dep)
 		}
 		for _, p := range providers {

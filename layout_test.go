@@ -82,7 +82,7 @@ var fronts = []struct {
 }{
 	{"generator", 15, "Generate"},
 	{"runtime", 90, "NewManager"},
-	{"config", 40, "OpenProvider"},
+	{"config", 44, "OpenProvider"},
 }
 
 func TestTheFrontsAreSmall(t *testing.T) {

@@ -33,6 +33,9 @@ type Code struct {
 	Handlers func(r *runtime.Router)
 	// Schedules declare the jobs of the code when the program starts.
 	Schedules []Schedules
+	// Types are those that the section server lets others enqueue, and shows without their
+	// secrets: &tasks.MailSpec and the like. Other types of the code it does not serve.
+	Types []TaskType
 	// Enqueue wraps every enqueue, and Handle the handling of every task; the first is the
 	// outermost.
 	Enqueue []runtime.EnqueueMiddleware
@@ -49,8 +52,9 @@ type Schedules = func(ctx context.Context, in schedule.Scheduler, opts ...schedu
 
 // Build opens what the Config names and returns it as a Program: providers, the queues of
 // the code with the values of the Config, the manager, the pool, the scheduler, and what
-// the sections fleet, history, metrics and traces configure. It opens only providers that
-// are used. The address of metrics.listen is taken, and served once the program runs.
+// the sections fleet, history, metrics, traces and server configure. It opens only providers
+// that are used. The addresses of metrics.listen and server.listen are taken, and served once
+// the program runs.
 //
 // The error lists all contradictions between code and Config, before anything is opened: a
 // queue that the code needs and the section queues lacks, a visibility shorter than the
@@ -63,6 +67,7 @@ func (c *Config) Build(ctx context.Context, code Code) (*Program, error) {
 		b.classic()
 	}
 	queues := b.queues()
+	b.c.checkServer(b.report)
 	b.c.checkTelemetry(b.report)
 	if err := b.bad.err(); err != nil {
 		return nil, err
@@ -219,7 +224,10 @@ func (b *builder) build(ctx context.Context, queues []placed) error {
 	if err := b.workers(); err != nil {
 		return err
 	}
-	return b.scheduler(ctx)
+	if err := b.scheduler(ctx); err != nil {
+		return err
+	}
+	return b.serve(ctx)
 }
 
 // failed is the error of what a part of the Config led to.

@@ -30,7 +30,13 @@ func (d *decoder) check() {
 	d.reference("scheduler.provider", c.Scheduler.Provider)
 	d.reference("fleet.provider", c.Fleet.Provider)
 	d.reference("history.provider", c.History.Provider)
-	c.checkTelemetry(func(path, format string, args ...any) { d.report(c.positions.of(path), format, args...) })
+	report := func(path, format string, args ...any) { d.report(c.positions.of(path), format, args...) }
+	c.checkServer(func(path, format string, args ...any) {
+		if path == "server" || !d.reported(path) {
+			report(path, format, args...)
+		}
+	})
+	c.checkTelemetry(report)
 }
 
 func (c *Config) providerNames() string {

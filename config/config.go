@@ -17,6 +17,7 @@ type Config struct {
 	Scheduler SchedulerConfig           `config:"scheduler" doc:"the scheduler, which enqueues tasks by the clock"`
 	Fleet     FleetConfig               `config:"fleet" doc:"the fleet that the workers join, so that operators see them and give them orders"`
 	History   HistoryConfig             `config:"history" doc:"the history: what became of tasks, recorded for a time"`
+	Server    ServerConfig              `config:"server" import:"server" doc:"the API, for programs in any language and for operators. It serves jobs, results, workers and runs if the program has a scheduler, results, a fleet and a history"`
 	Metrics   MetricsConfig             `config:"metrics" import:"metrics" doc:"an HTTP server with the program's metrics and health. It has no authentication: who reaches it can read them"`
 	Traces    TracesConfig              `config:"traces" import:"traces" doc:"OpenTelemetry spans of what the program does, sent to a collector by OTLP over HTTP. What this section leaves out is as the standard variables OTEL_… say"`
 	Log       LogConfig                 `config:"log" doc:"what the program logs, to standard error; without this section it logs to slog.Default"`

@@ -56,11 +56,19 @@ func (d *decoder) variable(section field, under, name string) {
 		return
 	}
 	into := reflect.ValueOf(d.c).Elem().Field(section.index)
-	path, fields, done := section.name, section.under, func() {}
+	path, prefix, root := section.name, variablePrefix+envName(section.name), ""
+	for _, f := range section.under { // a map in a section, such as server.tokens
+		if rest, ok := strings.CutPrefix(under, envName(f.name)+"_"); ok && section.kind() == "section" && f.kind() == "map" {
+			root, section, into, under = section.name, f, into.Field(f.index), rest
+			path, prefix = path+"."+f.name, prefix+"_"+envName(f.name)
+			break
+		}
+	}
+	fields, done := section.under, func() {}
 	if section.kind() == "map" {
-		key, field, ok := d.splitName(section, under)
+		key, field, ok := splitName(section, into, under)
 		if !ok {
-			d.report(at, "there is no such variable: write %s%s_NAME_ and one of %s", variablePrefix, envName(section.name), envNames(section.under))
+			d.report(at, "there is no such variable: write %s_NAME_ and one of %s", prefix, envNames(section.under))
 			return
 		}
 		if option, ok := strings.CutPrefix(field, "OPTIONS_"); ok {
@@ -70,11 +78,11 @@ func (d *decoder) variable(section field, under, name string) {
 		into, done = entry(into, key)
 		path, under = path+"."+key, field
 	}
-	i := slices.IndexFunc(fields, func(f field) bool { return envName(f.name) == under && f.kind() != "options" })
+	i := slices.IndexFunc(fields, func(f field) bool { return envName(f.name) == under && f.under == nil && f.kind() != "options" })
 	if i < 0 {
 		hint := ""
 		if near, ok := nearest.Name(under, strings.Split(envNames(fields), ", ")); ok {
-			hint = fmt.Sprintf(": did you mean %s%s_%s?", variablePrefix, envName(section.name), near)
+			hint = fmt.Sprintf(": did you mean %s_%s?", prefix, near)
 		}
 		d.report(at, "there is no such variable%s (there are %s)", hint, envNames(fields))
 		return
@@ -87,8 +95,10 @@ func (d *decoder) variable(section field, under, name string) {
 	fields[i].set(into, v)
 	done()
 	d.c.positions[path+"."+fields[i].name] = at
-	if _, ok := d.c.positions[path]; !ok {
-		d.c.positions[path] = at
+	for _, made := range []string{path, root} { // an entry, a section
+		if _, ok := d.c.positions[made]; !ok && made != "" {
+			d.c.positions[made] = at
+		}
 	}
 }
 
@@ -96,7 +106,7 @@ func envNames(fields []field) string {
 	var all []string
 	for _, f := range fields {
 		name := envName(f.name)
-		if f.kind() == "options" {
+		if f.kind() == "options" || f.kind() == "map" {
 			name += "_…"
 		}
 		all = append(all, name)
@@ -118,9 +128,9 @@ func entry(all reflect.Value, key string) (in reflect.Value, done func()) {
 	}
 }
 
-// splitName splits MAIN_URL into the name of an entry and of its field. An entry of the file
-// has its name there; another one has that of the variable, in lower case.
-func (d *decoder) splitName(section field, under string) (key, field string, ok bool) {
+// splitName splits MAIN_URL into the name of a map's entry and of its field. An entry of the
+// file has its name there; another one has that of the variable, in lower case.
+func splitName(section field, all reflect.Value, under string) (key, field string, ok bool) {
 	for _, f := range section.under {
 		end := "_" + envName(f.name)
 		if f.kind() == "options" {
@@ -131,7 +141,7 @@ func (d *decoder) splitName(section field, under string) (key, field string, ok 
 			key, field = name, envName(f.name)
 		}
 	}
-	for _, k := range reflect.ValueOf(d.c).Elem().Field(section.index).MapKeys() {
+	for _, k := range all.MapKeys() {
 		if envName(k.String()) == key {
 			return k.String(), field, true
 		}

@@ -204,7 +204,7 @@ func TestAllErrorsOfAFileComeAtOnce(t *testing.T) {
 		"tasks.yaml:22:12: pool.workers: write a whole number\n   22 |   workers: \"5\"\n      |            ^\n",
 		"tasks.yaml:23:10: pool.types: write a list, like [a, b]\n",
 		"tasks.yaml:24:6: log must be a mapping of keys to values",
-		"tasks.yaml:25:1: there is no key \"colour\" (there are providers, queues, pool, results, scheduler, fleet, history, metrics, traces, log)\n   25 | colour: …\n      | ^",
+		"tasks.yaml:25:1: there is no key \"colour\" (there are providers, queues, pool, results, scheduler, fleet, history, server, metrics, traces, log)\n   25 | colour: …\n      | ^",
 	} {
 		assert.Contains(t, err.Error()+"\n", want)
 	}

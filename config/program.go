@@ -39,6 +39,9 @@ type Program struct {
 	// Metrics and Traces are what was made of these sections, or nil. The functions Of of
 	// packages config/metrics and config/traces return what Go code needs of them.
 	Metrics, Traces *Telemetry
+	// Server is what was made of the section server, or nil. Function Of of package
+	// config/server returns what Go code needs of it.
+	Server *API
 	// Providers are those that are open, by their names in the Config.
 	Providers map[string]runtime.Provider
 	// Logger of the program; nil is slog.Default.
@@ -51,15 +54,16 @@ type Program struct {
 	closedWork, closedOnce error
 }
 
-// Run works until ctx ends, or until the pool, the scheduler or the server of the metrics
-// fails. It then stops everything in order: the scheduler enqueues no more, the pool finishes
-// what runs within its grace and gives the rest back, manager and providers are closed, the
-// last spans are sent, and the server of metrics and health is shut down. It returns nil if
-// all of that went well; that a collector is away is logged, and no error. A program runs once.
+// Run works until ctx ends, or until the pool, the scheduler or a server fails. It then stops
+// everything in order: the API takes no more calls, the scheduler enqueues no more, the pool
+// finishes what runs within its grace and gives the rest back, the API's last calls end, manager
+// and providers are closed, the last spans are sent, and the server of metrics and health is
+// shut down. It returns nil if all of that went well; that a collector is away is logged, and no
+// error. A program runs once.
 func (p *Program) Run(ctx context.Context) error {
 	working, failed := context.WithCancelCause(ctx)
 	defer failed(nil)
-	var firing, handling, serving *running
+	var firing, handling, serving, answering *running
 	if p.Metrics != nil && p.Metrics.Run != nil {
 		serving = start(ctx, failed, p.Metrics.Run)
 	}
@@ -69,17 +73,22 @@ func (p *Program) Run(ctx context.Context) error {
 	if p.Pool != nil {
 		handling = start(ctx, failed, p.Pool.Run)
 	}
+	if p.Server != nil && p.Server.Run != nil {
+		answering = start(ctx, failed, p.Server.Run)
+	}
 	<-working.Done()
+	answering.halt() // its last calls take their time beside the pool's last tasks
 	fired := firing.stop()
 	handled := handling.stop()
+	answered := answering.stop()
 	_ = p.closeWork() // Close returns its error
 	served := serving.stop()
-	return errors.Join(fired, handled, served, p.Close())
+	return errors.Join(answered, fired, handled, served, p.Close())
 }
 
-// Close closes manager and providers, the last one opened first, and what the sections traces
-// and metrics led to. A second call does nothing and returns the same error. A program that
-// runs is stopped by the end of Run's context, and not by Close.
+// Close closes what the section server led to, manager and providers, the last one opened first,
+// and what the sections traces and metrics led to. A second call does nothing and returns the
+// same error. A program that runs is stopped by the end of Run's context, and not by Close.
 func (p *Program) Close() error {
 	p.closing.Do(func() {
 		p.closedOnce = errors.Join(p.closeWork(), p.Metrics.close("metrics"))
@@ -90,9 +99,9 @@ func (p *Program) Close() error {
 // closeWork closes all but the server of the metrics.
 func (p *Program) closeWork() error {
 	p.closingWork.Do(func() {
-		var err error
+		err := p.Server.close()
 		if p.Manager != nil {
-			err = p.Manager.Close()
+			err = errors.Join(err, p.Manager.Close())
 		}
 		err = errors.Join(err, p.closeHistory())
 		for _, one := range slices.Backward(p.opened) {

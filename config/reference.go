@@ -37,18 +37,27 @@ func describeSection(b *strings.Builder, section field) {
 		fmt.Fprintf(b, "    %s\n\n", importOf(section.pkg))
 	}
 	b.WriteString("| key | type | default | meaning | variable |\n|---|---|---|---|---|\n")
-	for _, f := range section.under {
-		end := envName(f.name)
+	describeKeys(b, section.under, "", variablePrefix+envName(section.name)+"_"+variable)
+	b.WriteString("\n")
+}
+
+// describeKeys describes fields whose keys and variables begin with a text.
+func describeKeys(b *strings.Builder, fields []field, under, variable string) {
+	for _, f := range fields {
+		end, keys := envName(f.name), "`"+under+f.name+"`"
+		if f.kind() == "map" {
+			fmt.Fprintf(b, "| %s | map | %s | %s | |\n", keys, f.zero, f.doc)
+			describeKeys(b, f.under, under+f.name+".NAME.", variable+end+"_NAME_")
+			continue
+		}
 		if f.kind() == "options" {
 			end += "_OPTION"
 		}
-		keys := "`" + f.name + "`"
 		if f.file {
-			keys += ", `" + f.name + "_file`"
+			keys += ", `" + under + f.name + "_file`"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | `%s%s_%s%s` |\n", keys, f.types(), f.zero, f.doc, variablePrefix, envName(section.name), variable, end)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | `%s%s` |\n", keys, f.types(), f.zero, f.doc, variable, end)
 	}
-	b.WriteString("\n")
 }
 
 // types is the type of a field, or its possible values.

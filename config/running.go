@@ -24,6 +24,13 @@ func start(ctx context.Context, failed context.CancelCauseFunc, run func(ctx con
 	return r
 }
 
+// halt ends what runs, and does not wait for it.
+func (r *running) halt() {
+	if r != nil {
+		r.end()
+	}
+}
+
 // stop ends what runs, waits for it and returns its error.
 func (r *running) stop() error {
 	if r == nil {

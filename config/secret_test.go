@@ -54,9 +54,10 @@ providers:
   c: {url: "test://CANARY@host", password: "${TEST_CANARY}"}
   d: {url: "tests://a,app:CANARY@b"}
 traces: {endpoint: "https://shop:CANARY@collector", headers: "Api-Key=CANARY"}
+server: {listen: "127.0.0.1:0", tls_cert: x, tls_key: CANARY, tokens: {shop: {role: admin, secret: CANARY-0123456789}}}
 `)
 	for _, v := range []any{
-		c, *c, c.Providers, c.Providers["a"], c.Providers["a"].URL, new(c.Providers["a"].URL), c.Providers["b"].Password, new(c.Providers["b"].Password), c.Traces, &c.Traces,
+		c, *c, c.Providers, c.Providers["a"], c.Providers["a"].URL, new(c.Providers["a"].URL), c.Providers["b"].Password, new(c.Providers["b"].Password), c.Traces, &c.Traces, c.Server, &c.Server, c.Server.Tokens, c.Server.Tokens["shop"],
 		inner{c.Providers["b"].Password, c.Providers["a"].URL, *c},
 		&inner{c.Providers["b"].Password, c.Providers["a"].URL, *c},
 		[]config.Secret{config.NewSecret("CANARY")},
@@ -100,6 +101,7 @@ func TestErrorsOfAFileShowNoSecret(t *testing.T) {
 		"providers:\n  a:\n    password: CANARY${GONE}", "providers:\n  a:\n    url: test://u:CANARY@h\n    url: test://u:CANARY@h", "providers: {a: {url: 'test://u:CANARY@h', password: CANARY}}",
 		"providers:\n  a:\n    password: {CANARY", "providers:\n  a:\n    url: \"\\xCANARY\"", "a: b: CANARY", "CANARY", "providers: {a: {url: 'test://h', options: {queues: {q: {url: 'http://u:CANARY@${GONE}'}}}}}", "%YAML CANARY\n---\na: b\n", "- CANARY", "providers:\n  a:\n\tpassword: CANARY", "providers:\n  a: CANARY",
 		"traces: {endpoint: 'http://u:CANARY@h?x=1'}", "traces: {endpoint: 'kafka://u:CANARY@h'}", "traces: {endpoint: CANARY}", "traces: {headers: CANARY}", "traces: {headers: 'a b=CANARY'}", "traces: {headers: [CANARY]}", "traces: {header: CANARY}",
+		"server: {listen: ':1', tokens: CANARY}", "server: {listen: ':1', tokens: {a: CANARY}}", "server: {listen: ':1', tokens: {a: {secret: CANARY}}}", "server: {listen: ':1', tokens: {a: {secrt: CANARY}}}", "server: {listen: ':1', tls_key: [CANARY]}",
 		"providers:\n  a:\n    url: >\n      test://u:CANARY@h\n   x", "providers:\n  a:\n    password: &CANARY x", "providers:\n  a:\n    password: *CANARY", "providers:\n  a:\n    password: !CANARY x",
 	} {
 		_, err := config.Parse("tasks.yaml", []byte(text))

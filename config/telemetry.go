@@ -62,6 +62,7 @@ var builders struct {
 	mu      sync.RWMutex
 	metrics func(ctx context.Context, c MetricsConfig, traces *Telemetry, deps Deps) (*Telemetry, error)
 	traces  func(ctx context.Context, c TracesConfig, deps Deps) (*Telemetry, error)
+	server  func(ctx context.Context, c ServerConfig, p *Program, types []TaskType, deps Deps) (*API, error)
 }
 
 // hasTraces reports whether the program makes spans.
@@ -115,20 +116,26 @@ func (c *Config) lacks(section, key string) bool {
 
 // isListenAddress reports whether a text is a host, which may be empty, and a port.
 func isListenAddress(text string) bool {
+	_, ok := listenHost(text)
+	return ok
+}
+
+// listenHost is the host of an address to listen on, which may be empty, and whether it is one.
+func listenHost(text string) (host string, ok bool) {
 	i := strings.LastIndex(text, ":")
 	if i < 0 {
-		return false
+		return "", false
 	}
-	host := text[:i]
+	host = text[:i]
 	if bare, ok := strings.CutPrefix(host, "["); ok { // of IPv6
 		if host, ok = strings.CutSuffix(bare, "]"); !ok {
-			return false
+			return "", false
 		}
 	} else if strings.Contains(host, ":") {
-		return false
+		return "", false
 	}
 	_, err := strconv.ParseUint(text[i+1:], 10, 16)
-	return err == nil && !strings.ContainsAny(host, "[]/@ ")
+	return host, err == nil && !strings.ContainsAny(host, "[]/@ ")
 }
 
 // telemetry makes what the sections traces and metrics name, and returns what listens to the

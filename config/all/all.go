@@ -1,6 +1,7 @@
 // Package all registers every provider of the module with package config, and what the
-// sections metrics and traces of a file need. A program that imports it links the clients of
-// all of them, Prometheus' and OpenTelemetry's; it is for tools that must read any file.
+// sections metrics, traces and server of a file need. A program that imports it links the clients
+// of all of them, Prometheus' and OpenTelemetry's, and Connect; it is for tools that must read any
+// file.
 // Import single packages, such as config/redis, elsewhere.
 package all
 
@@ -10,6 +11,7 @@ import (
 	_ "github.com/taskgen/taskgen/config/nats"
 	_ "github.com/taskgen/taskgen/config/rabbitmq"
 	_ "github.com/taskgen/taskgen/config/redis"
+	_ "github.com/taskgen/taskgen/config/server"
 	_ "github.com/taskgen/taskgen/config/sqlite"
 	_ "github.com/taskgen/taskgen/config/sqs"
 	_ "github.com/taskgen/taskgen/config/traces"

@@ -9,7 +9,7 @@ import (
 	"github.com/taskgen/taskgen/runtime"
 )
 
-// This program imports neither config/metrics nor config/traces.
+// This program imports none of config/metrics, config/traces and config/server.
 func TestASectionWhosePackageIsNotLinkedSaysWhatToImport(t *testing.T) {
 	_, err := config.Parse("tasks.yaml", []byte("providers: {main: {url: 'memory:'}}\nmetrics:\n  listen: 127.0.0.1:9464\ntraces:\n  ratio: 0.5\n"))
 	require.EqualError(t, err, `config: tasks.yaml:2:1: what the section metrics needs is not linked into this program: add import _ "github.com/taskgen/taskgen/config/metrics"`+
@@ -22,6 +22,14 @@ func TestASectionWhosePackageIsNotLinkedSaysWhatToImport(t *testing.T) {
 	c.Metrics.Listen = "127.0.0.1:0"
 	_, err = c.Build(t.Context(), config.Code{Queues: []runtime.QueueConfig{{Name: "mail"}}})
 	require.ErrorContains(t, err, `add import _ "github.com/taskgen/taskgen/config/metrics"`)
+}
+
+func TestAServerWhosePackageIsNotLinkedSaysWhatToImport(t *testing.T) {
+	_, err := config.Parse("tasks.yaml", []byte("providers: {main: {url: 'memory:'}}\nserver:\n  listen: 127.0.0.1:7460\n"))
+	require.EqualError(t, err, `config: tasks.yaml:2:1: what the section server needs is not linked into this program: add import _ "github.com/taskgen/taskgen/config/server"`+
+		"\n    2 | server: …\n      | ^")
+	_, err = config.Parse("tasks.yaml", []byte("providers: {main: {url: 'memory:'}}\nserver: {listen: \"\", tokens: {shop: {}}}\n"))
+	require.NoError(t, err, "what is turned off needs no package, and no token")
 }
 
 func TestTheEnvironmentNeedsThePackageOfASectionToo(t *testing.T) {
