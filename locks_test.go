@@ -17,7 +17,7 @@ import (
 // syntaxOf loads packages of the module without their tests, with types.
 func syntaxOf(t *testing.T, dirs ...string) []*packages.Package {
 	t.Helper()
-	pkgs, err := packages.Load(&packages.Config{Mode: packages.LoadSyntax}, dirs...) //nolint:staticcheck // the modes that it stands for are what is needed
+	pkgs, err := packages.Load(&packages.Config{Mode: packages.LoadSyntax}, dirs...)
 	require.NoError(t, err)
 	require.Len(t, pkgs, len(dirs))
 	for _, pkg := range pkgs {

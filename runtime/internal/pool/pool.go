@@ -78,9 +78,6 @@ type Pool struct {
 	unknown recall[taskKey, time.Time] // since when a task is of an unknown type, if its queue does not keep that; guarded by the run's mu
 }
 
-// now is the time on the manager's clock, which measures leases.
-func (p *Pool) now() time.Time { return p.host.Clock.Now() }
-
 // New returns a pool that runs the tasks of a host's queues through r.
 func New(host Host, r *Router, cfg Config) (*Pool, error) {
 	if cfg.Workers == 0 {
