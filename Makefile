@@ -24,6 +24,9 @@ UNRACED = testdata/realworld
 COVERED  = ./runtime/... ./generator/... ./config/... ./server/...
 COVERAGE = .cache/coverage
 
+# The Go files that are not generated, for gofumpt.
+HANDWRITTEN = git ls-files '*.go' | grep -vE '/testdata/|_taskgen\.go$$|^proto/'
+
 PROVIDER ?= sqlite
 DEMOFLAGS ?=
 # A broker runs as long as the demo does, and its data stay for the next run. The
@@ -80,12 +83,12 @@ providers: ## run the conformance suites and write what they found into docs/pro
 .PHONY: lint
 lint: ## go vet, staticcheck and gofumpt at pinned versions
 	@set -e; for m in $(MODULES); do echo "== lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./...); done
-	@files="$$($(GOFUMPT) -l $$(git ls-files '*.go' | grep -v /testdata/ | grep -v _taskgen.go))"; \
+	@files="$$($(GOFUMPT) -l $$($(HANDWRITTEN)))"; \
 	if [ -n "$$files" ]; then echo "gofumpt would change:"; echo "$$files"; exit 1; fi
 
 .PHONY: format
 format: ## gofumpt every file
-	$(GOFUMPT) -w $$(git ls-files '*.go' | grep -v /testdata/ | grep -v _taskgen.go)
+	$(GOFUMPT) -w $$($(HANDWRITTEN))
 
 .PHONY: generate
 generate: ## write the generated code of every module

@@ -57,7 +57,7 @@ var retired = map[string]map[string]string{
 		"retime": "reschedule", "carryOn": "continueAs", "tracked": "trackedRun", "told": "taskStates",
 	},
 	"runtime/rabbitmq": {
-		"look": "recheck",
+		"look":    "recheck",
 		"station": "queueState", "tap": "receiver", "sip": "consumer", "drink": "receive", "passer": "delayedMessage",
 		"census": "presence", "roll": "presenceQueue", "pen": "emptyQueue", "corpse": "deadTask", "kick": "signal", "ring": "signalShares",
 		"grave": "deadExchange", "salvage": "buryUndecodable", "strays": "misdelivered",
@@ -70,7 +70,7 @@ var retired = map[string]map[string]string{
 	},
 	"runtime/sqlite": {
 		"consumer": "waiter",
-		"lobby": "waitQueues", "room": "waitQueue", "rooms": "byQueue", "nudge": "signal", "bell": "walNotifier", "rang": "written", "deaf": "noInotify",
+		"lobby":    "waitQueues", "room": "waitQueue", "rooms": "byQueue", "nudge": "signal", "bell": "walNotifier", "rang": "written", "deaf": "noInotify",
 		"pace": "checkIntervals", "stir": "activeFor", "looks": "polls", "settleLimit": "promoteLimit", "unwait": "takeOut", "unhold": "freeUniqueKey",
 		"errUndead": "errNoDLQ", "standIn": "undecodableTask", "salvage": "buryUndecodable", "around": "redriveHook", "patiently": "retryWhileBusy",
 		"placed": "checkFolder", "placeOf": "identify", "chunk": "maxTxTasks", "bulk": "maxTxBytes",
