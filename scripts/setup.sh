@@ -140,6 +140,15 @@ need_node() {
 	}
 }
 
+# need_curl gets what the commands of docs/api.md are run with.
+need_curl() {
+	command -v curl >/dev/null || install curl ca-certificates
+	command -v curl >/dev/null || {
+		echo "setup: curl is missing; the commands of docs/api.md are run with it. Install it: sudo apt-get install curl" >&2
+		exit 1
+	}
+}
+
 need_sqs() { [ -n "${TASKGEN_TEST_SQS_ENDPOINT:-}" ] || need_node; }
 
 for what in "$@"; do
@@ -153,6 +162,7 @@ for what in "$@"; do
 		need_redis
 		need_rabbitmq
 		need_sqs
+		need_curl
 		;;
 	memory | sqlite | nats) ;; # in the process, in a file; compiled by Go
 	*)

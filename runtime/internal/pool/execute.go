@@ -112,8 +112,6 @@ func call(h Handler, ctx context.Context, t *driver.Task) (err error) {
 	return nil
 }
 
-const metaDue = driver.MetaDue
-
 // refuse returns why a task must not be run at all; nil if it may.
 func (c *consumer) refuse(d *driver.Delivery) error {
 	if err := c.check.refuse(d); err != nil {
@@ -123,7 +121,7 @@ func (c *consumer) refuse(d *driver.Delivery) error {
 	// A redriven task is wanted, however old it is.
 	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
 		due := d.Task.DueAt()
-		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[metaDue]); err == nil && again.After(due) {
+		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[driver.MetaDue]); err == nil && again.After(due) {
 			due = again
 		}
 		if age := c.clock.Now().Sub(due); age > cfg.Retention {
@@ -192,7 +190,7 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		}
 	}
 	if it.d.Delay > 0 && it.consumer().cfg.Retention > 0 {
-		driver.SetMeta(t, metaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
+		driver.SetMeta(t, driver.MetaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
 	}
 	if l := w.run.listener; l != nil && l.RunEnd != nil {
 		w.tellEnd(l, it, err)

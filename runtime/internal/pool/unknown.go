@@ -90,7 +90,7 @@ func (c *consumer) handOn(d *driver.Delivery) bool {
 	}
 	d.Delay = delay
 	if c.cfg.Retention > 0 {
-		driver.SetMeta(t, metaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
+		driver.SetMeta(t, driver.MetaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
 	}
 	return true
 }
