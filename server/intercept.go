@@ -63,9 +63,6 @@ func (i *interceptor) WrapStreamingClient(next connect.StreamingClientFunc) conn
 	return next
 }
 
-// errStopping: the server stops, and so do its streams.
-var errStopping = connect.NewError(connect.CodeUnavailable, errors.New("the server stops"))
-
 // WrapStreamingHandler implements connect.Interceptor. The context of a stream ends with the
 // server.
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
@@ -77,7 +74,7 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		checked := &checkedConn{StreamingHandlerConn: conn, validate: i.validate}
 		err := i.s.coded(next(ctx, checked))
 		if connect.CodeOf(err) == connect.CodeCanceled && i.s.live.Err() != nil {
-			err = errStopping
+			err = i.s.coded(errStopped)
 		}
 		i.audit(ctx, conn.Spec().Procedure, checked.request, began, err)
 		return err
