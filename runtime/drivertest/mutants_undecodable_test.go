@@ -44,7 +44,8 @@ func decoding(change func(where string, t *runtime.Task) *runtime.Task) fault {
 			for _, d := range ds {
 				if q.Config().Name == "q" && isForeign(d) {
 					t := shown(reported, d.Task)
-					if err := q.DeadLetter(ctx, one(d)); err != nil {
+					// The end of the wait must not undo what was found before it.
+					if err := q.DeadLetter(context.WithoutCancel(ctx), one(d)); err != nil {
 						return nil, err
 					}
 					if t != nil {
