@@ -29,7 +29,7 @@ var retired = map[string]map[string]string{
 	"runtime": {
 		"gatherer": "coalescer", "landed": "roundTripDone", "flights": "inFlight", "reunion": "rejoinTimer",
 		"entry": "admission", "exit": "finalCheck", "lives": "resultStores", "graves": "deadQueues",
-		"hushed": "redactedError", "sayable": "printableError", "culprit": "undecodableField",
+		"told": "what it receives or returns", "hushed": "redactedError", "sayable": "printableError", "culprit": "undecodableField",
 	},
 	"runtime/driver": {"Bury": "RecordDeath", "Unbury": "ClearDeath", "NoteAttempt": "RecordAttempt"},
 	"runtime/dlq": {

@@ -58,7 +58,7 @@ func closing(text string) int {
 	return -1
 }
 
-// variable is the value of what stands between the braces.
+// variable is the value of the text between the braces.
 func variable(text string, lookup func(name string) (string, bool, error)) (string, error) {
 	name, rest, _ := strings.Cut(text, ":")
 	if !isVariable(name) {

@@ -72,7 +72,7 @@ func OpenProvider(ctx context.Context, rawURL string, opts ...OpenOption) (runti
 	return p, nil
 }
 
-// schemeOf returns what stands before the colon of a URL, in lower case, and whether two
+// schemeOf returns the text before the colon of a URL, in lower case, and whether two
 // slashes follow: else it may be anything, such as a user before a password.
 func schemeOf(rawURL string) (scheme string, clear bool) {
 	scheme, rest, ok := strings.Cut(rawURL, ":")

@@ -33,8 +33,8 @@ var (
 	anyType      = reflect.TypeFor[any]()
 )
 
-// tableOf reads the table that a struct is. It panics on a struct that is none: tables are
-// written by programmers, and read when the program starts.
+// tableOf reads the table that a struct is. It panics on a struct that is not a table:
+// tables are written by programmers, and read when the program starts.
 func tableOf(t reflect.Type) []field {
 	if t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("config: %s is no table of options: a struct is", t))

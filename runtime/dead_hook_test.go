@@ -84,14 +84,14 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				told, old := 0, !task.CreatedAt.IsZero()
+				calls, old := 0, !task.CreatedAt.IsZero()
 				task := task.Clone()
 				task.ID, task.Queue, task.Type = "a", "q", cmp.Or(task.Type, "order")
 				dead := died(t, func(r *runtime.Router) {
 					r.Use(reversed)
 					runtime.Register(r, orders(), func(context.Context, order) error { return runtime.Skip(errNo) })
 					runtime.OnDead(r, orders(), func(ctx context.Context, o order, cause error) error {
-						told++
+						calls++
 						assert.Equal(t, order{"7"}, o)
 						info, ok := runtime.TaskFromContext(ctx)
 						require.True(t, ok)
@@ -109,7 +109,7 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 						return nil
 					})
 				}, task.Clone())
-				assert.Equal(t, 1, told)
+				assert.Equal(t, 1, calls)
 				assert.NotContains(t, dead.log, "hook")
 				assert.Equal(t, string(task.Payload), string(dead.task.Payload), "it dies as it was on the queue")
 				assert.Equal(t, task.Encoding, dead.task.Encoding)

@@ -16,7 +16,7 @@ type openQueue struct {
 	driver.Queue
 	caps       driver.Capabilities
 	sendTo     driver.Queue   // the queue, with calls that are observed
-	as         *observe.Queue // as listeners see it; nil: nobody listens
+	as         *observe.Queue // as listeners see it; nil: there are no listeners
 	maxPayload int            // bytes that the provider accepts, or driver.Unlimited
 	coalescer  *coalescer     // nil if the provider gathers enqueues itself
 }
@@ -24,10 +24,10 @@ type openQueue struct {
 func (m *Manager) wrap(p Provider, q driver.Queue) *openQueue {
 	caps := q.Capabilities()
 	o := &openQueue{Queue: q, caps: caps, maxPayload: caps.MaxPayload}
-	if m.told != nil {
+	if m.listener != nil {
 		o.as = &observe.Queue{Name: q.Config().Name, Provider: p.Name(), Types: slices.Clone(q.Config().Types), Driver: q}
 	}
-	o.sendTo = observed.Queue(q, o.as, m.told)
+	o.sendTo = observed.Queue(q, o.as, m.listener)
 	if !caps.GathersEnqueues {
 		o.coalescer = newCoalescer(o.sendTo, m.cfg.Linger, m.clock)
 	}

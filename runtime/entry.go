@@ -31,7 +31,7 @@ func (e *admission) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 		}
 		driver.Stamp(t, now)
 	}
-	if e.m.told != nil {
+	if e.m.listener != nil {
 		return e.observed(ctx, tasks)
 	}
 	return enqueueValid(ctx, e.next, tasks, (*Task).Validate)
@@ -39,7 +39,7 @@ func (e *admission) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 
 // observed enqueues, and passes the call to listeners.
 func (e *admission) observed(ctx context.Context, tasks []*Task) ([]Enqueued, error) {
-	l := e.m.told
+	l := e.m.listener
 	if l.EnqueueStart != nil {
 		ctx = l.EnqueueStart(ctx, tasks)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// A hook is told of each task of a type that dies, with its payload. Generated
-// OnDead… functions call OnDead.
+// A hook is called for each task of a type that dies, with its payload. Generated OnDead…
+// functions call OnDead.
 func ExampleOnDead() {
 	type refund struct {
 		Order string `json:"order"`

@@ -10,7 +10,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// A hook of plain tasks is told of those, too, whose payload no handler can read.
+// A hook of plain tasks is also called for those whose payload no handler can read.
 func ExampleRouter_OnDead() {
 	ctx := context.Background()
 	m := runtime.NewManager(runtime.ManagerConfig{})

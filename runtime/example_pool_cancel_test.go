@@ -58,7 +58,7 @@ func ExamplePool_Cancel() {
 	// ready: 0 dead: 0 <nil>
 }
 
-// A pool that is told to be quiet fetches nothing until it is to go on.
+// A quiet pool fetches nothing until it is resumed.
 func ExamplePool_Quiet() {
 	spec := &runtime.Spec[string]{Type: "welcome", Queue: "mail"}
 	ctx := context.Background()

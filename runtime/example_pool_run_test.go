@@ -9,7 +9,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/memory"
 )
 
-// A worker's program runs its pool until it is told to end, by a signal as a rule:
+// A worker's program runs its pool until it is stopped, usually by a signal:
 //
 //	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 func ExamplePool_Run() {

@@ -21,9 +21,9 @@ const idLen = 36
 // takes a third of the time and no allocation for each (see BenchmarkNewIDs).
 type ids struct{ text string }
 
-// lastStamp is the newest time stamp given to an ID: milliseconds since 1970 in the
-// upper 48 bits, the fraction of the millisecond in the lower 12, counted up while the
-// clock stands still (RFC 9562 §6.2, method 3).
+// lastStamp is the newest time stamp given to an ID: milliseconds since 1970 in the upper
+// 48 bits, the fraction of the millisecond in the lower 12, counted up while the clock
+// does not advance (RFC 9562 §6.2, method 3).
 var lastStamp atomic.Int64
 
 // newIDs makes an ID for each task that has none.

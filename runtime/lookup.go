@@ -127,9 +127,9 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 		if s.State != driver.Leased || found.Task.Metadata == nil {
 			return s, nil
 		}
-		told, ok, err := m.tell(ctx, id, found.Task)
-		if ok && told.State == driver.Leased && told.Attempts == s.Attempts {
-			s.Progress = told.Progress
+		status, ok, err := m.tell(ctx, id, found.Task)
+		if ok && status.State == driver.Leased && status.Attempts == s.Attempts {
+			s.Progress = status.Progress
 		}
 		return s, err
 	}
@@ -145,11 +145,11 @@ func (m *Manager) lookup(ctx context.Context, id string) (TaskStatus, error) {
 			return TaskStatus{ID: id, State: driver.Done, Result: r.Result}, nil
 		}
 	}
-	if told, ok, err := m.tell(ctx, id, nil); ok || err != nil {
-		return told, err
+	if status, ok, err := m.tell(ctx, id, nil); ok || err != nil {
+		return status, err
 	}
 	if len(unsearchable) > 0 {
-		return TaskStatus{}, fmt.Errorf("%w: queues %q cannot look for it, and nobody else knows it", ErrTaskNotFound, unsearchable)
+		return TaskStatus{}, fmt.Errorf("%w: queues %q cannot look for it, and no result or job has it", ErrTaskNotFound, unsearchable)
 	}
 	return TaskStatus{}, fmt.Errorf("%w: no queue, result or job has this ID", ErrTaskNotFound)
 }

@@ -17,10 +17,10 @@ import (
 // in processes that only enqueue as in those with a [Pool]. At the end stop the pool
 // first, then close the manager, then the providers.
 type Manager struct {
-	cfg   ManagerConfig
-	clock driver.Clock
-	chain Enqueuer          // validation, middleware, dispatch
-	told  *observe.Listener // all listeners; nil: nobody listens
+	cfg      ManagerConfig
+	clock    driver.Clock
+	chain    Enqueuer          // validation, middleware, dispatch
+	listener *observe.Listener // all listeners; nil: there is none
 	// in the order in which they seal
 	sealers      []driver.Sealer
 	resultStores resultStores
@@ -55,15 +55,15 @@ type ManagerConfig struct {
 	// Results is where the outcomes of tasks are kept, for processes that have no pool
 	// with PoolConfig.Results. When a task is enqueued with an ID that was used before,
 	// the manager has the earlier outcome forgotten, which costs a round trip to the
-	// store for each Enqueue of tasks with IDs. Lookup reads the store, too. A store
-	// that is no ResultKeeper is not asked. Nil: the manager knows the stores of its
-	// pools and, for redrives and Lookup, of its providers. Name KeyRing.Results here
-	// if results are encrypted, so that Lookup returns them in clear.
+	// store for each Enqueue of tasks with IDs. Lookup reads the store, too. A store that
+	// is no ResultKeeper is not consulted. Nil: the manager knows the stores of its pools
+	// and, for redrives and Lookup, of its providers. Name KeyRing.Results here if
+	// results are encrypted, so that Lookup returns them in clear.
 	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock driver.Clock
 	// Listeners receive the events of the manager and its pools: metrics, traces and the
-	// like. Nobody listens by default, which costs nothing.
+	// like. By default there are none, which costs nothing.
 	Listeners []*observe.Listener
 }
 
@@ -73,7 +73,7 @@ func NewManager(cfg ManagerConfig) *Manager {
 	if m.clock == nil {
 		m.clock = driver.SystemClock
 	}
-	m.told = observe.Join(cfg.Listeners...)
+	m.listener = observe.Join(cfg.Listeners...)
 	m.resultStores.addConfigured(cfg.Results)
 	found := []driver.Sealer{}
 	m.chain = m.through(EnqueuerFunc(m.dispatch), func(e Enqueuer) {

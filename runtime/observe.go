@@ -25,16 +25,16 @@ func (m *Manager) observed(name string) *observe.Queue {
 }
 
 func (m *Manager) tellOpened(queues []*openQueue) {
-	if m.told == nil || m.told.QueueOpened == nil {
+	if m.listener == nil || m.listener.QueueOpened == nil {
 		return
 	}
 	for _, q := range queues {
-		m.told.QueueOpened(q.as)
+		m.listener.QueueOpened(q.as)
 	}
 }
 
 func (m *Manager) tellClosed(q *openQueue) {
-	if m.told != nil && m.told.QueueClosed != nil {
-		m.told.QueueClosed(q.as)
+	if m.listener != nil && m.listener.QueueClosed != nil {
+		m.listener.QueueClosed(q.as)
 	}
 }

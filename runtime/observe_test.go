@@ -161,28 +161,28 @@ func TestListenersHearOfQueuesPoolsAndCalls(t *testing.T) {
 	assert.Equal(t, "mail", pools[0].Queues[0].Name)
 }
 
-func TestAnEnqueueIsToldWithItsAnswers(t *testing.T) {
-	var told []observe.Enqueue
+func TestAnEnqueueIsReportedWithItsAnswers(t *testing.T) {
+	var enqueues []observe.Enqueue
 	m := runtime.NewManager(runtime.ManagerConfig{Listeners: []*observe.Listener{{
-		EnqueueEnd: func(_ context.Context, e *observe.Enqueue) { told = append(told, *e) },
+		EnqueueEnd: func(_ context.Context, e *observe.Enqueue) { enqueues = append(enqueues, *e) },
 	}}})
 	require.NoError(t, m.Open(t.Context(), memory.New(), runtime.QueueConfig{Name: "mail"}))
 	defer m.Close()
 	tasks := []*runtime.Task{{Type: "welcome", Queue: "mail", Payload: []byte("1")}, {Type: "welcome", Queue: "nowhere", Payload: []byte("1")}, {Queue: "mail"}}
 	answers, err := m.Enqueue(t.Context(), tasks)
 	require.Error(t, err)
-	require.Len(t, told, 1)
-	assert.Equal(t, tasks, told[0].Tasks)
-	assert.Equal(t, answers, told[0].Answers)
-	assert.Equal(t, err, told[0].Err)
-	assert.NoError(t, driver.ErrorAt(told[0].Err, 0))
-	assert.ErrorIs(t, driver.ErrorAt(told[0].Err, 1), runtime.ErrUnknownQueue)
-	assert.ErrorIs(t, driver.ErrorAt(told[0].Err, 2), runtime.ErrInvalidTask)
-	assert.Equal(t, "memory", told[0].Queue("mail").Provider)
-	assert.Nil(t, told[0].Queue("nowhere"))
+	require.Len(t, enqueues, 1)
+	assert.Equal(t, tasks, enqueues[0].Tasks)
+	assert.Equal(t, answers, enqueues[0].Answers)
+	assert.Equal(t, err, enqueues[0].Err)
+	assert.NoError(t, driver.ErrorAt(enqueues[0].Err, 0))
+	assert.ErrorIs(t, driver.ErrorAt(enqueues[0].Err, 1), runtime.ErrUnknownQueue)
+	assert.ErrorIs(t, driver.ErrorAt(enqueues[0].Err, 2), runtime.ErrInvalidTask)
+	assert.Equal(t, "memory", enqueues[0].Queue("mail").Provider)
+	assert.Nil(t, enqueues[0].Queue("nowhere"))
 }
 
-func TestACallThatFailsIsToldWithItsError(t *testing.T) {
+func TestACallThatFailsIsReportedWithItsError(t *testing.T) {
 	var failed []observe.Call
 	m := runtime.NewManager(runtime.ManagerConfig{Listeners: []*observe.Listener{{
 		Called: func(c *observe.Call) { failed = append(failed, *c) },

@@ -30,10 +30,10 @@ type PoolConfig struct {
 	// does not select what is fetched: a task of another type that reaches the pool is
 	// run if the router knows it. Else it goes back to its queue for another pool,
 	// uncharged and after 1 s to 1 min (see QueueConfig.Unknown). If the queue declares
-	// the type, this goes on for ever, because another pool is expected to have a
-	// handler. Pools that share a queue in this way delay each other's tasks: give the
-	// types of another program a queue of their own. The pool warns of the types that it
-	// hands on when it starts. Empty: all.
+	// the type, this repeats forever, because another pool is expected to have a handler.
+	// Pools that share a queue in this way delay each other's tasks: give the types of
+	// another program a queue of their own. The pool warns of the types that it hands on
+	// when it starts. Empty: all.
 	Types []string
 	// Strict makes a worker take from the first queue, in the order of Queues, that has
 	// a task ready. Else the queues share the workers by weight.
@@ -94,7 +94,7 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	for i, q := range cfg.Queues {
 		shares[i] = pool.Share(q)
 	}
-	host := pool.Host{Clock: m.clock, Queues: m.Queues, Queue: m.queueForPool, Types: m.types, Listener: m.told, Keeps: m.resultStores.addPool}
+	host := pool.Host{Clock: m.clock, Queues: m.Queues, Queue: m.queueForPool, Types: m.types, Listener: m.listener, Keeps: m.resultStores.addPool}
 	p, err := pool.New(host, r.r, pool.Config{
 		Name: cfg.Name, Workers: cfg.Workers, Queues: shares, Types: cfg.Types,
 		Strict: cfg.Strict, Grace: cfg.Grace, Results: cfg.Results, Logger: cfg.Logger,
@@ -117,14 +117,14 @@ func (p *Pool) Start(ctx context.Context) error { return p.p.Start(ctx) }
 // cannot be cancelled without losing tasks may end within the grace as well. Nothing
 // stays leased.
 //
-// Stop returns when all this is done. If ctx ends sooner, it returns an error that
-// names the tasks whose handlers are still running; stopping goes on, and another Stop
-// may wait for it. Stopping a pool that does not run does nothing.
+// Stop returns when all this is done. If ctx ends sooner, it returns an error that names
+// the tasks whose handlers are still running; stopping continues, and another Stop may
+// wait for it. Stopping a pool that does not run does nothing.
 func (p *Pool) Stop(ctx context.Context) error { return p.p.Stop(ctx) }
 
 // Quiet makes the pool fetch nothing until Resume: before a deploy, say, or while a
 // service that its handlers need is away. Tasks that were fetched and have not begun go
-// back to their queues, uncharged. Handlers that run may go on. Quiet returns at once,
+// back to their queues, uncharged. Handlers that run may finish. Quiet returns at once,
 // and also works before Start. It has no effect on Drain.
 func (p *Pool) Quiet() { p.p.Quiet() }
 
@@ -136,11 +136,11 @@ func (p *Pool) IsQuiet() bool { return p.p.IsQuiet() }
 
 // Cancel ends the run of a task of this pool: the context of its handler ends with the
 // cause driver.ErrCancelled. If the handler then returns an error, the task is taken off
-// its queue for good: it is neither retried nor buried, and who awaits its result gets
-// ErrTaskFailed. A handler that returns nil has completed its task as usual. A task that
-// the pool has fetched and not begun does not begin. Cancel returns at once, and reports
-// whether the pool has the task. Tasks that wait on a queue are cancelled there: see
-// driver.Canceller.
+// its queue for good: it is neither retried nor buried, and a caller that awaits its
+// result gets ErrTaskFailed. A handler that returns nil has completed its task as usual.
+// A task that the pool has fetched and not begun does not begin. Cancel returns at once,
+// and reports whether the pool has the task. Tasks that wait on a queue are cancelled
+// there: see driver.Canceller.
 func (p *Pool) Cancel(id string) bool { return p.p.Cancel(id) }
 
 // Run works until ctx ends, then stops as [Pool.Stop] does and returns nil. It returns

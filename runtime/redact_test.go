@@ -89,7 +89,7 @@ func TestAValueThatLeadsBackToItselfIsNoPayload(t *testing.T) {
 	assert.ErrorIs(t, err, runtime.ErrInvalidTask)
 }
 
-// enqueuing is a handler of logs that puts what it is told on a queue.
+// enqueuing is a handler of logs that puts each record on a queue.
 type enqueuing struct {
 	slog.Handler
 	payload []byte

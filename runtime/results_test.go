@@ -48,7 +48,7 @@ func unstarred(t *Task) (*Task, error) {
 	return t.Decoded(rest), nil
 }
 
-func TestEncodedResultsAreToldFromPlainOnes(t *testing.T) {
+func TestEncodedResultsAreDistinguishedFromPlainOnes(t *testing.T) {
 	encoded := func(result []byte) string {
 		r := NewRouter()
 		r.Handle(Policy{Type: "greeting", Result: true}, HandlerFunc(func(ctx context.Context, _ *Task) error {

@@ -36,7 +36,7 @@ func greetingSpec() *Spec[greeting] {
 	}
 }
 
-// shouting is a codec that is told apart from the default one.
+// shouting is a codec that differs visibly from the default one.
 type shouting struct{ Codec }
 
 func (s shouting) Marshal(v any) ([]byte, error) {

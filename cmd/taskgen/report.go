@@ -86,7 +86,7 @@ func (r *report) text() error {
 	case r.quiet:
 	case r.check && len(r.changes) > 0:
 		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", strings.Join(r.patterns, " "), plural(len(r.changes), "file"))
-	case len(r.result.Packages) == 0 && (r.check || r.diff): // nothing says so
+	case len(r.result.Packages) == 0 && (r.check || r.diff): // no line reports it
 	case len(r.result.Packages) == 0:
 		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... also checks all packages below")
 	case len(r.changes) == 0:

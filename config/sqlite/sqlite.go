@@ -37,8 +37,9 @@ func open(ctx context.Context, rawURL string, o Options, _ config.Deps) (driver.
 	return sqlite.Open(ctx, path, opts...)
 }
 
-// pathOf is the path of the file that a URL names. What stands behind two slashes is, by
-// the rules of URLs, a host; as there is none it can only be meant as a relative path.
+// pathOf is the path of the file that a URL names. The text after two slashes is, by the
+// rules of URLs, a host. Since a file has no host, it can only be meant as a relative
+// path.
 func pathOf(rawURL string) (string, error) {
 	u, err := address.Parse(rawURL)
 	switch {

@@ -59,9 +59,9 @@ type Capabilities struct {
 	// RefusesIDs says that Enqueue answers ErrDuplicate for an ID that is on the
 	// queue already. Where it is false the task is there twice.
 	RefusesIDs bool
-	// KeepsReleased says that Release stores the task as it stands in the
-	// delivery. Where it is false a task comes back as it was enqueued, and
-	// RetryCount is what the provider counts (see ForgivesCrashes).
+	// KeepsReleased says that Release stores the task as it is in the delivery. Where it
+	// is false a task comes back as it was enqueued, and RetryCount is what the provider
+	// counts (see ForgivesCrashes).
 	KeepsReleased bool
 	// FirstInFirstOut says that ready tasks of one level are handed out in the
 	// order of arrival. Where it is false they are so only roughly. Ordered is about
@@ -101,7 +101,7 @@ type Capabilities struct {
 	// CountsAge says that Stats.OldestAge is kept. Where it is false it is 0.
 	CountsAge bool
 	// Granularity is what leases and delays are rounded up to a multiple of; Exact: they
-	// are as long as asked for; 0: it is not known.
+	// have the requested length; 0: it is not known.
 	Granularity time.Duration
 	// Unmetered says that the backend bills no requests. Where it is false a pool fills its
 	// requests: from a backlog it fetches ahead what its workers begin within a second, up

@@ -39,8 +39,8 @@ type Provider interface {
 // reached, refused the connection or did not answer in time. The error wraps its cause
 // (see [Unavailable]). If the context ended the call, that is the context's error; it is
 // ErrUnavailable as well, unless the provider knows that nothing was done. Dequeue may
-// return ErrNoTasks instead. An error that is none of this package's, such as a missing
-// permission or a full disk, has a cause that a repetition does not remove.
+// return ErrNoTasks instead. An error that does not wrap one of this package's, such as a
+// missing permission or a full disk, has a cause that a repetition does not remove.
 //
 // Complete, Extend, Release and DeadLetter return ErrLeaseLost for a delivery whose
 // receipt a later delivery has replaced, or whose task is gone. Between the end of a
@@ -97,7 +97,7 @@ type Queue interface {
 	// Buried.
 	//
 	// The Delivery and its Task belong to the caller, except for the bytes of Payload,
-	// which providers may share and nobody may change.
+	// which providers may share and callers must not change.
 	Dequeue(ctx context.Context, limit int, lease time.Duration) ([]*Delivery, error)
 
 	// Complete removes done tasks from the queue for good.
@@ -206,7 +206,7 @@ type Found struct {
 	DueAt time.Time
 }
 
-// A Canceller removes tasks that nobody works on yet.
+// A Canceller removes tasks that no worker has yet.
 type Canceller interface {
 	// Cancel removes the ready and scheduled tasks among ids and returns their IDs. It
 	// leaves leased tasks as they are and ignores unknown IDs. Cancel and Purge free the

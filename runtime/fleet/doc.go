@@ -2,8 +2,8 @@
 //
 // Each pool whose manager has the [Fleet.Listener] of a [Fleet] registers in a [Store]:
 // what program it is and where it runs, its queues and types, and which tasks it runs
-// since when. It says so again every [Interval]. A worker without a heartbeat for
-// [TTL] is gone. One that stops leaves at once; one that is killed is noticed this way.
+// since when. It repeats this every [Interval]. A worker without a heartbeat for [TTL] is
+// gone. One that stops leaves at once; one that is killed is noticed this way.
 //
 // Operators use a Fleet on the same store, in any process: List shows the workers, Types
 // describes the types of tasks that they know, so that a tool without the users' code can

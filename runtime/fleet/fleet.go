@@ -96,10 +96,10 @@ func (f *Fleet) List(ctx context.Context) ([]*Worker, error) {
 	return all, nil
 }
 
-// Quiet makes a worker begin nothing more until Resume: see Pool.Quiet of package runtime.
-// The worker obeys with its next heartbeat, and Worker.Quiet then says so. Its pool is quiet
-// until it is resumed, also when it is stopped and started again, or its process ends. The
-// error wraps ErrWorkerNotFound.
+// Quiet makes a worker begin nothing more until Resume: see Pool.Quiet of package
+// runtime. The worker obeys with its next heartbeat, and Worker.Quiet is true from then
+// on. Its pool is quiet until it is resumed, also when it is stopped and started again,
+// or its process ends. The error wraps ErrWorkerNotFound.
 func (f *Fleet) Quiet(ctx context.Context, workerID string) error {
 	return f.send(ctx, fleetstore.Order{Worker: workerID, Kind: fleetstore.OrderQuiet})
 }

@@ -96,7 +96,7 @@ func (f *Fleet) change(edit func([]*worker) []*worker) {
 	f.workers.Store(&all)
 }
 
-// workerOf is the worker that a run is of; nil if there is none. It is called twice for each
+// workerOf is the worker of a run; nil if there is none. It is called twice for each
 // task.
 func (f *Fleet) workerOf(r *observe.Run) *worker {
 	for _, w := range *f.workers.Load() {

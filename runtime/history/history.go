@@ -99,7 +99,7 @@ func (h *History) runEnd(ctx context.Context, r *observe.Run) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.Outcome == driver.Abandoned { // the queue is not asked
+	if r.Outcome == driver.Abandoned { // the queue takes no outcome
 		h.buffer.add(&rec)
 		return
 	}
@@ -160,8 +160,8 @@ func (h *History) Dropped() int64 {
 }
 
 // Task returns the records of a task by its ID, in the order in which they began: its
-// timeline. There are none if it has not run yet, or if its records have been dropped or have
-// expired. Of more than a thousand the oldest are left out.
+// timeline. It returns none if the task has not run yet, or if its records have been
+// dropped or have expired. Of more than a thousand the oldest are left out.
 func (h *History) Task(ctx context.Context, id string) ([]Record, error) {
 	return h.store.Task(ctx, id)
 }

@@ -11,7 +11,7 @@
 //
 // Counters and histograms are about this process. The gauges of a queue's tasks are about
 // the queue: each process that has it open shows the same, so take their maximum over
-// processes and not their sum. They are asked of the broker when they are scraped.
+// processes and not their sum. The broker is queried for them at each scrape.
 //
 // No label is an ID. Queues and providers are those that the program has opened. A type is
 // one that a queue declares (QueueConfig.Types) or a pool has a handler for; all others

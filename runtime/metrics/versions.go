@@ -7,7 +7,8 @@ import (
 
 const module = "github.com/taskgen/taskgen"
 
-// unknownVersion stands for a version that the go command has not written into the binary.
+// unknownVersion is shown for a version that the go command has not written into the
+// binary.
 const unknownVersion = "unknown"
 
 // versions are the values of the labels of buildInfo.

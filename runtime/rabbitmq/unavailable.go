@@ -26,12 +26,12 @@ func unavailable(err error) error {
 		return nil
 	}
 	var (
-		told   *amqp.Error
-		broken net.Error
+		amqpErr *amqp.Error
+		broken  net.Error
 	)
 	switch {
-	case errors.As(err, &told):
-		if refuses(told.Code) {
+	case errors.As(err, &amqpErr):
+		if refuses(amqpErr.Code) {
 			return err
 		}
 	case errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):

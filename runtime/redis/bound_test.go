@@ -285,7 +285,7 @@ func TestResultsAreHeardOfThoughTheConnectionIsDead(t *testing.T) {
 	case got := <-w:
 		require.NoError(t, got.err)
 	case <-time.After(recheck + 2*silence + slack):
-		require.Fail(t, "the result was not heard of")
+		require.Fail(t, "the result did not arrive")
 	}
 }
 

@@ -408,8 +408,8 @@ func isTransient(err error) bool {
 // is full, or a replica is missing that its configuration requires for writes. A script
 // that was refused for that has done nothing.
 func isFull(err error) bool {
-	var told redis.Error
-	if !errors.As(err, &told) {
+	var replyErr redis.Error
+	if !errors.As(err, &replyErr) {
 		return false
 	}
 	for _, reason := range [...]string{"OOM command not allowed", "MISCONF ", "NOREPLICAS "} {

@@ -15,19 +15,19 @@ import (
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
-// told is an error as the server tells it.
-type told string
+// replyText is an error as the server tells it.
+type replyText string
 
-func (e told) Error() string { return string(e) }
-func (told) RedisError()     {}
+func (e replyText) Error() string { return string(e) }
+func (replyText) RedisError()     {}
 
 func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 	single := &Provider{client: redis.NewClient(&redis.Options{})}
 	defer single.client.Close()
 	for _, err := range []error{
 		io.EOF, context.DeadlineExceeded, redis.ErrPoolTimeout, redis.ErrClosed, &abandonedError{context.Canceled}, &net.OpError{Op: "dial", Err: errors.New("refused")},
-		told("LOADING Redis is loading the dataset in memory"), told("READONLY You can't write against a read only replica."),
-		told("BUSY Redis is busy running a script."), told("ERR max number of clients reached"),
+		replyText("LOADING Redis is loading the dataset in memory"), replyText("READONLY You can't write against a read only replica."),
+		replyText("BUSY Redis is busy running a script."), replyText("ERR max number of clients reached"),
 	} {
 		got := single.unavailable(fmt.Errorf("stats: %w", err))
 		require.ErrorIs(t, got, driver.ErrUnavailable)
@@ -35,8 +35,8 @@ func TestAnErrorThatLeavesTheOutcomeOpenIsUnavailable(t *testing.T) {
 	}
 	for _, err := range []error{
 		redis.Nil, driver.ErrClosed, errUnsent, &tls.CertificateVerificationError{Err: io.EOF}, &unusableError{"it is a Sentinel", nil},
-		told("NOPERM this user has no permissions"), told("WRONGPASS invalid username-password pair"), told("MOVED 1 127.0.0.1:6379"),
-		told("OOM command not allowed when used memory > 'maxmemory'."), told("ERR unknown command"),
+		replyText("NOPERM this user has no permissions"), replyText("WRONGPASS invalid username-password pair"), replyText("MOVED 1 127.0.0.1:6379"),
+		replyText("OOM command not allowed when used memory > 'maxmemory'."), replyText("ERR unknown command"),
 	} {
 		require.NotErrorIs(t, single.unavailable(err), driver.ErrUnavailable, "%v", err)
 	}

@@ -26,7 +26,7 @@ type Config struct {
 	// After that another service takes over the batch of one that was killed.
 	Lease time.Duration
 	// Retention is how long a job is kept after it has ended; DefaultRetention when 0,
-	// for ever when negative.
+	// forever when negative.
 	Retention time.Duration
 	// Logger logs failures and skipped firings. Nil: slog.Default at the time of the
 	// record. slog.New(slog.DiscardHandler) is silent.

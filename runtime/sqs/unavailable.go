@@ -30,7 +30,7 @@ func unavailable(err error) error {
 	}
 	var (
 		answer *awshttp.ResponseError
-		told   smithy.APIError
+		apiErr smithy.APIError
 		unsent *smithyhttp.RequestSendError
 		quiet  *answerTimeout
 		cut    *smithy.DeserializationError
@@ -41,7 +41,7 @@ func unavailable(err error) error {
 	switch {
 	case errors.As(err, &distrusted):
 		return err
-	case errors.As(err, &told) && throttled(told.ErrorCode()):
+	case errors.As(err, &apiErr) && throttled(apiErr.ErrorCode()):
 	case errors.As(err, &answer) && answer.HTTPStatusCode() >= http.StatusBadRequest:
 		if answer.HTTPStatusCode() < http.StatusInternalServerError {
 			return err

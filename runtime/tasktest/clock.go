@@ -39,11 +39,10 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) driver.Timer {
 }
 
 // Advance moves the clock by d. It fires every timer that becomes due on the way, in
-// order, with the clock showing the time for which the timer was set, and continues
-// when its function has returned. Timers set by these functions are fired too if they
-// are due in time. So the work of all timers is done when Advance returns. A function
-// that waits for the goroutine which moves the clock, or moves the clock itself, waits
-// for ever.
+// order, with the clock showing the time for which the timer was set, and continues when
+// its function has returned. Timers set by these functions are fired too if they are due
+// in time. So the work of all timers is done when Advance returns. A function that waits
+// for the goroutine which moves the clock, or moves the clock itself, waits forever.
 //
 // A negative d moves the clock back, as the clocks of machines sometimes do; no timer
 // is fired.

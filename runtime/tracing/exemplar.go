@@ -7,8 +7,8 @@ import (
 )
 
 // Exemplar returns labels that lead from a measurement to the span in ctx: trace_id and
-// span_id, in hexadecimal. It returns nil if there is no span, or if it is not sampled, so
-// that no exemplar leads to a trace that nobody kept.
+// span_id, in hexadecimal. It returns nil if there is no span, or if it is not sampled,
+// so that no exemplar leads to a trace that was not kept.
 func Exemplar(ctx context.Context) map[string]string {
 	span := trace.SpanContextFromContext(ctx)
 	if !span.IsValid() || !span.IsSampled() {
@@ -17,9 +17,9 @@ func Exemplar(ctx context.Context) map[string]string {
 	return map[string]string{LogTraceID: span.TraceID().String(), LogSpanID: span.SpanID().String()}
 }
 
-// TraceID returns the ID of the trace of the span in ctx, as 32 hexadecimal digits: for the
-// records of package history. It returns "" if there is no span, or if it is not sampled, so
-// that no record leads to a trace that nobody kept.
+// TraceID returns the ID of the trace of the span in ctx, as 32 hexadecimal digits: for
+// the records of package history. It returns "" if there is no span, or if it is not
+// sampled, so that no record leads to a trace that was not kept.
 func TraceID(ctx context.Context) string {
 	span := trace.SpanContextFromContext(ctx)
 	if !span.IsValid() || !span.IsSampled() {

@@ -23,7 +23,7 @@ const (
 // other is the error.type of an error of no class, by the conventions.
 const other = "_OTHER"
 
-// fail writes an error into a span, and sets its status if asked.
+// fail writes an error into a span, and sets its status if status is true.
 func fail(span trace.Span, err error, status bool) {
 	class, text, stack := describe(err)
 	attrs := []attribute.KeyValue{keyExceptionType.String(class), keyExceptionText.String(text)}

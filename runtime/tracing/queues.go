@@ -80,7 +80,7 @@ func (k *typedKind) of(typ string, more ...attribute.KeyValue) *spanKind {
 		maps.Copy(all, *known)
 	}
 	if len(all) <= maxTypes {
-		k.known.CompareAndSwap(known, &all) // who comes second tries again with the next span
+		k.known.CompareAndSwap(known, &all) // a goroutine that loses tries again with the next span
 	}
 	return &kind
 }

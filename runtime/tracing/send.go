@@ -174,7 +174,7 @@ func share(e *observe.Enqueue, parts []sent) {
 	}
 }
 
-// summary is the error of a part: the first one, which stands for all.
+// summary is the error of a part: the first one, for all.
 func (s *sent) summary() error {
 	if s.failed == s.tasks {
 		return s.err

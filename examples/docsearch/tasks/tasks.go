@@ -17,9 +17,9 @@ import "encoding/json"
 
 //go:generate go tool taskgen
 
-// The visibility is short so that a killed demo goes on within seconds of its
-// next start; the price is that leases are extended more often. max_deliveries is
-// high because this demo invites you to kill it.
+// The visibility is short so that a killed demo continues within seconds of its next
+// start; the price is that leases are extended more often. max_deliveries is high because
+// this demo invites you to kill it.
 
 // DocumentTask splits one document of the folder into chunks.
 //

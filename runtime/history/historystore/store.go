@@ -23,8 +23,8 @@ type Store interface {
 	// again may keep them twice.
 	Add(ctx context.Context, records []Record, keep Limits) error
 	// Task returns the records of the task with an ID, in the order in which they began;
-	// of more than MaxTimeline those that were added last. It returns none, and no error, if there is none. A record that
-	// is kept twice is returned once.
+	// of more than MaxTimeline those that were added last. It returns no records and no
+	// error if there are none. A record that is kept twice is returned once.
 	Task(ctx context.Context, id string) ([]Record, error)
 	// List returns up to limit records that match a filter, behind the cursor of the page
 	// before ("" for the first page), and the cursor of the next page, which is empty

@@ -10,9 +10,9 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// Queue returns q with calls that tell a listener, or q itself if nobody listens to them.
-// The result has the methods of the contract alone: what else a queue can do is to be
-// asked of q.
+// Queue returns q with calls that a listener receives, or q itself if the listener
+// receives none of them. The result has the methods of the contract alone: what else a
+// queue can do is to be asked of q.
 func Queue(q driver.Queue, as *observe.Queue, l *observe.Listener) driver.Queue {
 	if l == nil || l.Called == nil && l.Dequeued == nil {
 		return q

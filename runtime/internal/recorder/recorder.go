@@ -44,7 +44,7 @@ func Run(tb testing.TB, f func(tb testing.TB)) *Recorder {
 	return r
 }
 
-// lastCleanup takes the cleanup that was asked for last; nil: there are no more.
+// lastCleanup takes the cleanup that was registered last; nil: there are no more.
 func (r *Recorder) lastCleanup() (last func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

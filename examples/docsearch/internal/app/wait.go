@@ -18,9 +18,9 @@ func (r remaining) String() string {
 	return fmt.Sprintf("%d ready, %d scheduled, %d leased, %d dead", r.Ready, r.Scheduled, r.Leased, r.Dead)
 }
 
-// left counts what is not done. The queues are asked in the order that tasks go
-// through them: a task enqueues the next before it is completed, so that none
-// slips past between two questions.
+// left counts what is not done. The queues are counted in the order that tasks go through
+// them: a task enqueues the next before it is completed, so that none slips past between
+// two questions.
 func (a *app) left(ctx context.Context) (remaining, error) {
 	var sum remaining
 	for _, name := range flow {

@@ -72,8 +72,8 @@ func (s *Stats) Handle(next runtime.Handler) runtime.Handler {
 	})
 }
 
-// firstRun reports whether nobody has begun the task before: later runs wait for
-// their retry, for a dead worker's lease or for a person.
+// firstRun reports whether the task has not run before: later runs wait for their retry,
+// for a dead worker's lease or for a person.
 func firstRun(ctx context.Context) bool {
 	info, ok := runtime.TaskFromContext(ctx)
 	return ok && info.Attempt == 1 && info.Crashes == 0 && info.Metadata[driver.MetaRedriveCount] == ""

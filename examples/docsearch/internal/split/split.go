@@ -12,7 +12,7 @@ import (
 
 // A Chunk is one piece of a document.
 type Chunk struct {
-	Heading string // the headings that it stands under, outermost first: "Guide › Setup"
+	Heading string // the headings above it, outermost first: "Guide › Setup"
 	Text    string // plain text, words separated by single spaces
 }
 

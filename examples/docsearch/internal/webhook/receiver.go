@@ -52,7 +52,7 @@ func Listen(secret webhook.Secret, logPath string) (*Receiver, error) {
 	return r, nil
 }
 
-// Close answers what is being asked, and ends the server.
+// Close answers the open requests, and ends the server.
 func (r *Receiver) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

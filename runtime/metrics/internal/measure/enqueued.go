@@ -7,15 +7,15 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// A Told is a task of an Enqueue, and why it was refused; "" if it is on its queue.
-type Told struct {
+// An EnqueuedTask is a task of an Enqueue, and why it was refused; "" if it is on its queue.
+type EnqueuedTask struct {
 	Task    *observe.Task
 	Refused Reason
 }
 
 // Enqueued yields the tasks of an Enqueue whose queues are open, each with its queue.
-func Enqueued(e *observe.Enqueue) iter.Seq2[*observe.Queue, Told] {
-	return func(yield func(*observe.Queue, Told) bool) {
+func Enqueued(e *observe.Enqueue) iter.Seq2[*observe.Queue, EnqueuedTask] {
+	return func(yield func(*observe.Queue, EnqueuedTask) bool) {
 		var q *observe.Queue
 		name := ""
 		for i, t := range e.Tasks {
@@ -28,7 +28,7 @@ func Enqueued(e *observe.Enqueue) iter.Seq2[*observe.Queue, Told] {
 			if q == nil {
 				continue
 			}
-			if !yield(q, Told{Task: t, Refused: refused(e, i)}) {
+			if !yield(q, EnqueuedTask{Task: t, Refused: refused(e, i)}) {
 				return
 			}
 		}

@@ -31,7 +31,7 @@ const (
 	OtherReason Reason = "other"
 )
 
-// A class is an error and the reason that it stands for.
+// A class is an error and the reason that it means.
 type class struct {
 	err    error
 	reason Reason

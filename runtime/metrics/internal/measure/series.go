@@ -38,7 +38,7 @@ type OfQueue[Q, T any] struct {
 	all  *Series[Q, T]
 	seen *observe.Queue
 
-	mu    sync.Mutex                    // of those who add a type
+	mu    sync.Mutex                    // held to add a type
 	types atomic.Pointer[map[string]*T] // by label; replaced, never changed
 }
 
