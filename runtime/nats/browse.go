@@ -92,7 +92,7 @@ func (q *queue) taskRanges(ctx context.Context, state driver.State) (in *queueSt
 		partition := originPartition(q.name)
 		return dead, []seqRange{{dead.all(placeReady + partition), 1, noEnd}, {dead.all(placeScheduled + partition), 1, noEnd}}, nil
 	default:
-		return nil, nil, fmt.Errorf("taskgen: no such state: ready, scheduled, leased or dead")
+		return nil, nil, fmt.Errorf("nats: no such state: ready, scheduled, leased or dead")
 	}
 	return q.queueState, all, nil
 }
@@ -210,7 +210,7 @@ func parseCursor(text string) (at int, after uint64, err error) {
 	at, err1 := strconv.Atoi(a)
 	after, err2 := strconv.ParseUint(b, 10, 64)
 	if err1 != nil || err2 != nil || at < 0 {
-		return 0, 0, fmt.Errorf("taskgen: %q is not a cursor that Browse has returned", text)
+		return 0, 0, fmt.Errorf("nats: %q is not a cursor that Browse has returned", text)
 	}
 	return at, after, nil
 }

@@ -66,7 +66,7 @@ func (q *queue) buryUndecodable(ctx context.Context, ls []*lease, causes []error
 	q.runDetached(ctx, func(ctx context.Context) {
 		for i, err := range q.moveToDLQ(ctx, ls, tasks) {
 			if err != nil {
-				q.p.logger().Warn("taskgen: cannot bury a message that is not a task, will try again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
+				q.p.logger().Warn("nats: cannot bury a message that is not a task, will try again when its lease has ended", "queue", q.name, "subject", ls[i].subject, "bytes", len(ls[i].data), "error", err)
 				continue
 			}
 			driver.Buried(ctx, tasks[i])
@@ -218,10 +218,10 @@ func (s *queueState) buryOversized(ctx context.Context, l *lease) bool {
 		err = s.remove(ctx, []*lease{l})[0]
 	}
 	if err != nil {
-		s.p.logger().Warn("taskgen: cannot bury a task that is too large to be moved, will try again", "queue", s.name, "subject", l.subject, "bytes", len(l.data), "error", err)
+		s.p.logger().Warn("nats: cannot bury a task that is too large to be moved, will try again", "queue", s.name, "subject", l.subject, "bytes", len(l.data), "error", err)
 		return false
 	}
-	s.p.logger().Error("taskgen: buried a task that is too large to be moved", "task", task.ID, "queue", s.name, "bytes", len(l.data))
+	s.p.logger().Error("nats: buried a task that is too large to be moved", "task", task.ID, "queue", s.name, "bytes", len(l.data))
 	driver.Buried(ctx, task)
 	return true
 }

@@ -66,7 +66,7 @@ func refusal(nc *nats.Conn, before error, about func(text string) bool) error {
 	if text := err.Error(); !about(text) && !strings.Contains(text, `"`+inboxPrefix(nc)) {
 		return nil
 	}
-	return fmt.Errorf("taskgen: NATS refuses the request, see Permissions in the README of runtime/nats: %w", err)
+	return fmt.Errorf("nats: the server refuses the request, see Permissions in the README of runtime/nats: %w", err)
 }
 
 func inboxPrefix(nc *nats.Conn) string {
@@ -145,7 +145,7 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 		case nats.CONNECTED:
 			return nil
 		case nats.CLOSED, nats.DRAINING_SUBS, nats.DRAINING_PUBS:
-			return unavailable(fmt.Errorf("taskgen: the connection to NATS: %w", nats.ErrConnectionClosed))
+			return unavailable(fmt.Errorf("nats: the connection: %w", nats.ErrConnectionClosed))
 		}
 		select {
 		case <-t.C:
@@ -154,7 +154,7 @@ func connected(ctx context.Context, nc *nats.Conn) error {
 			if last := nc.LastError(); last != nil {
 				err = fmt.Errorf("%w: %w", err, last)
 			}
-			return unavailable(fmt.Errorf("taskgen: no NATS server answers: start one or correct the address: %w", err))
+			return unavailable(fmt.Errorf("nats: no server answers: start one or correct the address: %w", err))
 		}
 	}
 }

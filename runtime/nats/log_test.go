@@ -32,6 +32,6 @@ func TestErrorsOfTheConnectionAreLoggedToTheGivenLogger(t *testing.T) {
 	p := open(t, as(s.URL), WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 	require.NoError(t, p.js.Conn().Publish("forbidden", nil))
 	require.Eventually(t, func() bool { return log.String() != "" }, soon, time.Millisecond)
-	assert.Contains(t, log.String(), "an error of the connection to NATS")
+	assert.Contains(t, log.String(), "nats: an error of the connection")
 	assert.Contains(t, log.String(), "forbidden")
 }

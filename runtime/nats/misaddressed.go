@@ -186,10 +186,10 @@ func (q *queue) enqueueOrBury(ctx context.Context, f misaddressedMsg) bool {
 		q.insert(ctx, es, answers, failed)
 		switch err = failed[0]; {
 		case err == nil || isDuplicate(err):
-			q.p.logger().Warn("taskgen: enqueued a task that was published to a subject that is not for tasks", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
+			q.p.logger().Warn("nats: enqueued a task that was published to a subject that is not for tasks", "task", task.ID, "subject", f.subject, "duplicate", answers[0].Duplicate || err != nil)
 			return q.removeMisaddressed(ctx, f)
 		case !errors.Is(err, driver.ErrInvalidTask) && !errors.Is(err, driver.ErrPayloadTooLarge) && !errors.Is(err, driver.ErrUnsupported):
-			q.p.logger().Warn("taskgen: cannot enqueue a task that was published to a subject that is not for tasks, will try again", "task", task.ID, "subject", f.subject, "error", err)
+			q.p.logger().Warn("nats: cannot enqueue a task that was published to a subject that is not for tasks, will try again", "task", task.ID, "subject", f.subject, "error", err)
 			return false
 		}
 	}
@@ -204,7 +204,7 @@ func (q *queue) enqueueOrBury(ctx context.Context, f misaddressedMsg) bool {
 		_, err = r.ack()
 	}
 	if err != nil {
-		q.p.logger().Warn("taskgen: cannot bury a message that is not a task, will try again", "subject", f.subject, "error", err)
+		q.p.logger().Warn("nats: cannot bury a message that is not a task, will try again", "subject", f.subject, "error", err)
 		return false
 	}
 	if !q.isDLQ() {

@@ -131,7 +131,7 @@ func (p *Provider) logConnection(_ *nats.Conn, sub *nats.Subscription, err error
 	if sub != nil {
 		subject = sub.Subject
 	}
-	p.logger().Warn("taskgen: an error of the connection to NATS", "subject", subject, "error", err)
+	p.logger().Warn("nats: an error of the connection", "subject", subject, "error", err)
 }
 
 // dial connects until ctx ends. Pings detect a connection that dies silently, and
@@ -159,7 +159,7 @@ func dial(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, erro
 				r.nc.Close()
 			}
 		}()
-		return nil, fmt.Errorf("taskgen: no NATS server answers: %w", ctx.Err())
+		return nil, fmt.Errorf("nats: no server answers: %w", ctx.Err())
 	}
 }
 
@@ -191,14 +191,14 @@ func newProvider(opts []Option) (*Provider, error) {
 	}
 	for i := range len(p.prefix) {
 		if !isPlain(p.prefix[i]) {
-			return nil, fmt.Errorf("taskgen: the prefix %q of nats: letters, digits, - and _ only", p.prefix)
+			return nil, fmt.Errorf("nats: the prefix %q: letters, digits, - and _ only", p.prefix)
 		}
 	}
 	if p.prefix == "" || len(p.prefix) > 32 {
-		return nil, fmt.Errorf("taskgen: the prefix %q of nats: 1 to 32 characters", p.prefix)
+		return nil, fmt.Errorf("nats: the prefix %q: 1 to 32 characters", p.prefix)
 	}
 	if p.maxBytes < 0 {
-		return nil, fmt.Errorf("taskgen: streams of %d bytes on nats: at least 1, or 0 for no bound", p.maxBytes)
+		return nil, fmt.Errorf("nats: streams of %d bytes: at least 1, or 0 for no bound", p.maxBytes)
 	}
 	return p, nil
 }

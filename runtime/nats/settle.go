@@ -145,7 +145,7 @@ func (q *queue) replace(ctx context.Context, ls []*lease, rs []*request, delays 
 		case hasNoCopy(err):
 			// There is no space for a copy. The message itself comes back in time,
 			// unchanged, which counts as a crash.
-			q.p.logger().Warn("taskgen: no space on NATS for the retry of a task: it is put back unchanged, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
+			q.p.logger().Warn("nats: no space for the retry of a task: it is put back unchanged, which counts as a crash", "task", ls[i].id, "queue", q.name, "error", err)
 			backs, at = append(backs, ls[i].nakRequest(delays[i])), append(at, i)
 			continue
 		case err != nil:

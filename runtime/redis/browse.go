@@ -151,7 +151,7 @@ func (q *queue) stages(ctx context.Context, state driver.State) ([]stage, error)
 		}
 		return all, nil
 	}
-	return nil, fmt.Errorf("taskgen: browse state %q of queue %q: ready, scheduled, leased or dead", state, q.cfg.Name)
+	return nil, fmt.Errorf("redis: browse state %q of queue %q: ready, scheduled, leased or dead", state, q.cfg.Name)
 }
 
 // A cursor is the place of the last task of a page: the stage, and two values
@@ -175,7 +175,7 @@ func parseCursor(text string) (cursor, error) {
 			}
 		}
 	}
-	return cursor{}, fmt.Errorf("taskgen: browse: %q is not a cursor that Browse has returned", text)
+	return cursor{}, fmt.Errorf("redis: browse: %q is not a cursor that Browse has returned", text)
 }
 
 // A listing is a part of a page of Browse.

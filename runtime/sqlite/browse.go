@@ -107,7 +107,7 @@ func (q *queue) Browse(ctx context.Context, state driver.State, from string, lim
 		case state == driver.Dead:
 			p.read(t, sqlBrowseDead, at, false)
 		default:
-			unknown = fmt.Errorf("taskgen: browse state %q of queue %q: ready, scheduled, leased or dead", state, q.cfg.Name)
+			unknown = fmt.Errorf("sqlite: browse state %q of queue %q: ready, scheduled, leased or dead", state, q.cfg.Name)
 		}
 	})
 	if err == nil {
@@ -177,7 +177,7 @@ func parseCursor(text string) (cursor, error) {
 	c.a, err1 = strconv.ParseInt(a, 10, 64)
 	c.b, err2 = strconv.ParseInt(b, 10, 64)
 	if c.grp = grp; err1 != nil || err2 != nil || !ok {
-		return cursor{}, fmt.Errorf("taskgen: %q is not a cursor that Browse has returned", text)
+		return cursor{}, fmt.Errorf("sqlite: %q is not a cursor that Browse has returned", text)
 	}
 	return c, nil
 }

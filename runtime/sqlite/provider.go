@@ -81,7 +81,7 @@ func (p *Provider) start(ctx context.Context) error {
 	case p.path == "" || strings.HasPrefix(p.path, ":memory:"):
 		return errors.New("taskgen: sqlite needs a file: for queues in memory use package memory")
 	case p.sync != Full && p.sync != Normal:
-		return fmt.Errorf("taskgen: synchronous %q: Full or Normal", p.sync)
+		return fmt.Errorf("sqlite: synchronous %q: Full or Normal", p.sync)
 	}
 	path, err := filepath.Abs(p.path)
 	if err != nil {

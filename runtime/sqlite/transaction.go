@@ -137,7 +137,7 @@ func (e *txEnqueuer) sameFile(s session) error {
 	case t.err != nil && !strings.Contains(t.err.Error(), "no such table"):
 		return fmt.Errorf("enqueue in the caller's transaction: %w", queueFullError(unavailable(t.err)))
 	case t.err != nil || file != e.p.file || !e.p.writer.identity.matchesAny(paths):
-		return errors.Join(fmt.Errorf("taskgen: the connection is not to the provider's file %q", e.p.path), t.err)
+		return errors.Join(fmt.Errorf("sqlite: the connection is not to the provider's file %q", e.p.path), t.err)
 	}
 	return nil
 }
