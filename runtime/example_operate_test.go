@@ -33,9 +33,10 @@ func ExampleManager_Queue() {
 	fmt.Println("can pause:", q.Capabilities().Pause)
 
 	if p, ok := q.(driver.Pauser); ok {
-		fmt.Println("pause", p.Pause(ctx))
-		paused, err := p.Paused(ctx)
-		fmt.Println("paused:", paused, err)
+		end := time.Now().Add(time.Hour)
+		fmt.Println("pause", p.Pause(ctx, end))
+		pause, err := p.Paused(ctx)
+		fmt.Println("paused:", pause.Paused, "until then:", pause.Until.Equal(end), err)
 		fmt.Println("resume", p.Resume(ctx))
 	}
 	if c, ok := q.(driver.Canceller); ok {
@@ -54,7 +55,7 @@ func ExampleManager_Queue() {
 	// Output:
 	// can pause: true
 	// pause <nil>
-	// paused: true <nil>
+	// paused: true until then: true <nil>
 	// resume <nil>
 	// cancelled [ada] <nil>
 	// sooner <nil>

@@ -204,11 +204,13 @@ func (q *brokenQueue) Stats(ctx context.Context) (driver.Stats, error) {
 	return q.p.stats(ctx, q.Config().Name, s)
 }
 
-func (q *brokenQueue) Pause(ctx context.Context) error { return q.Queue.(driver.Pauser).Pause(ctx) }
+func (q *brokenQueue) Pause(ctx context.Context, until time.Time) error {
+	return q.Queue.(driver.Pauser).Pause(ctx, until)
+}
 
 func (q *brokenQueue) Resume(ctx context.Context) error { return q.Queue.(driver.Pauser).Resume(ctx) }
 
-func (q *brokenQueue) Paused(ctx context.Context) (bool, error) {
+func (q *brokenQueue) Paused(ctx context.Context) (driver.Pause, error) {
 	return q.Queue.(driver.Pauser).Paused(ctx)
 }
 

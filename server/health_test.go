@@ -87,7 +87,7 @@ func (c healthCase) run(t *testing.T) {
 	if c.paused {
 		q, err := m.Queue("payments")
 		require.NoError(t, err)
-		require.NoError(t, q.(driver.Pauser).Pause(t.Context()))
+		require.NoError(t, q.(driver.Pauser).Pause(t.Context(), time.Time{}))
 	}
 	refund := &runtime.Spec[payment]{Type: "refund", Queue: "payments"} // declared by its spec alone
 	cfg := server.Config{Manager: m, Types: []server.Type{paymentSpec, refund}}

@@ -43,7 +43,7 @@ func TestStatsOfQueuesComeInTheOrderThatWasAskedFor(t *testing.T) {
 	enqueue(t, m, 3, "mail")
 	q, err := m.Queue("reports")
 	require.NoError(t, err)
-	require.NoError(t, q.(driver.Pauser).Pause(t.Context()))
+	require.NoError(t, q.(driver.Pauser).Pause(t.Context(), time.Time{}))
 	c := start(t, server.Config{Manager: m}).monitoring()
 
 	res, err := c.GetQueueStats(bounded(t), &v1.GetQueueStatsRequest{})

@@ -74,7 +74,7 @@ func TestGetQueueInfoDescribesAQueue(t *testing.T) {
 		enqueued(t, c, aMail("ada"))
 		open, err := q.m.Queue("mails")
 		require.NoError(t, err)
-		require.NoError(t, open.(driver.Pauser).Pause(ctx))
+		require.NoError(t, open.(driver.Pauser).Pause(ctx, time.Time{}))
 		res, err := c.GetQueueInfo(ctx, &v1.GetQueueInfoRequest{Queue: "mails"})
 		require.NoError(t, err)
 		assert.True(t, res.GetPaused())

@@ -81,9 +81,11 @@ func (q *queueService) GetQueueInfo(ctx context.Context, req *v1.GetQueueInfoReq
 	res := &v1.GetQueueInfoResponse{Queue: queueInfoOf(cfg, queue.Capabilities()), Stats: statsOf(stats)}
 	res.Queue.Provider = provider
 	if p, ok := queue.(driver.Pauser); ok {
-		if res.Paused, err = p.Paused(ctx); err != nil && !errors.Is(err, driver.ErrUnsupported) {
+		pause, err := p.Paused(ctx)
+		if err != nil && !errors.Is(err, driver.ErrUnsupported) {
 			return nil, err
 		}
+		res.Paused = pause.Paused
 	}
 	return res, nil
 }

@@ -88,5 +88,6 @@ func paused(ctx context.Context, q driver.Queue) (bool, error) {
 	if !ok || !q.Capabilities().Pause {
 		return false, nil
 	}
-	return p.Paused(ctx)
+	pause, err := p.Paused(ctx)
+	return pause.Paused, err
 }

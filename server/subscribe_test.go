@@ -150,7 +150,7 @@ func TestAPausedQueueHandsOutNothingAndTakesTasks(t *testing.T) {
 	clients(t, inMemory, func(t *testing.T, q *queueServer, c connectv1.QueueServiceClient) {
 		open, err := q.m.Queue("mails")
 		require.NoError(t, err)
-		require.NoError(t, open.(driver.Pauser).Pause(soonEnough(t)))
+		require.NoError(t, open.(driver.Pauser).Pause(soonEnough(t), time.Time{}))
 		box, cancel := subscribed(t, c, "mails", 1)
 		defer cancel()
 		enqueued(t, c, aMail("ada"))

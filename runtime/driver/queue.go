@@ -230,11 +230,28 @@ type Purger interface {
 
 // A Pauser stops a queue from handing out tasks, in every process.
 type Pauser interface {
-	// Pause makes Dequeue hand out nothing until Resume. Tasks can still be enqueued, and
-	// leased tasks settled.
-	Pause(ctx context.Context) error
+	// Pause makes Dequeue hand out nothing until the given time, or until Resume if the
+	// time is zero. Tasks can still be enqueued, and leased tasks settled.
+	//
+	// Pause replaces a pause that there is, whichever ends first. A time that has passed
+	// is that of a pause which is over: the queue is then not paused, as after Resume.
+	//
+	// The backend keeps the end of the pause and compares it with its own clock, if it has
+	// one. So the pause ends though the process that called Pause has gone, and every
+	// Dequeue that waits gets tasks again within two seconds of the end. A provider may
+	// round the end up to its Capabilities.Granularity.
+	Pause(ctx context.Context, until time.Time) error
+	// Resume ends the pause, if there is one.
 	Resume(ctx context.Context) error
-	Paused(ctx context.Context) (bool, error)
+	// Paused returns the pause that there is, and the zero Pause if there is none.
+	Paused(ctx context.Context) (Pause, error)
+}
+
+// Pause says whether a queue hands out tasks. The zero Pause says that it does.
+type Pause struct {
+	Paused bool
+	// Until is when the pause ends by itself. It is zero if only Resume ends it.
+	Until time.Time
 }
 
 // A Redriver moves dead tasks back to their queue of origin. That queue implements it,

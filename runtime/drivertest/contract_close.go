@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -58,8 +59,9 @@ func callAll(ctx context.Context, q driver.Queue, ts []*runtime.Task, ds []*driv
 		_, errs["Purge"] = q.(driver.Purger).Purge(ctx)
 	}
 	if caps.Pause {
-		errs["Pause"] = q.(driver.Pauser).Pause(ctx)
+		errs["Pause"] = q.(driver.Pauser).Pause(ctx, time.Time{})
 		errs["Resume"] = q.(driver.Pauser).Resume(ctx)
+		_, errs["Paused"] = q.(driver.Pauser).Paused(ctx)
 	}
 	if caps.Redrive {
 		_, errs["Redrive"] = q.(driver.Redriver).Redrive(ctx, nil)
@@ -258,7 +260,7 @@ func operations(ctx context.Context, q driver.Queue) map[string]operation {
 		has("Purge", func() error { _, err := p.Purge(ctx); return err })
 	}
 	if p, ok := q.(driver.Pauser); ok {
-		has("Pause", func() error { return p.Pause(ctx) })
+		has("Pause", func() error { return p.Pause(ctx, time.Time{}) })
 	}
 	if r, ok := q.(driver.Redriver); ok {
 		has("Redrive", func() error { _, err := r.Redrive(ctx, nil); return err })

@@ -20,8 +20,11 @@ func operationCases() []testCase {
 		op("Reschedule makes a waiting task due at another time", rescheduleWaiting, rescheduling, delaying),
 		op("Purge removes waiting tasks and no others", purgeWaiting, purging, delaying),
 		op("a paused queue hands out nothing, in any process, until it is resumed", pauseEverywhere, pausing),
+		op("a pause ends by itself, and workers that wait go on", pauseEnds, pausing),
+		op("a later pause replaces an earlier one, and one that is over is none", pauseReplaced, pausing),
 		op("settling and enqueueing continue while a queue is paused", pauseSettles, pausing),
 		op("a paused queue is still paused when it is reopened", pauseReopens, pausing, reopening),
+		op("a pause ends by itself though the process that paused is gone", pauseOutlives, pausing, reopening),
 		op("Discard removes dead tasks for good", discardDead, discarding),
 	}
 }
@@ -135,27 +138,112 @@ func purgeWaiting(w *env) {
 
 func pauseEverywhere(w *env) {
 	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
-	p := q.(driver.Pauser)
-	paused := func(q driver.Queue, want bool) {
-		w.Helper()
-		got, err := q.(driver.Pauser).Paused(w.ctx)
-		w.ok(err, "paused")
-		w.check(got == want, "Paused says %t, want %t", got, want)
-	}
-	paused(q, false)
+	w.paused(q, driver.Pause{})
 	w.put(q, 2)
-	w.ok(p.Pause(w.ctx), "pause")
-	w.ok(p.Pause(w.ctx), "pause again")
-	paused(q, true)
-	paused(other, true)
+	w.pause(q, time.Time{})
+	w.pause(q, time.Time{})
+	w.paused(q, driver.Pause{Paused: true})
+	w.paused(other, driver.Pause{Paused: true})
 	w.nothing(q, "paused")
 	w.nothing(other, "paused by another process")
 	w.counts(q, "paused", 2, 0, 0, 0)
 	got := w.waiter(q)
 	w.ok(other.(driver.Pauser).Resume(w.ctx), "resume")
 	n := len(got.wantsSome())
-	paused(q, false)
+	w.paused(q, driver.Pause{})
 	w.take(other, 2-n, long)
+}
+
+func (w *env) pause(q driver.Queue, until time.Time) {
+	w.Helper()
+	w.ok(q.(driver.Pauser).Pause(w.ctx, until), "pause until %s", until)
+}
+
+// paused checks the answer of Paused.
+func (w *env) paused(q driver.Queue, want driver.Pause) {
+	w.Helper()
+	got, err := q.(driver.Pauser).Paused(w.ctx)
+	w.ok(err, "paused")
+	later := got.Until.Sub(want.Until)
+	w.check(got.Paused == want.Paused && got.Until.IsZero() == want.Until.IsZero() && later >= 0 && later <= w.h.caps.Granularity,
+		"Paused says %+v, want %+v", got, want)
+}
+
+// pauseLateness is how long after the end of a pause tasks may come: the contract's two
+// seconds, and one for a busy machine.
+const pauseLateness = 3 * time.Second
+
+// untilPauseEnds waits for the end of a pause, and for a worker to get what the pause has
+// held back.
+func (w *env) untilPauseEnds(until time.Time, got *waiter) []*driver.Delivery {
+	w.Helper()
+	if w.clock != nil {
+		w.advance(until.Sub(w.now()))
+	}
+	ds := got.wantsSome()
+	came := w.now()
+	w.check(!came.Before(until), "tasks came %s before the end of the pause", until.Sub(came))
+	w.check(came.Sub(until) <= w.scaled(pauseLateness), "tasks came %s after the end of the pause", came.Sub(until))
+	return ds
+}
+
+func pauseEnds(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
+	early := w.waiter(q)
+	until := w.now().Add(w.ample())
+	w.pause(other, until)
+	w.paused(q, driver.Pause{Paused: true, Until: until})
+	w.paused(other, driver.Pause{Paused: true, Until: until})
+	w.put(other, 1)
+	if w.clock != nil {
+		w.advance(until.Sub(w.now()) - time.Millisecond)
+	}
+	w.nothing(other, "before the end of the pause")
+	w.untilPauseEnds(until, early)
+	w.paused(q, driver.Pause{})
+	w.paused(other, driver.Pause{})
+
+	until = w.now().Add(w.ample())
+	w.pause(q, until)
+	w.put(q, 2)
+	w.nothing(q, "paused again")
+	n := len(w.untilPauseEnds(until, w.waiter(other)))
+	w.take(q, 2-n, long)
+}
+
+func pauseReplaced(w *env) {
+	q, other := w.open(runtime.QueueConfig{}), w.openOther(runtime.QueueConfig{})
+	w.put(q, 1)
+	w.pause(q, w.now().Add(time.Hour))
+	got := w.waiter(q)
+	until := w.now().Add(w.brief())
+	w.pause(other, until)
+	w.paused(q, driver.Pause{Paused: true, Until: until})
+	w.untilPauseEnds(until, got)
+
+	w.put(q, 1)
+	until = w.now().Add(w.ample())
+	w.pause(q, until)
+	w.pause(other, time.Time{})
+	w.advance(until.Sub(w.now()) + 5*time.Millisecond)
+	w.paused(q, driver.Pause{Paused: true})
+	w.nothing(q, "paused for longer")
+
+	w.pause(q, w.now().Add(-time.Hour))
+	w.paused(other, driver.Pause{})
+	w.takeOne(other, long)
+}
+
+func pauseOutlives(w *env) {
+	q := w.open(runtime.QueueConfig{})
+	w.put(q, 1)
+	until := w.now().Add(w.ample())
+	w.pause(q, until)
+	w.ok(w.main.Close(), "close the provider")
+	w.main = w.provider()
+	q = w.open(runtime.QueueConfig{})
+	w.paused(q, driver.Pause{Paused: true, Until: until})
+	w.untilPauseEnds(until, w.waiter(q))
 }
 
 func pauseSettles(w *env) {
@@ -163,7 +251,7 @@ func pauseSettles(w *env) {
 	p := q.(driver.Pauser)
 	w.put(q, 4)
 	ds := w.take(q, 4, long)
-	w.ok(p.Pause(w.ctx), "pause")
+	w.pause(q, time.Time{})
 	w.ok(q.Complete(w.ctx, ds[:1]), "complete")
 	w.ok(q.Extend(w.ctx, ds[1:2], long), "extend")
 	w.ok(q.Release(w.ctx, ds[2:3]), "release")
@@ -178,7 +266,7 @@ func pauseSettles(w *env) {
 func pauseReopens(w *env) {
 	q := w.open(runtime.QueueConfig{})
 	w.put(q, 1)
-	w.ok(q.(driver.Pauser).Pause(w.ctx), "pause")
+	w.pause(q, time.Time{})
 	w.ok(w.main.Close(), "close the provider")
 	w.main = w.provider()
 	q = w.open(runtime.QueueConfig{})

@@ -105,7 +105,7 @@ func frozenOperations(w *env, q driver.Queue, ds []*driver.Delivery) []frozenCal
 		return q.(driver.Rescheduler).Reschedule(ctx, "nobody", time.Now())
 	})
 	more(has.Purge, "Purge", func(ctx context.Context) error { _, err := q.(driver.Purger).Purge(ctx); return err })
-	more(has.Pause, "Pause", func(ctx context.Context) error { return q.(driver.Pauser).Pause(ctx) })
+	more(has.Pause, "Pause", func(ctx context.Context) error { return q.(driver.Pauser).Pause(ctx, time.Time{}) })
 	more(has.Pause, "Resume", func(ctx context.Context) error { return q.(driver.Pauser).Resume(ctx) })
 	more(has.Redrive, "Redrive", func(ctx context.Context) error {
 		_, err := q.(driver.Redriver).Redrive(ctx, nil)

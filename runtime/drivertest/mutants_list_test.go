@@ -127,9 +127,47 @@ var mutants = []struct {
 		n, err := q.Purge(ctx)
 		return n + 1, err
 	}}},
-	{Contract, "pauses nothing", fault{pause: func(q referenceQueue, ctx context.Context) error {
+	{Contract, "pauses nothing", fault{pause: func(q referenceQueue, ctx context.Context, _ time.Time) error {
 		_, err := q.Paused(ctx)
 		return err
+	}}},
+	{Contract, "pauses until it is resumed, whatever the end", fault{pause: func(q referenceQueue, ctx context.Context, _ time.Time) error {
+		return q.Pause(ctx, time.Time{})
+	}}},
+	{Contract, "ends a pause a second early", fault{pause: func(q referenceQueue, ctx context.Context, until time.Time) error {
+		if !until.IsZero() {
+			until = until.Add(-time.Second)
+		}
+		return q.Pause(ctx, until)
+	}}},
+	{Contract, "ends a pause ten seconds late", fault{pause: func(q referenceQueue, ctx context.Context, until time.Time) error {
+		if !until.IsZero() {
+			until = until.Add(10 * time.Second)
+		}
+		return q.Pause(ctx, until)
+	}}},
+	{Contract, "keeps the pause that ends last", fault{pause: func(q referenceQueue, ctx context.Context, until time.Time) error {
+		has, err := q.Paused(ctx)
+		if err != nil || has.Paused && !until.IsZero() && (has.Until.IsZero() || has.Until.After(until)) {
+			return err
+		}
+		return q.Pause(ctx, until)
+	}}},
+	{Contract, "keeps the pause that ends first", fault{pause: func(q referenceQueue, ctx context.Context, until time.Time) error {
+		has, err := q.Paused(ctx)
+		if err != nil || !has.Until.IsZero() && (until.IsZero() || has.Until.Before(until)) {
+			return err
+		}
+		return q.Pause(ctx, until)
+	}}},
+	{Contract, "takes a time that has passed for no end", fault{pause: func(q referenceQueue, ctx context.Context, until time.Time) error {
+		if err := q.Pause(ctx, until); err != nil {
+			return err
+		}
+		if has, err := q.Paused(ctx); err != nil || has.Paused {
+			return err
+		}
+		return q.Pause(ctx, time.Time{})
 	}}},
 	{Contract, "cancels nothing", fault{cancel: func(q referenceQueue, ctx context.Context, ids []string) ([]string, error) {
 		_, err := q.Cancel(ctx, nil)

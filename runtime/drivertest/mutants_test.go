@@ -47,7 +47,7 @@ type fault struct {
 	discard    func(q referenceQueue, ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
 	cancel     func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
 	purge      func(q referenceQueue, ctx context.Context) (int, error)
-	pause      func(q referenceQueue, ctx context.Context) error
+	pause      func(q referenceQueue, ctx context.Context, until time.Time) error
 	browse     func(q referenceQueue, ctx context.Context, state driver.State, from string, limit int) ([]*runtime.Task, string, error)
 	stats      func(q referenceQueue, s driver.Stats) driver.Stats
 	caps       func(c driver.Capabilities) driver.Capabilities
@@ -131,11 +131,11 @@ func (q *faultyQueue) Purge(ctx context.Context) (int, error) {
 	return q.referenceQueue.Purge(ctx)
 }
 
-func (q *faultyQueue) Pause(ctx context.Context) error {
+func (q *faultyQueue) Pause(ctx context.Context, until time.Time) error {
 	if q.pause != nil {
-		return q.pause(q.referenceQueue, ctx)
+		return q.pause(q.referenceQueue, ctx, until)
 	}
-	return q.referenceQueue.Pause(ctx)
+	return q.referenceQueue.Pause(ctx, until)
 }
 
 func (q *faultyQueue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*runtime.Task, string, error) {

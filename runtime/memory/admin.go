@@ -81,23 +81,38 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func (q *queue) Pause(ctx context.Context) error { return q.setPaused(ctx, true) }
-
-func (q *queue) Resume(ctx context.Context) error { return q.setPaused(ctx, false) }
-
-func (q *queue) setPaused(ctx context.Context, paused bool) error {
+func (q *queue) Pause(ctx context.Context, until time.Time) error {
 	if err := q.enter(ctx); err != nil {
 		return err
 	}
 	defer q.leave()
-	q.paused = paused
+	end := never
+	if !until.IsZero() {
+		end = until.Sub(q.base)
+	}
+	q.paused, q.pauseEnd = end > q.now, end
 	return nil
 }
 
-func (q *queue) Paused(ctx context.Context) (bool, error) {
+func (q *queue) Resume(ctx context.Context) error {
 	if err := q.enter(ctx); err != nil {
-		return false, err
+		return err
 	}
 	defer q.leave()
-	return q.paused, nil
+	q.paused = false
+	return nil
+}
+
+func (q *queue) Paused(ctx context.Context) (driver.Pause, error) {
+	if err := q.enter(ctx); err != nil {
+		return driver.Pause{}, err
+	}
+	defer q.leave()
+	switch {
+	case !q.paused:
+		return driver.Pause{}, nil
+	case q.pauseEnd == never:
+		return driver.Pause{Paused: true}, nil
+	}
+	return driver.Pause{Paused: true, Until: q.at(q.pauseEnd)}, nil
 }

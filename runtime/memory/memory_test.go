@@ -176,9 +176,16 @@ func TestWaitingDequeueWakes(t *testing.T) {
 		"on resume": {
 			prepare: func(t *testing.T, q *queue) {
 				enqueue(t, q, task("a"))
-				require.NoError(t, q.Pause(t.Context()))
+				require.NoError(t, q.Pause(t.Context(), time.Time{}))
 			},
 			cause: func(t *testing.T, q *queue) { require.NoError(t, q.Resume(t.Context())) },
+		},
+		"when a pause ends": {
+			prepare: func(t *testing.T, q *queue) {
+				enqueue(t, q, task("a"))
+				require.NoError(t, q.Pause(t.Context(), time.Now().Add(time.Hour)))
+			},
+			after: time.Hour,
 		},
 		"on reschedule": {
 			prepare: func(t *testing.T, q *queue) {

@@ -360,7 +360,7 @@ func TestAnyOperationsAgreeWithTheModel(t *testing.T) {
 			"purge":        x.purge,
 			"redrive":      x.redrive,
 			"discard":      x.discard,
-			"pause":        func(t *rapid.T) { require.NoError(t, x.q.Pause(context.Background())) },
+			"pause":        func(t *rapid.T) { require.NoError(t, x.q.Pause(context.Background(), time.Time{})) },
 			"resume":       func(t *rapid.T) { require.NoError(t, x.q.Resume(context.Background())) },
 			"dequeue dead": func(t *rapid.T) { x.dequeue(t, x.dlq, x.dm, &x.deadly) },
 			"complete dead": func(t *rapid.T) {

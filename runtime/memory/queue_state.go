@@ -38,6 +38,7 @@ type queueState struct {
 	scheduled timeQueue   // by when they become due
 	leased    timeQueue   // by when their leases end
 	paused    bool
+	pauseEnd  time.Duration // when the pause ends; never: with Resume
 
 	// groups are the ordering groups of a FIFO queue, by key, and on a dead
 	// letter queue the dead of each queue of origin, by its name.
@@ -77,8 +78,8 @@ func newQueueState(p *Provider, name string, kind driver.QueueType, levels int, 
 	return s
 }
 
-// advance makes due tasks and tasks with expired leases ready, and frees unique keys
-// whose window is over. Every operation calls it first, so that the order of the lines
+// advance makes due tasks and tasks with expired leases ready, frees unique keys whose
+// window is over, and ends a pause. Every operation calls it first, so that the order of the lines
 // is the order of the due times.
 func (s *queueState) advance() {
 	s.time = s.clock.Now()
@@ -91,6 +92,9 @@ func (s *queueState) advance() {
 		s.makeReadyInPlace(it)
 	}
 	s.keys.expire(s.now)
+	if s.paused && s.pauseEnd <= s.now {
+		s.paused = false
+	}
 	if s.trimAt <= s.now {
 		s.trimAt = never
 		s.trim()
@@ -115,6 +119,9 @@ func (s *queueState) arm() {
 	next := s.trimAt
 	if s.waiters.Len() > 0 {
 		next = min(next, s.scheduled.next(), s.leased.next(), s.keys.windows.next())
+		if s.paused {
+			next = min(next, s.pauseEnd)
+		}
 	}
 	if next >= s.armed || s.stopped {
 		return

@@ -214,16 +214,16 @@ func TestBrowsePagesThroughManyScheduledTasks(t *testing.T) {
 
 func TestPausedSaysSo(t *testing.T) {
 	q := open(t, driver.QueueConfig{Name: "jobs"})
-	for _, want := range []bool{true, false} {
-		if want {
-			require.NoError(t, q.Pause(t.Context()))
-		} else {
-			require.NoError(t, q.Resume(t.Context()))
-		}
+	says := func(want driver.Pause) {
+		t.Helper()
 		got, err := q.Paused(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
+	require.NoError(t, q.Pause(t.Context(), time.Time{}))
+	says(driver.Pause{Paused: true})
+	require.NoError(t, q.Resume(t.Context()))
+	says(driver.Pause{})
 }
 
 func TestPayloadsOfABatchStayApart(t *testing.T) {

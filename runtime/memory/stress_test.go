@@ -93,7 +93,7 @@ func (c *crowd) meddle(name string, i int) {
 			assert.ErrorIs(c.t, err, driver.ErrTaskNotFound)
 		}
 	case 5:
-		assert.NoError(c.t, c.q.Pause(ctx))
+		assert.NoError(c.t, c.q.Pause(ctx, time.Time{}))
 		_, err := c.q.Stats(ctx)
 		assert.NoError(c.t, err)
 		assert.NoError(c.t, c.q.Resume(ctx))

@@ -171,7 +171,7 @@ func TestAnEndedContextChangesNothing(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrNoTasks)
 	_, err = q.Enqueue(ctx, []*driver.Task{task("b")})
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, q.Pause(ctx), context.Canceled)
+	require.ErrorIs(t, q.Pause(ctx, time.Time{}), context.Canceled)
 	stats, err := q.Stats(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stats.Ready)

@@ -313,9 +313,13 @@ func (q *queue) purgeWaiting(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Pause implements [driver.Pauser]: the server pauses the consumers.
-func (q *queue) Pause(ctx context.Context) error {
-	return q.pauseUntil(ctx, time.Now().Add(farFuture))
+// Pause implements [driver.Pauser]: the server pauses the consumers, and ends the pause by
+// its own clock, so that it also ends for builds that know no end.
+func (q *queue) Pause(ctx context.Context, until time.Time) error {
+	if until.IsZero() {
+		until = time.Now().Add(farFuture)
+	}
+	return q.pauseUntil(ctx, until)
 }
 
 // Resume implements [driver.Pauser].
@@ -346,15 +350,19 @@ func (q *queue) pauseUntil(ctx context.Context, until time.Time) error {
 }
 
 // Paused implements [driver.Pauser].
-func (q *queue) Paused(ctx context.Context) (bool, error) {
+func (q *queue) Paused(ctx context.Context) (driver.Pause, error) {
 	if err := q.beginCall(); err != nil {
-		return false, err
+		return driver.Pause{}, err
 	}
 	defer q.p.calls.Done()
 	pulled, _ := q.consumers()
 	states, err := q.requester.infos(ctx, q.names.stream, pulled[0])
 	if err != nil {
-		return false, fmt.Errorf("check whether queue %q is paused: %w", q.cfg.Name, err)
+		return driver.Pause{}, fmt.Errorf("check whether queue %q is paused: %w", q.cfg.Name, err)
 	}
-	return states[0].Paused, nil
+	p := driver.Pause{Paused: states[0].Paused}
+	if until := states[0].Config.PauseUntil; p.Paused && time.Until(until) < farFuture/2 {
+		p.Until = until
+	}
+	return p, nil
 }

@@ -356,9 +356,10 @@ type consumerState struct {
 	Pending    uint64 `json:"num_pending"`
 	Paused     bool   `json:"paused"`
 	Config     struct {
-		AckWait time.Duration `json:"ack_wait"`
-		Filter  string        `json:"filter_subject"`
-		Filters []string      `json:"filter_subjects"`
+		AckWait    time.Duration `json:"ack_wait"`
+		Filter     string        `json:"filter_subject"`
+		Filters    []string      `json:"filter_subjects"`
+		PauseUntil time.Time     `json:"pause_until"`
 	} `json:"config"`
 }
 

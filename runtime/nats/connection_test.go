@@ -149,7 +149,7 @@ func TestEveryCallReturnsWhenItsContextEndsThoughNobodyAnswers(t *testing.T) {
 		"Cancel":     func(ctx context.Context) error { _, err := q.Cancel(ctx, []string{"no"}); return err },
 		"Reschedule": func(ctx context.Context) error { return q.Reschedule(ctx, "no", time.Now()) },
 		"Purge":      func(ctx context.Context) error { _, err := q.Purge(ctx); return err },
-		"Pause":      q.Pause, "Resume": q.Resume,
+		"Pause":      func(ctx context.Context) error { return q.Pause(ctx, time.Time{}) }, "Resume": q.Resume,
 		"Redrive": func(ctx context.Context) error { _, err := q.Redrive(ctx, nil); return err },
 		"Discard": func(ctx context.Context) error { _, err := q.Discard(ctx, []string{"no"}); return err },
 		"Open":    func(ctx context.Context) error { _, err := q.p.Open(ctx, driver.QueueConfig{Name: "new"}); return err },

@@ -58,7 +58,7 @@ func TestAUserWithThePermissionsOfTheREADMEWorks(t *testing.T) {
 		gone, err := q.Cancel(within(t), []string{"c"})
 		require.NoError(t, err)
 		assert.Len(t, gone, 1)
-		require.NoError(t, q.Pause(within(t)))
+		require.NoError(t, q.Pause(within(t), time.Time{}))
 		require.NoError(t, q.Resume(within(t)))
 		_, err = q.removeReappeared(within(t))
 		require.NoError(t, err)

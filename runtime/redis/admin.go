@@ -178,13 +178,26 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 	return total, err
 }
 
-// Pause implements [driver.Pauser]: for every process, and until Resume.
-func (q *queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
+// The field paused of a keyspace is absent, or has noEnd or the time when the pause ends, in
+// ms. Builds that know no such end take any value for a pause. A dequeue of a build that
+// does removes the field when the pause is over; the others look again within recheck.
+const (
+	notPaused = 0
+	noEnd     = 1
+)
+
+// Pause implements [driver.Pauser]. The server's clock ends the pause.
+func (q *queue) Pause(ctx context.Context, until time.Time) error {
+	if until.IsZero() {
+		return q.pause(ctx, noEnd)
+	}
+	return q.pause(ctx, max(unixMillis(until), noEnd+1))
+}
 
 // Resume implements [driver.Pauser].
-func (q *queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
+func (q *queue) Resume(ctx context.Context) error { return q.pause(ctx, notPaused) }
 
-func (q *queue) pause(ctx context.Context, paused bool) error {
+func (q *queue) pause(ctx context.Context, paused int64) error {
 	if err := q.begin(); err != nil {
 		return err
 	}
@@ -192,26 +205,30 @@ func (q *queue) pause(ctx context.Context, paused bool) error {
 	return q.each(ctx, func(ks *keyspace) error { return ks.pause(ctx, paused) })
 }
 
-func (ks *keyspace) pause(ctx context.Context, paused bool) error {
-	state := 0
-	if paused {
-		state = 1
-	}
-	_, err := ks.run(ctx, ks.newCall(opPause, 1).add(state))
+func (ks *keyspace) pause(ctx context.Context, paused int64) error {
+	_, err := ks.run(ctx, ks.newCall(opPause, 1).add(paused))
 	return err
 }
 
 // Paused implements [driver.Pauser].
-func (q *queue) Paused(ctx context.Context) (bool, error) {
+func (q *queue) Paused(ctx context.Context) (driver.Pause, error) {
 	if err := q.begin(); err != nil {
-		return false, err
+		return driver.Pause{}, err
 	}
 	defer q.p.calls.Done()
-	paused, err := request(ctx, q.p, func(ctx context.Context) (bool, error) {
-		return q.p.client.HExists(ctx, q.keyspace.key(keyMeta), "paused").Result()
-	})
+	c := q.keyspace.newCall(opPaused, 0)
+	reply, err := q.keyspace.run(ctx, c)
 	if err != nil {
-		return false, fmt.Errorf("redis: check whether %s is paused: %w", q.keyspace, err)
+		return driver.Pause{}, err
 	}
-	return paused, nil
+	switch paused, ok := reply.(int64); {
+	case !ok:
+		return driver.Pause{}, q.keyspace.failed(c, errReply)
+	case paused == notPaused:
+		return driver.Pause{}, nil
+	case paused == noEnd:
+		return driver.Pause{Paused: true}, nil
+	default:
+		return driver.Pause{Paused: true, Until: time.UnixMilli(paused)}, nil
+	}
 }

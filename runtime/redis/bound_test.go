@@ -94,7 +94,7 @@ func TestACallReturnsWhenItsContextEnds(t *testing.T) {
 				"Cancel":     func(ctx context.Context) error { _, err := q.Cancel(ctx, []string{"x"}); return err },
 				"Reschedule": func(ctx context.Context) error { return q.Reschedule(ctx, "x", time.Now()) },
 				"Purge":      func(ctx context.Context) error { _, err := q.Purge(ctx); return err },
-				"Pause":      func(ctx context.Context) error { return q.Pause(ctx) },
+				"Pause":      func(ctx context.Context) error { return q.Pause(ctx, time.Time{}) },
 				"Resume":     func(ctx context.Context) error { return q.Resume(ctx) },
 				"Paused":     func(ctx context.Context) error { _, err := q.Paused(ctx); return err },
 				"Redrive":    func(ctx context.Context) error { _, err := q.Redrive(ctx, nil); return err },

@@ -95,7 +95,7 @@ func TestAPausedDeadLetterQueueHandsOutNoDead(t *testing.T) {
 	p := open(t, sharedURL(t))
 	q := openQueue(t, p, driver.QueueConfig{DLQ: "graves"})
 	deadKeyspaces := openQueue(t, p, driver.QueueConfig{Name: "graves"})
-	require.NoError(t, deadKeyspaces.Pause(within(t)))
+	require.NoError(t, deadKeyspaces.Pause(within(t), time.Time{}))
 	late := openQueue(t, p, driver.QueueConfig{Name: "late", DLQ: "graves"})
 	dies(t, q, "a")
 	dies(t, late, "b")

@@ -241,6 +241,15 @@ func (c *claim) bytes() (n int) {
 	return n
 }
 
+// in is the time in so many milliseconds; zero: unknown, if they are negative. Beyond a
+// year is never: the caller looks again before.
+func in(ms int64) time.Time {
+	if ms < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(min(ms, 365*24*3600*1000)) * time.Millisecond)
+}
+
 // readClaim reads the reply of dequeue.
 func readClaim(reply any, until time.Time) (claim, error) {
 	r, ok := reply.([]any)
@@ -252,16 +261,12 @@ func readClaim(reply any, until time.Time) (claim, error) {
 		return v
 	}
 	switch {
-	case n(0) == -1 && len(r) == 2: // paused: Resume wakes
-		return claim{sources: n(1)}, nil
+	case n(0) == -1 && len(r) == 3: // paused: Resume wakes
+		return claim{sources: n(1), event: in(n(2))}, nil
 	case n(0) == -2 && len(r) == 2 && n(1) > 0:
 		return claim{levels: int(n(1))}, nil
 	case n(0) == 0 && len(r) == 3:
-		c := claim{sources: n(2)}
-		if wait := n(1); wait >= 0 {
-			c.event = time.Now().Add(time.Duration(wait) * time.Millisecond)
-		}
-		return c, nil
+		return claim{sources: n(2), event: in(n(1))}, nil
 	case n(0) == 1 && len(r) == 5:
 		c := claim{token: text(r[1]), until: until}
 		c.ids, _ = r[2].([]any)

@@ -63,7 +63,7 @@ func TestAFullServerIsWorkedOff(t *testing.T) {
 			}
 			require.NoError(t, q.Extend(ctx, held, time.Hour))
 			require.NoError(t, q.Extend(ctx, held[:1], time.Hour))
-			require.NoError(t, q.Pause(ctx))
+			require.NoError(t, q.Pause(ctx, time.Time{}))
 			require.NoError(t, q.Resume(ctx))
 			q.keyspace.signalOthers()
 			_, err = p.run(ctx, q.keyspace.newCall(opSignal, 0))

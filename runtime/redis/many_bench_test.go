@@ -108,7 +108,7 @@ func manyQueues(b *testing.B, queues int) {
 	payload := []byte(`{"text":"` + strings.Repeat("x", 160) + `"}`)
 	busy, err := m.Queue("q0")
 	require.NoError(b, err)
-	require.NoError(b, busy.(driver.Pauser).Pause(ctx))
+	require.NoError(b, busy.(driver.Pauser).Pause(ctx, time.Time{}))
 	for from := 0; from < n; from += 1000 {
 		batch := make([]*driver.Task, 1000)
 		for i := range batch {

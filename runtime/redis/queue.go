@@ -81,7 +81,6 @@ type declaration struct {
 	levels  int
 	dlq     string
 	sources int64
-	paused  bool
 }
 
 func (ks *keyspace) declare(ctx context.Context, cfg driver.QueueConfig) (d declaration, err error) {
@@ -97,7 +96,6 @@ func (ks *keyspace) declare(ctx context.Context, cfg driver.QueueConfig) (d decl
 	d.levels, _ = strconv.Atoi(text(r[1]))
 	d.dlq = text(r[2])
 	d.sources, _ = r[3].(int64)
-	d.paused = text(r[4]) != ""
 	return d, nil
 }
 
@@ -139,8 +137,12 @@ func (q *queue) register(ctx context.Context, was string) error {
 			return err
 		}
 	}
-	if text(held[2]) != "" {
-		return q.deadKeyspace.pause(ctx, true)
+	if paused := text(held[2]); paused != "" {
+		until, err := strconv.ParseInt(paused, 10, 64)
+		if err != nil {
+			until = noEnd
+		}
+		return q.deadKeyspace.pause(ctx, until)
 	}
 	return nil
 }

@@ -56,6 +56,7 @@ var (
 	opStats        = load("stats")
 	opSignal       = load("signal")
 	opPause        = load("pause")
+	opPaused       = load("paused")
 	opCancel       = load("cancel")
 	opReschedule   = load("reschedule")
 	opPurge        = load("purge")

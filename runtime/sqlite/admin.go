@@ -175,32 +175,63 @@ func (q *queue) Purge(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// Pause implements [driver.Pauser]: for every process, and until Resume.
-func (q *queue) Pause(ctx context.Context) error { return q.pause(ctx, true) }
+// A queue's column paused has one of these, or the time when the pause ends. Builds that
+// know no such end read anything but notPaused as a pause, see pauseIsOver.
+const (
+	notPaused = 0
+	noEnd     = 1
+)
+
+// Pause implements [driver.Pauser].
+func (q *queue) Pause(ctx context.Context, until time.Time) error {
+	if until.IsZero() {
+		return q.pause(ctx, noEnd)
+	}
+	return q.pause(ctx, max(nanos(until), noEnd+1))
+}
 
 // Resume implements [driver.Pauser].
-func (q *queue) Resume(ctx context.Context) error { return q.pause(ctx, false) }
+func (q *queue) Resume(ctx context.Context) error { return q.pause(ctx, notPaused) }
 
-func (q *queue) pause(ctx context.Context, paused bool) error {
+func (q *queue) pause(ctx context.Context, paused int64) error {
 	if err := q.open(); err != nil {
 		return err
 	}
 	return q.p.writer.do(ctx, 1, func(t *tx) {
 		s := t.state(q.id)
-		s.paused = paused
-		t.exec(sqlPause, s.id, flag(paused))
+		if s.paused = paused; pauseIsOver(paused, t.now) {
+			s.paused = notPaused
+		}
+		t.exec(sqlPause, s.id, s.paused)
 	})
 }
 
+// pauseIsOver reports whether there was a pause, and its end has passed. Whichever build
+// that knows of ends writes to the queue next then clears the column, and also builds that
+// do not hand out tasks again.
+func pauseIsOver(paused, now int64) bool { return paused > noEnd && paused <= now }
+
 // Paused implements [driver.Pauser].
-func (q *queue) Paused(ctx context.Context) (paused bool, err error) {
+func (q *queue) Paused(ctx context.Context) (p driver.Pause, err error) {
 	if err := q.open(); err != nil {
-		return false, err
+		return p, err
 	}
 	err = q.p.reader.do(ctx, 0, func(t *tx) {
-		r := t.query(sqlPaused, q.id)
-		paused = r.next() && r.int(0) != 0
-		r.done()
+		p = driver.Pause{}
+		paused := t.pause(q.id)
+		if p.Paused = paused != notPaused && !pauseIsOver(paused, q.p.clock.Now().UnixNano()); p.Paused && paused != noEnd {
+			p.Until = time.Unix(0, paused)
+		}
 	})
-	return paused, err
+	return p, err
+}
+
+// pause reads the column paused of a queue.
+func (t *tx) pause(queue int64) (paused int64) {
+	r := t.query(sqlPaused, queue)
+	if r.next() {
+		paused = r.int(0)
+	}
+	r.done()
+	return paused
 }

@@ -32,7 +32,7 @@ type claimed struct {
 // unless a single task is larger. All tasks of one claim have the same token, which
 // only has to distinguish the deliveries of one task.
 func (t *tx) claim(s *state, limit int, until int64) []claimed {
-	if s.paused || s.ready == 0 {
+	if s.paused != notPaused || s.ready == 0 {
 		return nil
 	}
 	token := s.next()

@@ -213,10 +213,3 @@ func (q *queue) settle(ctx context.Context, ds []*driver.Delivery, envelopes [][
 	}
 	return failed.OrNil()
 }
-
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}

@@ -28,7 +28,8 @@ type tx struct {
 type state struct {
 	id                             int64
 	name                           string
-	fifo, isDLQ, paused            bool
+	fifo, isDLQ                    bool
+	paused                         int64 // notPaused, noEnd, or when the pause ends
 	dlq                            int64
 	ready, scheduled, leased, dead int64
 	last                           int64
@@ -69,12 +70,16 @@ func (t *tx) loadState(id int64) *state {
 		return nil
 	}
 	s := &state{
-		id: r.int(0), name: r.text(1), fifo: r.text(2) == "fifo", dlq: r.int(3), isDLQ: r.int(4) != 0, paused: r.int(5) != 0,
+		id: r.int(0), name: r.text(1), fifo: r.text(2) == "fifo", dlq: r.int(3), isDLQ: r.int(4) != 0, paused: r.int(5),
 		ready: r.int(6), scheduled: r.int(7), leased: r.int(8), dead: r.int(9), last: r.int(10),
 	}
 	r.done()
 	s.saved = s.counters()
 	t.states = append(t.states, s)
+	if pauseIsOver(s.paused, t.now) {
+		s.paused = notPaused
+		t.exec(sqlPause, s.id, s.paused)
+	}
 	t.promoteAndReap(s)
 	return s
 }

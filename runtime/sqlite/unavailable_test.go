@@ -45,7 +45,7 @@ func TestEachCallSaysThatTheFileIsLocked(t *testing.T) {
 		"Extend":     func() error { return q.Extend(ctx, ds, time.Minute) },
 		"Release":    func() error { return q.Release(ctx, ds) },
 		"DeadLetter": func() error { return q.DeadLetter(ctx, ds) },
-		"Pause":      func() error { return q.Pause(ctx) },
+		"Pause":      func() error { return q.Pause(ctx, time.Time{}) },
 		"PutResult":  func() error { return p.Results().PutResult(ctx, "a", []byte("1"), "", time.Hour) },
 	} {
 		err := call()

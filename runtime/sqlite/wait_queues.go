@@ -196,15 +196,19 @@ func (ws *waitQueues) readEvents(t *tx) {
 		if r := ws.byQueue[s.id]; r != nil {
 			r.earlier = 0 // nobody else can write until the commit
 			if len(r.waiting) > 0 {
-				s.event = t.nextEvent(s.id)
+				s.event = t.nextEvent(s.id, s.paused)
 			}
 		}
 	}
 }
 
-// nextEvent is when the next delayed task of a queue becomes due or the next
-// lease ends; 0 when there is neither.
-func (t *tx) nextEvent(queue int64) int64 {
+// nextEvent is when the next delayed task of a queue becomes due or the next lease ends;
+// 0 when there is neither. On a paused queue it is when the pause ends: nothing is handed
+// out before.
+func (t *tx) nextEvent(queue, paused int64) int64 {
+	if paused > noEnd {
+		return paused
+	}
 	var next int64
 	for _, query := range [...]string{sqlDelayNext, sqlLeaseNext} {
 		r := t.query(query, queue)
@@ -318,7 +322,7 @@ func (ws *waitQueues) poll(r *reader) {
 			a := t.query(sqlAvailable, queue)
 			available = a.next() && a.int(0) != 0
 			a.done()
-			event = t.nextEvent(queue)
+			event = t.nextEvent(queue, t.pause(queue))
 		})
 		switch {
 		case err != nil || available || event != 0 && event <= ws.clock.Now().UnixNano():

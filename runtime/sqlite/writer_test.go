@@ -80,7 +80,7 @@ func TestACallThatFailsTakesNoOtherWithIt(t *testing.T) {
 	}
 	paused, err := q.Paused(context.Background())
 	require.NoError(t, err)
-	require.False(t, paused)
+	require.Zero(t, paused)
 	require.Equal(t, 6, len(<-got)+len(take(t, q, 99)))
 	requireConsistent(t, p)
 }

@@ -4,14 +4,20 @@
 -- USES: clock lists|fifo|dead wake promote_and_reap room
 -- ARGV: n, lease in ms, 1 to promote and reap first, how many bytes of envelopes if there are
 --   several, 1 to check the size of each even if this version has put no large one here
--- Returns: {-1, sources} paused; {-2, levels} the queue has more levels than lists were
---   given; {0, ms until there may be something or -1, sources} nothing; or {1, token,
+-- Returns: {-1, sources, ms until the pause ends or -1} paused; {-2, levels} the queue has
+--   more levels than lists were given; {0, ms until there may be something or -1, sources} nothing; or {1, token,
 --   IDs, envelopes, crash counts or 0}. The receipt of a task is "token.ID". sources is
 --   how many queues have this one as their dead letter queue.
 -- Cost: O(n); five commands for the batch and the lists of the levels, O(log N) for
 --   each lease; one more for each task if some may be large.
-local state = redis.call('HMGET', meta, kind == 'dead' and 'dead_paused' or 'paused', 'token', 'levels', 'large')
-if state[1] then return {-1, redis.call('SCARD', sources)} end
+local pause = kind == 'dead' and 'dead_paused' or 'paused'
+local state = redis.call('HMGET', meta, pause, 'token', 'levels', 'large')
+if state[1] then
+  local ends = tonumber(state[1]) or 1
+  if ends == 1 then return {-1, redis.call('SCARD', sources), -1} end
+  if ends > now then return {-1, redis.call('SCARD', sources), ends - now} end
+  redis.call('HDEL', meta, pause)
+end
 if kind == 'lists' and tonumber(state[3] or 1) > levels then return {-2, tonumber(state[3])} end
 local n = tonumber(ARGV[1])
 room = tonumber(ARGV[4])
