@@ -28,3 +28,13 @@ func ExampleCheck() {
 	// true
 	// taskgen: invalid payload: at "": required: email
 }
+
+func ExampleChecker() {
+	checker := payload.NewChecker(welcome)
+	for _, data := range []string{`{"email":"ada@example.com"}`, `{"email":1}`} {
+		fmt.Println(errors.Is(checker.Check([]byte(data)), payload.ErrInvalid))
+	}
+	// Output:
+	// false
+	// true
+}

@@ -25,15 +25,34 @@ func Redact(t fleet.Type, payload []byte) json.RawMessage {
 // Check checks a payload against the schema of type t; without a schema any JSON is valid.
 // The error wraps ErrInvalid and says where the payload does not fit, without its secrets;
 // or it says that the schema cannot be used.
-func Check(t fleet.Type, payload []byte) error {
+func Check(t fleet.Type, payload []byte) error { return NewChecker(t).Check(payload) }
+
+// A Checker checks payloads of one type, whose schema it has read once. It is safe for
+// concurrent use.
+type Checker struct {
+	secrets []string
+	schema  *jsonpayload.Schema
+	err     error // the schema cannot be used
+}
+
+// NewChecker returns the checker of a type.
+func NewChecker(t fleet.Type) *Checker {
+	c := &Checker{secrets: t.Secrets}
+	c.schema, c.err = jsonpayload.Compile(t.Name, t.Schema)
+	return c
+}
+
+// Check is the function Check for the checker's type.
+func (c *Checker) Check(payload []byte) error {
 	v, err := jsonpayload.Decode(payload)
 	if err != nil {
 		return fmt.Errorf("%w: %s", ErrInvalid, jsonpayload.SyntaxError(err))
 	}
-	err = jsonpayload.Check(v, t.Name, t.Schema, t.Secrets)
-	var mismatch *jsonpayload.Mismatch
-	if errors.As(err, &mismatch) {
+	if c.err != nil {
+		return c.err
+	}
+	if err := c.schema.Check(v, c.secrets); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return err
+	return nil
 }

@@ -31,3 +31,19 @@ func TestWhatIsNoJSONIsNotShown(t *testing.T) {
 	assert.Equal(t, "null", string(payload.Redact(welcome, []byte{1, 2, 3})))
 	assert.Equal(t, `"••••"`, string(payload.Redact(welcome, []byte(`"a payload of an earlier shape"`))))
 }
+
+// BenchmarkCheck compares a schema that is read for each payload with one that is read once.
+func BenchmarkCheck(b *testing.B) {
+	data := []byte(`{"email":"ada@example.com","token":"s3cret"}`)
+	b.Run("each", func(b *testing.B) {
+		for b.Loop() {
+			require.NoError(b, payload.Check(welcome, data))
+		}
+	})
+	b.Run("once", func(b *testing.B) {
+		checker := payload.NewChecker(welcome)
+		for b.Loop() {
+			require.NoError(b, checker.Check(data))
+		}
+	})
+}

@@ -17,12 +17,24 @@ import (
 // everything. The error is a *Mismatch if the payload does not fit, and tells nothing
 // about what is secret. Any other says that the schema cannot be used.
 func Check(v any, taskType, schemaText string, secrets []string) error {
+	s, err := Compile(taskType, schemaText)
+	if err != nil {
+		return err
+	}
+	return s.Check(v, secrets)
+}
+
+// A Schema is the JSON Schema of a type. It is safe for concurrent use.
+type Schema struct{ compiled *jsonschema.Schema } // nil: it allows everything
+
+// Compile reads the JSON Schema of a type; an empty one allows everything.
+func Compile(taskType, schemaText string) (*Schema, error) {
 	if schemaText == "" {
-		return nil
+		return &Schema{}, nil
 	}
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(schemaText))
 	if err != nil {
-		return fmt.Errorf("the schema of %q is not JSON: %w", taskType, err)
+		return nil, fmt.Errorf("the schema of %q is not JSON: %w", taskType, err)
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
@@ -30,13 +42,21 @@ func Check(v any, taskType, schemaText string, secrets []string) error {
 	c.AssertContent()
 	const name = "payload.schema.json"
 	if err := c.AddResource(name, doc); err != nil {
-		return fmt.Errorf("the schema of %q: %w", taskType, err)
+		return nil, fmt.Errorf("the schema of %q: %w", taskType, err)
 	}
 	schema, err := c.Compile(name)
 	if err != nil {
-		return fmt.Errorf("the schema of %q: %w", taskType, err)
+		return nil, fmt.Errorf("the schema of %q: %w", taskType, err)
 	}
-	err = schema.Validate(v)
+	return &Schema{schema}, nil
+}
+
+// Check checks a payload with secrets at the given paths. An error is a *Mismatch.
+func (s *Schema) Check(v any, secrets []string) error {
+	if s.compiled == nil {
+		return nil
+	}
+	err := s.compiled.Validate(v)
 	switch {
 	case err == nil:
 		return nil
