@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/taskgen/taskgen/internal/settle"
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
@@ -48,7 +49,7 @@ func (s *Server) bury(ctx context.Context, q driver.Queue, ds []*driver.Delivery
 			kept = append(kept, d)
 			continue
 		}
-		driver.RecordDeath(d.Task, origin(q, d.Task), now, cause)
+		settle.Die(d.Task, settle.Run{Attempt: d.Attempt(), Worker: callerOf(ctx).name, At: now}, q.Config().Name, cause)
 		s.storeFailure(ctx, d.Task)
 		s.log().LogAttrs(ctx, slog.LevelError, "task is dead", slog.Any("task", d.Task.LogValue()), slog.String("error", cause.Error()))
 		dead = append(dead, d)
@@ -67,36 +68,12 @@ func (s *Server) bury(ctx context.Context, q driver.Queue, ds []*driver.Delivery
 // refusal is why a task must not be handed out; nil if it may. The limits are those of the
 // pool, except that the server cannot let a suspect run alone.
 func refusal(q driver.Queue, d *driver.Delivery, now time.Time) error {
-	cfg, ends := q.Config(), d.Crashes
-	suspicion := (cfg.MaxDeliveries + 1) / 2
-	if t := d.Task; !q.Capabilities().ForgivesCrashes && t.RetryCount > t.MaxRetries {
-		// Crashes are charged, and charges beyond the retries cannot be failures.
-		ends, suspicion = t.RetryCount, max(suspicion, t.MaxRetries+1)
-	}
+	cfg := q.Config()
+	ends, suspicion := settle.Suspicion(d, cfg.MaxDeliveries, q.Capabilities().ForgivesCrashes, 0)
 	if cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
 		return fmt.Errorf("%w: %d deliveries ended without an outcome from their worker, and queue %q has max_deliveries=%d", driver.ErrMaxDeliveries, ends, cfg.Name, cfg.MaxDeliveries)
 	}
-	// A redriven task is wanted, however old it is.
-	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
-		due := d.Task.DueAt()
-		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[driver.MetaDue]); err == nil && again.After(due) {
-			due = again
-		}
-		if age := now.Sub(due); age > cfg.Retention {
-			return fmt.Errorf("%w: it has been due for %s, and queue %q keeps tasks for %s", driver.ErrTaskExpired, age, cfg.Name, cfg.Retention)
-		}
-	}
-	return nil
-}
-
-// origin is the queue that a task dies on. For a task on a dead letter queue that is its
-// original queue: a redrive needs that name.
-func origin(q driver.Queue, t *driver.Task) string {
-	name := q.Config().Name
-	if first := t.Metadata[driver.MetaOriginalQueue]; first != "" && t.Queue != name {
-		return first
-	}
-	return name
+	return settle.Expired(&cfg, d.Task, now)
 }
 
 // fitting splits deliveries into the first ones, whose payloads have at most so many bytes

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/taskgen/taskgen/internal/settle"
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -48,11 +49,16 @@ func (it *item) own() *driver.Task {
 	return &t
 }
 
+// run is the run of an item, which ends now.
+func (it *item) run(now time.Time) settle.Run {
+	return settle.Run{Attempt: it.d.Attempt(), Worker: it.lease.caller, At: now, Took: now.Sub(it.lease.began)}
+}
+
 // delay makes an item go back on its queue, due after d.
 func (it *item) delay(d time.Duration, now time.Time) {
 	it.verb, it.d.Delay = releases, d
-	if d > 0 && it.lease.queue.Config().Retention > 0 {
-		driver.SetMeta(it.own(), driver.MetaDue, now.Add(d).UTC().Format(time.RFC3339Nano))
+	if cfg := it.lease.queue.Config(); settle.Delays(&cfg, d) {
+		settle.Delay(&cfg, it.own(), d, now)
 	}
 }
 
@@ -63,16 +69,30 @@ func (s *Server) settle(ctx context.Context, ids []string, prepare func(i int, i
 	items := s.leases.take(callerOf(ctx).name, ids)
 	defer s.leases.done(items)
 	now := s.cfg.Manager.Now()
-	var group errgroup.Group // prepare may store a result
-	group.SetLimit(storing)
+	s.prepare(items, func(i int, it *item) { prepare(i, it, now) })
+	s.send(ctx, items, now)
+	return items
+}
+
+// prepare calls prepare for each item that has no error, several at a time if that may store a
+// result.
+func (s *Server) prepare(items []*item, prepare func(i int, it *item)) {
+	limit := storing
+	if s.cfg.Results == nil {
+		limit = 1
+	}
+	var group errgroup.Group
+	group.SetLimit(limit)
 	for i, it := range items {
-		if it.err == nil {
-			group.Go(func() error { prepare(i, it, now); return nil })
+		switch {
+		case it.err != nil:
+		case limit == 1:
+			prepare(i, it)
+		default:
+			group.Go(func() error { prepare(i, it); return nil })
 		}
 	}
 	_ = group.Wait()
-	s.send(ctx, items, now)
-	return items
 }
 
 // storing is how many results one request stores at a time.
@@ -175,8 +195,7 @@ func (q *queueService) Fail(ctx context.Context, req *v1.FailRequest) (*v1.FailR
 		if failed.RetryAfter == nil {
 			delay = q.s.policyOf(t.Type).Retry.Delay(t.RetryCount+1, rand.Float64())
 		}
-		driver.RecordAttempt(t, it.d.Attempt(), it.lease.caller, now, now.Sub(it.lease.began), cause)
-		t.RetryCount++
+		settle.Retry(t, it.run(now), cause)
 		it.delay(delay, now)
 		all[i].DueAt = timestamp(now.Add(delay))
 	})
@@ -193,8 +212,7 @@ func (q *queueService) Fail(ctx context.Context, req *v1.FailRequest) (*v1.FailR
 // die makes the task of an item die of a run that failed.
 func (s *Server) die(ctx context.Context, it *item, cause error, now time.Time) {
 	t := it.own()
-	driver.RecordAttempt(t, it.d.Attempt(), it.lease.caller, now, now.Sub(it.lease.began), cause)
-	driver.RecordDeath(t, origin(it.lease.queue, t), now, cause)
+	settle.Die(t, it.run(now), it.lease.queue.Config().Name, cause)
 	if it.verb = deadLetters; it.d.LeaseUntil.After(now) {
 		s.storeFailure(ctx, t)
 	}

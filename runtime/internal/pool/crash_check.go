@@ -3,6 +3,7 @@ package pool
 import (
 	"fmt"
 
+	"github.com/taskgen/taskgen/internal/settle"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
@@ -23,18 +24,12 @@ func (c *crashCheck) suspected(d *driver.Delivery) bool {
 
 // ends is how many deliveries of a task ended without an outcome, by the queue's count less
 // those of which this process knows the outcome, and how many of them make it a suspect.
-//
-// If crashes are charged as failures, they have no count of their own. Charges beyond
-// the retries of a task cannot be failures, because the task would have died of them.
 func (c *crashCheck) ends(d *driver.Delivery) (ends, suspicion int) {
-	suspicion = (c.limit + 1) / 2
-	if t := d.Task; !c.forgives && t.RetryCount > t.MaxRetries {
-		return t.RetryCount, max(suspicion, t.MaxRetries+1)
+	excused := 0
+	if d.Crashes > 0 {
+		excused = c.excused.count(taskKey{c.queue, d.Task.ID})
 	}
-	if d.Crashes == 0 {
-		return 0, suspicion
-	}
-	return max(0, d.Crashes-c.excused.count(taskKey{c.queue, d.Task.ID})), suspicion
+	return settle.Suspicion(d, c.limit, c.forgives, excused)
 }
 
 // refuse returns why a delivery must not be run any more; nil if it may.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/settle"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
@@ -117,18 +118,7 @@ func (c *consumer) refuse(d *driver.Delivery) error {
 	if err := c.check.refuse(d); err != nil {
 		return err
 	}
-	cfg := &c.cfg
-	// A redriven task is wanted, however old it is.
-	if cfg.Retention > 0 && d.Task.Metadata[driver.MetaRedriveCount] == "" {
-		due := d.Task.DueAt()
-		if again, err := time.Parse(time.RFC3339Nano, d.Task.Metadata[driver.MetaDue]); err == nil && again.After(due) {
-			due = again
-		}
-		if age := c.clock.Now().Sub(due); age > cfg.Retention {
-			return fmt.Errorf("%w: it has been due for %s, and queue %q keeps tasks for %s", driver.ErrTaskExpired, age, cfg.Name, cfg.Retention)
-		}
-	}
-	return nil
+	return settle.Expired(&c.cfg, d.Task, c.clock.Now())
 }
 
 // errNoVerdict is errNoOutcome of a retry policy.
@@ -175,12 +165,9 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 			w.run.store(w.ctx, it, c.policy, nil, string(Cancelled))
 		}
 	case Retried:
-		driver.RecordAttempt(t, c.info.Attempt, name, clock.Now(), w.took, err)
-		t.RetryCount++
+		settle.Retry(t, settle.Run{Attempt: c.info.Attempt, Worker: name, At: clock.Now(), Took: w.took}, err)
 	case Died:
-		at := clock.Now()
-		driver.RecordAttempt(t, c.info.Attempt, name, at, w.took, err)
-		driver.RecordDeath(t, origin(it.consumer().name, t), at, err)
+		settle.Die(t, settle.Run{Attempt: c.info.Attempt, Worker: name, At: clock.Now(), Took: w.took}, it.consumer().name, err)
 		// If the type is unknown, so is whether a caller awaits the task.
 		if c.policy.Result || c.policy == &noPolicy && w.run.cfg.Results != nil {
 			w.run.store(w.ctx, it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
@@ -189,8 +176,8 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 			w.runDeadHook(it, c, hook, err)
 		}
 	}
-	if it.d.Delay > 0 && it.consumer().cfg.Retention > 0 {
-		driver.SetMeta(t, driver.MetaDue, clock.Now().Add(it.d.Delay).UTC().Format(time.RFC3339Nano))
+	if cfg := &it.consumer().cfg; settle.Delays(cfg, it.d.Delay) {
+		settle.Delay(cfg, t, it.d.Delay, clock.Now())
 	}
 	if l := w.run.listener; l != nil && l.RunEnd != nil {
 		w.tellEnd(l, it, err)
@@ -234,15 +221,6 @@ func (c *taskContext) dead(t *driver.Task) *driver.Task {
 	d := *t
 	d.Payload, d.Encoding = plain.Payload, plain.Encoding
 	return &d
-}
-
-// origin is the queue that a task dies on. For a task on a dead letter queue that is
-// its original queue: a redrive needs that name.
-func origin(queue string, t *driver.Task) string {
-	if first := t.Metadata[driver.MetaOriginalQueue]; first != "" && t.Queue != queue {
-		return first
-	}
-	return queue
 }
 
 // judge is decide with recover: a panic of the policy's Retryable, or of an error when

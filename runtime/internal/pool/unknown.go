@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/settle"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
@@ -89,9 +90,7 @@ func (c *consumer) handOn(d *driver.Delivery) bool {
 		delay = min(delay, left)
 	}
 	d.Delay = delay
-	if c.cfg.Retention > 0 {
-		driver.SetMeta(t, driver.MetaDue, now.Add(delay).UTC().Format(time.RFC3339Nano))
-	}
+	settle.Delay(&c.cfg, t, delay, now)
 	return true
 }
 
