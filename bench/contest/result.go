@@ -79,7 +79,7 @@ func (r *Result) add(l Link, cfg Config, contenders []Contender, samples [][]*sa
 
 func summarize(c Contender, samples, base []*sample) Case {
 	out := Case{Name: c.Name, Settings: c.Settings}
-	for _, stage := range Stages {
+	for _, stage := range allStages {
 		if r := summarizeRate(stage, samples, base); r != nil {
 			if out.Rates == nil {
 				out.Rates = make(map[Stage]*Rate)

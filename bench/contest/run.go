@@ -188,7 +188,7 @@ func (r *run) rounds(ctx context.Context, contenders []Contender, l *link, first
 // unsteady reports whether the rates of some contender's stage were unsteady.
 func unsteady(samples [][]*sample) bool {
 	for _, rounds := range samples {
-		for _, stage := range Stages {
+		for _, stage := range allStages {
 			if r := summarizeRate(stage, rounds, rounds); r != nil && r.Unsteady() {
 				return true
 			}

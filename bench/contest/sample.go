@@ -65,7 +65,7 @@ func (r *run) take(ctx context.Context, c Contender, link *link) (*sample, error
 func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, size Size, s *sample) error {
 	return r.with(ctx, c, link, func(q Queue) error {
 		var held load
-		if _, ok := q.(Batcher); stage == Batches && !ok {
+		if _, ok := q.(Batcher); (stage == Batches || stage == BatchFlow) && !ok {
 			return nil
 		}
 		if stage == Drain {
@@ -102,6 +102,8 @@ func (r *run) stage(ctx context.Context, c Contender, link *link, stage Stage, s
 			l, err = drain(ctx, q, held.tasks, size.Limit)
 		case Flow:
 			l, err = flow(ctx, q, size)
+		case BatchFlow:
+			l, err = batchFlow(ctx, q, size)
 		}
 		if err := errors.Join(err, profiled()); err != nil {
 			return err

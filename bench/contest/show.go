@@ -33,7 +33,7 @@ func (r *Result) Show(w io.Writer) error {
 }
 
 func (l *Link) show(w io.Writer) error {
-	for _, stage := range Stages {
+	for _, stage := range allStages {
 		var rows [][]string
 		for _, c := range l.Cases {
 			if r := c.Rates[stage]; r != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,14 @@ const (
 	Flow    Stage = "enqueue and drain"
 )
 
-// Stages are all stages.
+// Stages are those of the contests of brokers.
 var Stages = []Stage{One, Many, Batches, Drain, Flow}
+
+// BatchFlow is Flow with the tasks enqueued in batches: for contenders that have batches.
+const BatchFlow Stage = "enqueue in batches of 200 and drain"
+
+// allStages are those that a result may have, in their order.
+var allStages = append(slices.Clone(Stages), BatchFlow)
 
 // A Size bounds a stage: it is over after so many tasks or after so long,
 // whichever comes first, and its rate is that of the tasks until then.
@@ -124,6 +131,59 @@ func flow(ctx context.Context, q Queue, size Size) (load, error) {
 	defer cancel()
 	bounded := bound{q, underWay, limited}
 	if _, err := enqueue(ctx, bounded, Callers, 1, size); err != nil && limited.Err() == nil {
+		return load{}, err
+	}
+	c.wait(ctx, size.Limit-time.Since(began))
+	l := load{c.handled(), time.Since(began)}
+	if err := stop(ctx); err != nil {
+		return l, fmt.Errorf("stop the workers: %w", err)
+	}
+	return l, nothingLeft(ctx, q, c)
+}
+
+// batchCallers enqueue batches side by side in BatchFlow.
+const batchCallers = 4
+
+// batchFlow is flow by batches. No more than UnderWay tasks are enqueued and not handled.
+func batchFlow(ctx context.Context, q Queue, size Size) (load, error) {
+	batches := max(size.Tasks/Batch, 1)
+	c := newCount(batches * Batch)
+	room := make(chan struct{}, UnderWay/Batch)
+	var handled atomic.Int64
+	began := time.Now()
+	stop, err := q.Work(ctx, func(due int64) {
+		c.handle(due)
+		if handled.Add(1)%Batch == 0 {
+			select {
+			case <-room:
+			default: // a task that came twice
+			}
+		}
+	})
+	if err != nil {
+		return load{}, err
+	}
+	limited, cancel := context.WithTimeout(ctx, size.Limit)
+	defer cancel()
+	var left atomic.Int64
+	left.Store(int64(batches))
+	var all errgroup.Group
+	for range batchCallers {
+		all.Go(func() error {
+			for left.Add(-1) >= 0 {
+				select {
+				case room <- struct{}{}:
+				case <-limited.Done():
+					return nil
+				}
+				if err := q.(Batcher).EnqueueBatch(ctx, Batch); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
 		return load{}, err
 	}
 	c.wait(ctx, size.Limit-time.Since(began))
