@@ -25,10 +25,10 @@ func (s *Server) newTask(ctx context.Context, m *v1.NewTask) (*runtime.Task, err
 	if !ok {
 		return nil, s.types.unknown(m.GetType())
 	}
-	data, own := []byte(m.GetPayload()), describe(spec.Policy())
+	data, name := []byte(m.GetPayload()), spec.Policy().Type
 	// If the schema cannot be used, the decoder decides alone, as it does in Go.
-	if err := payload.Check(own, data); errors.Is(err, payload.ErrInvalid) {
-		all, _ := s.types.list(ctx).Of(own.Name) // with what else the fleet declares secret
+	if err := s.types.checkers[name].Check(data); errors.Is(err, payload.ErrInvalid) {
+		all, _ := s.types.list(ctx).Of(name) // with what else the fleet declares secret
 		return nil, payload.Check(all, data)
 	}
 	opts, err := enqueueOptions(m)

@@ -27,6 +27,8 @@ type types struct {
 	specs map[string]Type // by name and alias
 	own   []fleet.Type    // their descriptions
 
+	checkers map[string]*payload.Checker // of own, by name
+
 	mu    sync.Mutex
 	all   fleet.Types // own ones and those of the fleet
 	read  time.Time
@@ -34,13 +36,14 @@ type types struct {
 }
 
 func newTypes(s *Server) *types {
-	t := &types{s: s, specs: make(map[string]Type)}
+	t := &types{s: s, specs: make(map[string]Type), checkers: make(map[string]*payload.Checker)}
 	for _, spec := range s.cfg.Types {
 		p := spec.Policy()
 		for _, name := range append([]string{p.Type}, p.Aliases...) {
 			t.specs[name] = spec
 		}
-		t.own = append(t.own, describe(p))
+		own := describe(p)
+		t.own, t.checkers[p.Type] = append(t.own, own), payload.NewChecker(own)
 	}
 	return t
 }
