@@ -62,7 +62,7 @@ test: ## run every test of every module, with the race detector, on servers it s
 	test -z "$$failed"
 
 # What test-short leaves out: the packages that are about brokers.
-BROKERS = taskgen/server|runtime/(redis|sqs|rabbitmq|nats)|config/all|internal/(ledger|canary|fleettest|historytest|tracingtest|testserver)
+BROKERS = taskgen/server|cmd/taskq|runtime/(redis|sqs|rabbitmq|nats)|config/all|internal/(ledger|canary|fleettest|historytest|tracingtest|testserver)
 
 .PHONY: test-short
 test-short: ## run what needs nothing but Go, for daily work: no broker and no race detector

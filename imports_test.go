@@ -54,6 +54,10 @@ func TestImportsRunOneWay(t *testing.T) {
 			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/collector", "internal/childtest", "internal/output", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}
+			if within(pkg, "cmd/taskq") && !within(pkg, "cmd/taskq/internal/target") {
+				require.False(t, within(dep, "server") || within(dep, "config") || within(dep, "runtime") && !within(dep, "runtime/driver"), "%s imports %s: commands call the API, and package target connects them to it", pkg, dep)
+			}
+			require.False(t, within(dep, "cmd/taskq") && !within(pkg, "cmd/taskq"), "%s imports %s", pkg, dep)
 			if within(pkg, "server") {
 				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "config") || slices.ContainsFunc(providers, func(p string) bool { return within(dep, "runtime/"+p) }), "%s imports %s: it serves what a program has opened", pkg, dep)
 			}
@@ -137,19 +141,35 @@ func TestAProgramLinksTheProvidersThatItNames(t *testing.T) {
 // An SDK and an exporter are the choice of a program, which makes it by importing
 // config/traces.
 var telemetry = map[string][]string{
-	"github.com/prometheus/":             {"runtime/metrics", "config/metrics", "config/all"},
-	"go.opentelemetry.io/":               {"runtime/metrics/otelmetrics", "runtime/tracing", "config/traces", "config/all", "internal/collector"},
-	"go.opentelemetry.io/otel/sdk":       {"config/traces", "config/all"},
-	"go.opentelemetry.io/otel/exporters": {"config/traces", "config/all"},
-	"google.golang.org/grpc":             {"config/traces", "config/all", "internal/collector"}, // with the types of OTLP
+	"github.com/prometheus/":             append(taskq, "runtime/metrics", "config/metrics", "config/all"),
+	"go.opentelemetry.io/":               append(taskq, "runtime/metrics/otelmetrics", "runtime/tracing", "config/traces", "config/all", "internal/collector"),
+	"go.opentelemetry.io/otel/sdk":       append(taskq, "config/traces", "config/all"),
+	"go.opentelemetry.io/otel/exporters": append(taskq, "config/traces", "config/all"),
+	"google.golang.org/grpc":             append(taskq, "config/traces", "config/all", "internal/collector"), // with the types of OTLP
 }
+
+// taskq are the packages of the command line that can open any broker.
+var taskq = []string{"cmd/taskq", "cmd/taskq/internal/command", "cmd/taskq/internal/target"}
 
 // api are the libraries of the API, and the packages that may link them.
 var api = map[string][]string{
-	"connectrpc.com/":         {"server", "config/server", "config/all", "proto/taskgen/v1/taskgenv1connect"},
-	"buf.build/":              {"server", "config/server", "config/all", "proto/taskgen/v1", "proto/taskgen/v1/taskgenv1connect"},
-	module + "/server":        {"config/server", "config/all"},
-	module + "/proto/taskgen": {"server", "config/server", "config/all", "proto/taskgen/v1/taskgenv1connect"},
+	"connectrpc.com/":         append(taskq, "cmd/taskq/internal/exit", "server", "config/server", "config/all", "proto/taskgen/v1/taskgenv1connect"),
+	"buf.build/":              append(taskq, "server", "config/server", "config/all", "proto/taskgen/v1", "proto/taskgen/v1/taskgenv1connect"),
+	module + "/server":        append(taskq, "config/server", "config/all"),
+	module + "/proto/taskgen": append(taskq, "server", "config/server", "config/all", "proto/taskgen/v1/taskgenv1connect"),
+}
+
+// TestOnlyTheCommandLineOfOperatorsLinksItsLibraries keeps them out of the generator, and of all
+// that users import.
+func TestOnlyTheCommandLineOfOperatorsLinksItsLibraries(t *testing.T) {
+	for _, line := range goList(t, "-f", `{{.ImportPath}}{{range .Deps}}|{{.}}{{end}}`, "./...") {
+		pkg, deps, _ := strings.Cut(line, "|")
+		for _, library := range []string{"github.com/spf13/", "golang.org/x/term"} {
+			require.False(t, strings.Contains("|"+deps, "|"+library) && !within(pkg, "cmd/taskq"), "%s links %s", pkg, library)
+		}
+	}
+	require.NotContains(t, goList(t, "-deps", "./cmd/taskgen"), "github.com/spf13/cobra")
+	require.Contains(t, goList(t, "-deps", "./cmd/taskq"), "github.com/spf13/cobra")
 }
 
 // TestAProgramLinksNoLibraryOfASectionThatItDoesNotImport keeps these libraries out of programs

@@ -62,14 +62,8 @@ type Schedules = func(ctx context.Context, in schedule.Scheduler, opts ...schedu
 // opened is closed.
 func (c *Config) Build(ctx context.Context, code Code) (*Program, error) {
 	b := &builder{c: c, code: code}
-	b.logger()
-	if c.classic != nil {
-		b.classic()
-	}
-	queues := b.queues()
-	b.c.checkServer(b.report)
-	b.c.checkTelemetry(b.report)
-	if err := b.bad.err(); err != nil {
+	queues, err := b.check()
+	if err != nil {
 		return nil, err
 	}
 	b.p = &Program{Logger: b.log, Providers: make(map[string]runtime.Provider)}
@@ -77,6 +71,24 @@ func (c *Config) Build(ctx context.Context, code Code) (*Program, error) {
 		return nil, errors.Join(err, b.p.Close())
 	}
 	return b.p, nil
+}
+
+// Check returns the error of Build about contradictions, if there are some, and opens nothing.
+func (c *Config) Check(code Code) error {
+	_, err := (&builder{c: c, code: code}).check()
+	return err
+}
+
+// check returns the queues to open, or all contradictions between code and Config.
+func (b *builder) check() ([]placed, error) {
+	b.logger()
+	if b.c.classic != nil {
+		b.classic()
+	}
+	queues := b.queues()
+	b.c.checkServer(b.report)
+	b.c.checkTelemetry(b.report)
+	return queues, b.bad.err()
 }
 
 // A builder makes a Program.

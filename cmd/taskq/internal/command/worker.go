@@ -1,0 +1,69 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taskgen/taskgen/cmd/taskq/internal/target"
+	"github.com/taskgen/taskgen/cmd/taskq/internal/terminal"
+	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
+)
+
+func (a *app) workerCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "worker", Short: "the workers of the fleet"}
+	cmd.AddCommand(a.workerList())
+	return cmd
+}
+
+func (a *app) workerList() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Short: "list the workers", Args: wants(),
+		Example: "taskq worker ls",
+		RunE: a.calls(func(ctx context.Context, c *target.Client, _ []string) error {
+			res, err := c.Monitoring.ListWorkers(ctx, &v1.ListWorkersRequest{})
+			if err != nil {
+				return err
+			}
+			return a.show(res, terminal.Items(res.GetWorkers()), a.table(workerTable(res.GetWorkers(), time.Now())))
+		}),
+	}
+}
+
+func workerTable(workers []*v1.Worker, now time.Time) *terminal.Table {
+	t := terminal.NewTable(
+		terminal.Column{Name: "WORKER", Shrinks: true}, terminal.Column{Name: "BUSY", Right: true}, terminal.Column{Name: "STATE", Shrinks: true},
+		terminal.Column{Name: "HEARD", Right: true}, terminal.Column{Name: "QUEUES", Shrinks: true}, terminal.Column{Name: "UP", Right: true, Optional: true},
+		terminal.Column{Name: "HOST", Shrinks: true, Optional: true}, terminal.Column{Name: "PID", Right: true, Optional: true}, terminal.Column{Name: "PROGRAM", Shrinks: true, Optional: true}, terminal.Column{Name: "ID", Shrinks: true, Optional: true},
+	)
+	for _, w := range workers {
+		var queues []string
+		for _, q := range w.GetQueues() {
+			queues = append(queues, q.GetName())
+		}
+		var up any = none
+		if w.GetStartedAt() != nil {
+			up = short(now.Sub(w.GetStartedAt().AsTime()))
+		}
+		t.Row(w.GetName(), fmt.Sprintf("%d/%d", w.GetBusy(), w.GetSlots()), workerState(w), from(now, w.GetHeartbeatAt()), list(queues), up, w.GetHost(), w.GetPid(), program(w.GetBuild()), w.GetId())
+	}
+	return t
+}
+
+func workerState(w *v1.Worker) terminal.Cell {
+	switch {
+	case w.GetError() != "":
+		return terminal.Cell{Text: w.GetError(), Color: terminal.Red}
+	case w.GetQuiet():
+		return terminal.Cell{Text: "quiet", Color: terminal.Yellow}
+	}
+	return terminal.Cell{Text: "works", Color: terminal.Green}
+}
+
+// program is what program a worker is.
+func program(b *v1.Build) string {
+	return strings.TrimSpace(strings.Join([]string{b.GetPath(), b.GetVersion()}, " "))
+}
