@@ -20,12 +20,20 @@ type Box struct {
 	cfg     Config
 }
 
+// Types knows types of tasks: a *runtime.Router, or what knows them without handlers. It is
+// safe for concurrent use.
+type Types interface {
+	// Policy returns the policy of a type, by its name or an alias, and false if the type is
+	// unknown. A box uses its Type, Schema and Secrets.
+	Policy(taskType string) (runtime.Policy, bool)
+}
+
 // Config configures a Box. The zero value is ready to use.
 type Config struct {
 	// Router knows the task types: which of their fields are secret, and the schema of
 	// their payloads. Payloads of unknown types are not shown. Nil: every type is
 	// unknown.
-	Router *runtime.Router
+	Router Types
 	// Provider is the provider that the queue was opened on. It is needed only where the
 	// queue cannot list its dead letters (Capabilities.Browse). Reading any letter then
 	// receives all letters on the dead letter queue, up to MaxReceived, and gives them
@@ -94,7 +102,7 @@ func (b *Box) letter(t *runtime.Task) Letter {
 }
 
 func (b *Box) policy(taskType string) (runtime.Policy, bool) {
-	if b.cfg.Router == nil {
+	if r, ok := b.cfg.Router.(*runtime.Router); b.cfg.Router == nil || ok && r == nil {
 		return runtime.Policy{}, false
 	}
 	return b.cfg.Router.Policy(taskType)

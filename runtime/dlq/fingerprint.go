@@ -33,9 +33,9 @@ func pattern(reason string) string {
 	return strings.TrimSpace(spaces.ReplaceAllString(first, " "))
 }
 
-// fingerprint identifies the letters of one type that failed in the same way: 12 hex
-// digits.
-func fingerprint(taskType, reason string) string {
+// GroupID identifies the letters of one type that failed in the same way: 12 hex digits. It is
+// Letter.Group and Group.ID.
+func GroupID(taskType, reason string) string {
 	sum := sha256.Sum256([]byte(taskType + "\x00" + pattern(reason)))
 	return hex.EncodeToString(sum[:6])
 }

@@ -33,6 +33,7 @@ type Letter struct {
 	RedriveCount int               `json:"redrive_count,omitempty"`
 	CreatedAt    time.Time         `json:"created_at"`
 	MaxRetries   int               `json:"max_retries"`
+	Priority     int               `json:"priority,omitempty"`
 	GroupKey     string            `json:"group_key,omitempty"`
 	UniqueKey    string            `json:"unique_key,omitempty"`
 	Metadata     map[string]string `json:"metadata,omitempty"` // the task's own; the runtime's is in the other fields
@@ -57,13 +58,13 @@ type Attempt struct {
 func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 	l := Letter{
 		ID: t.ID, Ref: refOf(driver.DeathOf(t)), Type: t.Type, Queue: originQueue(t), Reason: t.Metadata[driver.MetaFailureReason],
-		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
+		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
 		Payload: json.RawMessage("null"), Attempts: attempts(t.Metadata),
 	}
 	l.FailedAt, _ = time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])
 	l.Runs, _ = strconv.Atoi(t.Metadata[driver.MetaAttempts])
 	l.RedriveCount, _ = strconv.Atoi(t.Metadata[driver.MetaRedriveCount])
-	l.Group = fingerprint(l.Type, l.Reason)
+	l.Group = GroupID(l.Type, l.Reason)
 	for k, v := range t.Metadata {
 		if !ofRuntime(k) {
 			if l.Metadata == nil {

@@ -30,3 +30,17 @@ func TestAQueueThatCannotListSaysSoWithoutItsProvider(t *testing.T) {
 	_, err = dlq.Open(d.m, "unheard of", dlq.Config{})
 	assert.ErrorIs(t, err, runtime.ErrUnknownQueue)
 }
+
+func TestSingleLettersAreRedrivenByReceivingThem(t *testing.T) {
+	d := onSQS(t)
+	d.buryMails(4)
+	moved, err := d.box.RedriveLetters(d.ctx, nil)
+	require.NoError(t, err)
+	assert.Empty(t, moved)
+	read, err := d.box.Show(d.ctx, "m02")
+	require.NoError(t, err)
+	moved, err = d.box.RedriveLetters(d.ctx, []string{"m00", read.Ref, "nobody"})
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{"m00", read.Ref}, moved)
+	assert.ElementsMatch(t, []string{"m01", "m03"}, d.ids(dlq.Filter{}))
+}

@@ -157,8 +157,8 @@ func TestErrorsThatDifferInDetailsHaveOnePattern(t *testing.T) {
 		{"panicked: index 3\ngoroutine 1", "panicked: index 4\ngoroutine 99"},
 	} {
 		assert.Equal(t, pattern(c[0]), pattern(c[1]))
-		assert.Equal(t, fingerprint("t", c[0]), fingerprint("t", c[1]))
-		assert.NotEqual(t, fingerprint("t", c[0]), fingerprint("u", c[0]))
+		assert.Equal(t, GroupID("t", c[0]), GroupID("t", c[1]))
+		assert.NotEqual(t, GroupID("t", c[0]), GroupID("u", c[0]))
 	}
 	assert.NotEqual(t, pattern("the face is dead"), pattern("the cafe is dead"), "words are no numbers")
 	assert.LessOrEqual(t, len(pattern(strings.Repeat("ä", 1000))), maxPattern)

@@ -12,6 +12,9 @@ const refSeparator = "@died-"
 
 func refOf(d driver.Death) string { return d.ID + refSeparator + d.Version }
 
+// TaskID returns the ID of the task that a Letter.Ref is about. Of an ID it returns the ID.
+func TaskID(ref string) string { return parseRef(ref).id }
+
 // A letterRef identifies a letter: by the ID of its task, or by a Letter.Ref.
 type letterRef struct {
 	id      string
