@@ -159,6 +159,10 @@ func (h *History) Dropped() int64 {
 	return h.buffer.dropped
 }
 
+// Retention is how long records are kept: Config.Retention, or its default. The store may have
+// removed younger ones for Config.MaxBytes.
+func (h *History) Retention() time.Duration { return h.cfg.Retention }
+
 // Task returns the records of a task by its ID, in the order in which they began: its
 // timeline. It returns none if the task has not run yet, or if its records have been
 // dropped or have expired. Of more than a thousand the oldest are left out.
