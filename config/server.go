@@ -19,12 +19,13 @@ type ServerConfig struct {
 	TLSCert     string                 `config:"tls_cert" file:"true" default:"none: HTTP without TLS" doc:"certificate of the server and those that lead from it to a root, as PEM; read when the program starts"`
 	TLSKey      Secret                 `config:"tls_key" file:"true" doc:"private key of the certificate, as PEM"`
 	TLSClientCA string                 `config:"tls_client_ca" file:"true" default:"none: callers need no certificate" doc:"certificates as PEM, of which one must have signed that of each caller; a token is needed all the same"`
+	Audit       string                 `config:"audit" default:"none: the last 10,000 records are kept in memory" doc:"file to which a line of JSON is appended for each call that changes something or is refused, and which admins read by ListAuditRecords; for one program at a time"`
 	MaxRequest  Bytes                  `config:"max_request" default:"4MiB" doc:"size of the largest request"`
 }
 
 // TokenConfig is a caller of the server.
 type TokenConfig struct {
-	Role   string `config:"role" enum:"viewer,operator,admin" doc:"what the caller may do: look, also enqueue, work and steer jobs, or everything; required"`
+	Role   string `config:"role" enum:"viewer,operator,admin" doc:"what the caller may do: look, also enqueue, work and steer queues, tasks and jobs, or everything; required"`
 	Secret Secret `config:"secret" file:"true" doc:"the token, which the caller sends as Authorization: Bearer; at least 16 random bytes; required"`
 }
 

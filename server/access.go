@@ -4,6 +4,7 @@ import (
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 
+	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 	connectv1 "github.com/taskgen/taskgen/proto/taskgen/v1/taskgenv1connect"
 )
 
@@ -47,8 +48,42 @@ var access = map[string]requirement{
 	connectv1.SchedulerServiceResumeJobProcedure:    {Operator, true},
 	connectv1.SchedulerServiceRunNowProcedure:       {Operator, true},
 
+	connectv1.QueueAdminServiceListQueuesProcedure:         {Viewer, false},
+	connectv1.QueueAdminServiceListTasksProcedure:          {Viewer, false},
+	connectv1.QueueAdminServiceListDeadLettersProcedure:    {Viewer, false},
+	connectv1.QueueAdminServiceGroupDeadLettersProcedure:   {Viewer, false},
+	connectv1.QueueAdminServiceGetDeadLetterProcedure:      {Viewer, false},
+	connectv1.QueueAdminServiceGetBulkJobProcedure:         {Viewer, false},
+	connectv1.QueueAdminServiceListBulkJobsProcedure:       {Viewer, false},
+	connectv1.QueueAdminServiceWatchBulkJobProcedure:       {Viewer, false},
+	connectv1.QueueAdminServicePauseQueueProcedure:         {Operator, true},
+	connectv1.QueueAdminServiceResumeQueueProcedure:        {Operator, true},
+	connectv1.QueueAdminServiceCancelTaskProcedure:         {Operator, true},
+	connectv1.QueueAdminServiceRescheduleTaskProcedure:     {Operator, true},
+	connectv1.QueueAdminServiceCancelTasksProcedure:        {Operator, true},
+	connectv1.QueueAdminServiceEditDeadLetterProcedure:     {Operator, true},
+	connectv1.QueueAdminServiceRedriveDeadLettersProcedure: {Operator, true},
+	connectv1.QueueAdminServiceCancelBulkJobProcedure:      {Operator, true},
+	connectv1.QueueAdminServiceResumeBulkJobProcedure:      {Operator, true},
+	connectv1.QueueAdminServiceQuietWorkerProcedure:        {Operator, true},
+	connectv1.QueueAdminServiceResumeWorkerProcedure:       {Operator, true},
+	connectv1.QueueAdminServiceCreateQueueProcedure:        {Admin, true},
+	connectv1.QueueAdminServiceDeleteQueueProcedure:        {Admin, true},
+	connectv1.QueueAdminServicePurgeQueueProcedure:         {Admin, true},
+	connectv1.QueueAdminServiceResetQueueStatsProcedure:    {Admin, true},
+	connectv1.QueueAdminServiceDiscardDeadLettersProcedure: {Admin, true},
+	// Records say what others do.
+	connectv1.QueueAdminServiceListAuditRecordsProcedure: {Admin, false},
+
 	"/" + grpchealth.HealthV1ServiceName + "/Check":                       {Viewer, false},
 	"/" + grpchealth.HealthV1ServiceName + "/Watch":                       {Viewer, false},
 	"/" + grpcreflect.ReflectV1ServiceName + "/ServerReflectionInfo":      {Viewer, false},
 	"/" + grpcreflect.ReflectV1AlphaServiceName + "/ServerReflectionInfo": {Viewer, false},
+}
+
+// bulkProcedures are the methods that begin bulk jobs, by the kind of job.
+var bulkProcedures = map[v1.BulkKind]string{
+	v1.BulkKind_BULK_KIND_REDRIVE: connectv1.QueueAdminServiceRedriveDeadLettersProcedure,
+	v1.BulkKind_BULK_KIND_DISCARD: connectv1.QueueAdminServiceDiscardDeadLettersProcedure,
+	v1.BulkKind_BULK_KIND_CANCEL:  connectv1.QueueAdminServiceCancelTasksProcedure,
 }

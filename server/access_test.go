@@ -18,18 +18,30 @@ import (
 	"github.com/taskgen/taskgen/server"
 )
 
-// forViewers are the methods that viewers may call; all others are for operators.
+// forViewers are the methods that viewers may call, and forAdmins those that only admins may; all
+// others are for operators.
 const forViewers = `
 	QueueService/Peek QueueService/GetQueueInfo QueueService/GetTask
 	QueueMonitoringService/GetQueueStats QueueMonitoringService/GetQueueHealth QueueMonitoringService/GetClusterInfo
 	QueueMonitoringService/ListWorkers QueueMonitoringService/ListTypes QueueMonitoringService/StreamMetrics
-	SchedulerService/GetJobStatus SchedulerService/ListJobs`
+	SchedulerService/GetJobStatus SchedulerService/ListJobs
+	QueueAdminService/ListQueues QueueAdminService/ListTasks QueueAdminService/ListDeadLetters QueueAdminService/GroupDeadLetters
+	QueueAdminService/GetDeadLetter QueueAdminService/GetBulkJob QueueAdminService/ListBulkJobs QueueAdminService/WatchBulkJob`
+
+const forAdmins = `
+	QueueAdminService/CreateQueue QueueAdminService/DeleteQueue QueueAdminService/PurgeQueue QueueAdminService/ResetQueueStats
+	QueueAdminService/DiscardDeadLetters QueueAdminService/ListAuditRecords`
 
 // A method is one that the server has.
 type method struct {
 	procedure      string
 	client, server bool // which of the two streams
-	viewer         bool // whether a viewer may call it
+	least          int  // rank of the least role that may call it
+}
+
+// token is one whose role may call a method.
+func (m method) token() string {
+	return []string{"", viewerToken, operatorToken, adminToken}[m.least]
 }
 
 func (m method) streams() connect.StreamType {
@@ -45,31 +57,33 @@ func (m method) streams() connect.StreamType {
 func methods(t *testing.T) []method {
 	t.Helper()
 	all := []method{
-		{"/grpc.health.v1.Health/Check", false, false, true},
-		{"/grpc.health.v1.Health/Watch", false, true, true},
-		{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, true, true},
-		{"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, true, true},
+		{"/grpc.health.v1.Health/Check", false, false, 1},
+		{"/grpc.health.v1.Health/Watch", false, true, 1},
+		{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, true, 1},
+		{"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, true, 1},
 	}
-	viewers := strings.Fields(forViewers)
-	found := 0
+	ranks := make(map[string]int)
+	for least, names := range map[int]string{1: forViewers, 3: forAdmins} {
+		for name := range strings.FieldsSeq(names) {
+			ranks["/taskgen.v1."+name] = least
+		}
+	}
 	protoregistry.GlobalFiles.RangeFilesByPackage("taskgen.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
 				m := service.Methods().Get(j)
-				of := method{procedure: "/" + string(service.FullName()) + "/" + string(m.Name()), client: m.IsStreamingClient(), server: m.IsStreamingServer()}
-				for _, name := range viewers {
-					if of.procedure == "/taskgen.v1."+name {
-						of.viewer = true
-						found++
-					}
+				of := method{procedure: "/" + string(service.FullName()) + "/" + string(m.Name()), client: m.IsStreamingClient(), server: m.IsStreamingServer(), least: 2}
+				if least, ok := ranks[of.procedure]; ok {
+					of.least = least
+					delete(ranks, of.procedure)
 				}
 				all = append(all, of)
 			}
 		}
 		return true
 	})
-	require.Len(t, viewers, found, "all that viewers may call are there")
+	require.Empty(t, ranks, "all that viewers or only admins may call are there")
 	return all
 }
 
@@ -118,7 +132,7 @@ func TestEachMethodIsForThoseWhoseRoleAllowsIt(t *testing.T) {
 				switch {
 				case c.rank == 0:
 					assert.Equal(t, connect.CodeUnauthenticated, code, "%s by %s, %s: %v", m.procedure, protocol, name, err)
-				case c.rank == 1 && !m.viewer:
+				case c.rank < m.least:
 					assert.Equal(t, connect.CodePermissionDenied, code, "%s by %s, %s: %v", m.procedure, protocol, name, err)
 				default:
 					assert.NotContains(t, []connect.Code{connect.CodeUnauthenticated, connect.CodePermissionDenied, connect.CodeUnavailable, connect.CodeInternal}, code, "%s by %s, %s: %v", m.procedure, protocol, name, err)

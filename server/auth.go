@@ -103,12 +103,13 @@ func (s *Server) authenticated(next http.Handler) http.Handler {
 	for _, t := range s.cfg.Tokens {
 		all = append(all, known{sha256.Sum256([]byte(t.Secret)), caller{t.Name, t.Role}})
 	}
-	return authn.NewMiddleware(func(_ context.Context, r *http.Request) (any, error) {
+	return authn.NewMiddleware(func(ctx context.Context, r *http.Request) (any, error) {
 		if len(all) == 0 {
 			return anybody, nil
 		}
 		token, ok := authn.BearerToken(r)
 		if !ok {
+			s.unauthenticated(ctx, r.URL.Path, r.RemoteAddr)
 			return nil, authn.Errorf("send a token: the header Authorization with Bearer and the token")
 		}
 		// Hashes are compared, all of them: the time tells nothing about a secret.
@@ -119,6 +120,7 @@ func (s *Server) authenticated(next http.Handler) http.Handler {
 			}
 		}
 		if found < 0 {
+			s.unauthenticated(ctx, r.URL.Path, r.RemoteAddr)
 			return nil, authn.Errorf("the server does not know the token")
 		}
 		return all[found].caller, nil

@@ -27,6 +27,9 @@ type Config struct {
 	// Types of the tasks: &tasks.MailSpec and the like. Of other types the server accepts no
 	// enqueue, and shows payloads only if the fleet describes them.
 	Types []Type
+	// Providers are those on which QueueAdminService may create queues, by the names that
+	// requests give. None: it creates no queues.
+	Providers map[string]runtime.Provider
 	// Scheduler keeps the jobs. Nil: SchedulerService answers with the code unimplemented.
 	Scheduler schedule.Scheduler
 	// Fleet shows the workers, and describes types that Types lacks. Nil: none are shown.
@@ -46,8 +49,11 @@ type Config struct {
 	TLS *tls.Config
 	// MaxRequest bounds the bytes of a request. 0: 4 MiB.
 	MaxRequest int
-	// Audit receives a record of each call that changes something, once it is over. Nil: they
-	// are logged at level info.
+	// AuditLog keeps a record of each call that changes something or was refused, and admins
+	// read them by ListAuditRecords. Nil: the last 10,000 are kept in memory.
+	AuditLog *AuditLog
+	// Audit receives these records as well, each once its call is over. Nil: they are logged at
+	// level info. Of many refused calls only some have a record.
 	Audit func(AuditRecord)
 	// Logger of failures. Nil: slog.Default, as it is at the time of each record.
 	Logger *slog.Logger

@@ -3,8 +3,8 @@
 //
 // The services are those of package taskgen.v1 (folder proto). QueueService enqueues tasks
 // and hands them to workers in any language, QueueMonitoringService shows queues, workers and
-// types, and SchedulerService keeps jobs. There are gRPC's health service and reflection,
-// too.
+// types, QueueAdminService changes queues, tasks, dead letters and workers, and SchedulerService
+// keeps jobs. There are gRPC's health service and reflection, too.
 //
 // A server runs inside a program that has the types: [Config.Types] takes their specs. An
 // enqueue over the wire then goes the way of an enqueue in Go. The schema and Validate check

@@ -11,7 +11,9 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
+	"github.com/taskgen/taskgen/runtime/dlq"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/filter"
 	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/fleet/payload"
 	"github.com/taskgen/taskgen/runtime/schedule"
@@ -51,6 +53,16 @@ var codes = []struct {
 	{errTooManyLeases, connect.CodeResourceExhausted},
 	{driver.ErrQueueFull, connect.CodeResourceExhausted},
 	{errCursor, connect.CodeInvalidArgument},
+	{filter.ErrInvalid, connect.CodeInvalidArgument},
+	{driver.ErrInvalidQueue, connect.CodeInvalidArgument},
+	{errUnknownProvider, connect.CodeInvalidArgument},
+	{errTooManyBulkJobs, connect.CodeResourceExhausted},
+	{errUnknownBulkJob, connect.CodeNotFound},
+	{errBulkState, connect.CodeFailedPrecondition},
+	{errOver, connect.CodeFailedPrecondition},
+	{errAmbiguous, connect.CodeFailedPrecondition},
+	{dlq.ErrInvalidPayload, connect.CodeInvalidArgument},
+	{dlq.ErrClaimed, connect.CodeAborted},
 	{driver.ErrUnsupported, connect.CodeUnimplemented},
 	{driver.ErrPayloadTooLarge, connect.CodeInvalidArgument},
 	{payload.ErrInvalid, connect.CodeInvalidArgument},

@@ -32,10 +32,10 @@ func newInterceptor(s *Server) (*interceptor, error) {
 }
 
 // admit is a connect.RequestGateFunc.
-func (i *interceptor) admit(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
+func (i *interceptor) admit(ctx context.Context, spec connect.Spec, peer connect.Peer, _ http.Header) (context.Context, error) {
 	err := authorize(ctx, spec.Procedure)
 	if err != nil {
-		i.audit(ctx, spec.Procedure, nil, time.Now(), err)
+		i.s.refused(ctx, recordOf(ctx, spec.Procedure, peer.Addr, nil, time.Now(), err))
 	}
 	return ctx, err
 }
@@ -46,7 +46,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		began := time.Now()
 		res, err := i.call(ctx, req, next)
 		err = i.s.coded(err)
-		i.audit(ctx, req.Spec().Procedure, req.Any(), began, err)
+		i.audit(ctx, req.Spec().Procedure, req.Peer().Addr, req.Any(), began, err)
 		return res, err
 	}
 }
@@ -76,7 +76,7 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if connect.CodeOf(err) == connect.CodeCanceled && i.s.live.Err() != nil {
 			err = i.s.coded(errStopped)
 		}
-		i.audit(ctx, conn.Spec().Procedure, checked.request, began, err)
+		i.audit(ctx, conn.Spec().Procedure, conn.Peer().Addr, checked.request, began, err)
 		return err
 	}
 }

@@ -163,6 +163,18 @@ func (l *leases) take(caller string, ids []string) []*item {
 	return items
 }
 
+// ofTask is the lease of a task that the server has handed out.
+func (l *leases) ofTask(id string) (caller, lease string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.held {
+		if h.d.Task.ID == id {
+			return h.caller, h.id, true
+		}
+	}
+	return "", "", false
+}
+
 // done takes what became of items, and makes the error of each final.
 func (l *leases) done(items []*item) {
 	now := l.s.cfg.Manager.Now()

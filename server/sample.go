@@ -70,7 +70,9 @@ func (s *Server) sample(ctx context.Context, q driver.Queue, into *v1.QueueSampl
 	defer cancel()
 	stats, err := q.Stats(ctx)
 	if err == nil {
-		into.Paused, err = paused(ctx, q)
+		var pause driver.Pause
+		pause, err = paused(ctx, q)
+		into.Paused = pause.Paused
 	}
 	switch {
 	case err == nil:
@@ -82,12 +84,11 @@ func (s *Server) sample(ctx context.Context, q driver.Queue, into *v1.QueueSampl
 	}
 }
 
-// paused reports whether a queue hands out nothing because an operator has paused it.
-func paused(ctx context.Context, q driver.Queue) (bool, error) {
+// paused says whether a queue hands out nothing because an operator has paused it.
+func paused(ctx context.Context, q driver.Queue) (driver.Pause, error) {
 	p, ok := q.(driver.Pauser)
 	if !ok || !q.Capabilities().Pause {
-		return false, nil
+		return driver.Pause{}, nil
 	}
-	pause, err := p.Paused(ctx)
-	return pause.Paused, err
+	return p.Paused(ctx)
 }

@@ -21,7 +21,12 @@ type Server struct {
 	cfg     Config
 	types   *types
 	leases  *leases
-	handler http.Handler
+	bulk    *bulkJobs
+	totals  *totals
+	records auditStore
+	// refusals bound the records of calls that were refused.
+	refusals *refusals
+	handler  http.Handler
 	// live is done once the server stops: it ends streams and calls that wait.
 	live context.Context
 	stop context.CancelFunc
@@ -32,6 +37,7 @@ var services = []string{
 	taskgenv1connect.QueueServiceName,
 	taskgenv1connect.QueueMonitoringServiceName,
 	taskgenv1connect.SchedulerServiceName,
+	taskgenv1connect.QueueAdminServiceName,
 }
 
 // New returns a server. It does not listen yet. Close it at the end, before the manager.
@@ -43,6 +49,12 @@ func New(cfg Config) (*Server, error) {
 	s.types = newTypes(s)
 	s.live, s.stop = context.WithCancel(context.Background())
 	s.leases = newLeases(s)
+	s.bulk = newBulkJobs(s)
+	s.totals = newTotals(s)
+	s.refusals = newRefusals()
+	if s.records = new(memoryAudit); cfg.AuditLog != nil {
+		s.records = cfg.AuditLog
+	}
 	limit := cfg.MaxRequest
 	if limit == 0 {
 		limit = defaultMaxRequest
@@ -61,6 +73,7 @@ func New(cfg Config) (*Server, error) {
 	mux.Handle(taskgenv1connect.NewQueueServiceHandler(&queueService{s: s}, opts...))
 	mux.Handle(taskgenv1connect.NewQueueMonitoringServiceHandler(&monitoringService{s: s}, opts...))
 	mux.Handle(taskgenv1connect.NewSchedulerServiceHandler(&schedulerService{s: s}, opts...))
+	mux.Handle(taskgenv1connect.NewQueueAdminServiceHandler(&adminService{s: s}, opts...))
 	mux.Handle(grpchealth.NewHandler(grpchealth.NewStaticChecker(services...), opts...))
 	reflector := grpcreflect.NewStaticReflector(services...)
 	path, v1 := grpcreflect.NewHandlerV1(reflector, opts...)
@@ -163,9 +176,10 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, handler http.Handle
 	return errors.Join(err, s.Close())
 }
 
-// Close ends the streams and the calls that wait, and gives back the tasks that the server has
-// handed out and that have no outcome yet. A second call does nothing.
+// Close ends the streams, the calls that wait and the bulk jobs, and gives back the tasks that the
+// server has handed out and that have no outcome yet. A second call does nothing.
 func (s *Server) Close() error {
 	s.stop()
+	s.bulk.close()
 	return s.leases.close()
 }

@@ -42,8 +42,19 @@ func subjectsOf(request any) (names []string, count int) {
 	case *v1.ScheduleJobRequest:
 		add(r.GetId())
 		task(r.GetTask())
+	case interface {
+		GetQueue() string
+		GetIds() []string
+	}:
+		count = max(1, len(r.GetIds()))
+		add(r.GetQueue())
+		add(r.GetIds()...)
+	case *v1.EditDeadLetterRequest:
+		add(r.GetQueue(), r.GetId())
 	case interface{ GetQueue() string }:
 		add(r.GetQueue())
+	case interface{ GetWorker() string }:
+		add(r.GetWorker())
 	case interface{ GetId() string }:
 		add(r.GetId())
 	}

@@ -28,6 +28,7 @@ type API struct {
 	Addr net.Addr
 
 	listener net.Listener
+	audit    *server.AuditLog // nil: there is none
 	log      *slog.Logger
 }
 
@@ -41,7 +42,7 @@ func Of(p *config.Program) *API {
 }
 
 func build(ctx context.Context, c config.ServerConfig, p *config.Program, types []config.TaskType, deps config.Deps) (*config.API, error) {
-	cfg := server.Config{Manager: p.Manager, Fleet: p.Fleet, History: p.History, Results: p.Results, MaxRequest: int(c.MaxRequest), Logger: deps.Logger}
+	cfg := server.Config{Manager: p.Manager, Fleet: p.Fleet, History: p.History, Results: p.Results, MaxRequest: int(c.MaxRequest), Logger: deps.Logger, Providers: p.Providers}
 	if p.Scheduler != nil {
 		cfg.Scheduler = p.Scheduler
 	}
@@ -55,16 +56,29 @@ func build(ctx context.Context, c config.ServerConfig, p *config.Program, types 
 	if cfg.TLS, err = secured(c); err != nil {
 		return nil, err
 	}
-	s, err := server.New(cfg)
-	if err != nil {
-		return nil, err
+	a := &API{log: cmp.Or(deps.Logger, slog.Default())}
+	if c.Audit != "" {
+		if a.audit, err = server.OpenAuditLog(c.Audit); err != nil {
+			return nil, err
+		}
+		cfg.AuditLog = a.audit
 	}
-	l, err := s.Listen(ctx, c.Listen)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
+	if err := a.listen(ctx, cfg, c.Listen); err != nil {
+		return nil, errors.Join(err, a.audit.Close())
 	}
-	a := &API{Server: s, Addr: l.Addr(), listener: l, log: cmp.Or(deps.Logger, slog.Default())}
 	return &config.API{Run: a.run, Close: a.close, Made: a}, nil
+}
+
+// listen makes the server, which takes its address.
+func (a *API) listen(ctx context.Context, cfg server.Config, address string) (err error) {
+	if a.Server, err = server.New(cfg); err != nil {
+		return err
+	}
+	if a.listener, err = a.Server.Listen(ctx, address); err != nil {
+		return errors.Join(err, a.Server.Close())
+	}
+	a.Addr = a.listener.Addr()
+	return nil
 }
 
 // secured is the TLS of a section; nil for none.
@@ -99,5 +113,5 @@ func (a *API) close() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	return errors.Join(a.Server.Close(), err)
+	return errors.Join(a.Server.Close(), err, a.audit.Close())
 }

@@ -116,6 +116,30 @@ func TestTheSectionServesWhatTheProgramHas(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
+func TestTheAuditRecordsOfAProgramStayInItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	const admin = "CANARY-admin-0123456789"
+	section := "{listen: '127.0.0.1:0', audit: " + path + ", tokens: {ops: {role: admin, secret: " + admin + "}}}"
+	for runs := 1; runs <= 2; runs++ {
+		p, err := build(t, section, "")
+		require.NoError(t, err)
+		stop := run(t, p)
+		c := taskgenv1connect.NewQueueAdminServiceClient(client(t, p, admin, nil), "http://"+serverconfig.Of(p).Addr.String())
+		_, err = c.CreateQueue(within(t), &v1.CreateQueueRequest{Queue: "orders", Reason: "for the shop"})
+		require.NoError(t, err, "the server may create queues on the providers of the file")
+		res, err := c.ListAuditRecords(within(t), &v1.ListAuditRecordsRequest{Subject: "orders"})
+		require.NoError(t, err)
+		require.Len(t, res.GetRecords(), runs)
+		assert.Equal(t, "for the shop", res.GetRecords()[0].GetReason())
+		require.NoError(t, stop())
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "CANARY")
+	_, err = build(t, "{listen: '127.0.0.1:0', audit: "+filepath.Join(path, "x")+"}", "")
+	require.ErrorContains(t, err, "audit log")
+}
+
 func TestWithoutASchedulerThereAreNoJobs(t *testing.T) {
 	p, err := build(t, "{listen: '127.0.0.1:0'}", "")
 	require.NoError(t, err)

@@ -1156,7 +1156,8 @@ func (x *CancelTaskRequest) GetReason() string {
 // CancelTaskResponse is the answer of CancelTask.
 type CancelTaskResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the task waited and was removed. Otherwise workers were told to stop it.
+	// Whether the task was removed: it waited, or a worker of the API had it, whose lease is
+	// lost then. Otherwise workers were told to stop it.
 	Removed bool `protobuf:"varint,1,opt,name=removed,proto3" json:"removed,omitempty"`
 	// IDs of the workers that were told.
 	WorkerIds     []string `protobuf:"bytes,2,rep,name=worker_ids,json=workerIds,proto3" json:"worker_ids,omitempty"`
@@ -1656,7 +1657,9 @@ type DeadLetter struct {
 	Metadata map[string]string `protobuf:"bytes,15,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Payload as JSON text, with a mark in place of each secret. "null" for a payload that
 	// cannot be shown.
-	Payload       string `protobuf:"bytes,16,opt,name=payload,proto3" json:"payload,omitempty"`
+	Payload string `protobuf:"bytes,16,opt,name=payload,proto3" json:"payload,omitempty"`
+	// Level within a queue of type priority; 0 on all others.
+	Priority      int32 `protobuf:"varint,17,opt,name=priority,proto3" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1801,6 +1804,13 @@ func (x *DeadLetter) GetPayload() string {
 		return x.Payload
 	}
 	return ""
+}
+
+func (x *DeadLetter) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
 }
 
 // FailedRun is one run of a task that failed.
@@ -2774,7 +2784,10 @@ type BulkJob struct {
 	// When it was over. Unset: it runs.
 	EndedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	// IDs of the first ten items that matched.
-	Examples      []string `protobuf:"bytes,18,rep,name=examples,proto3" json:"examples,omitempty"`
+	Examples []string `protobuf:"bytes,18,rep,name=examples,proto3" json:"examples,omitempty"`
+	// Items that were gone when their turn came: redriven, discarded, cancelled or begun by
+	// others meanwhile, or by this job in a call whose answer was lost.
+	Skipped       int64 `protobuf:"varint,19,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2933,6 +2946,13 @@ func (x *BulkJob) GetExamples() []string {
 		return x.Examples
 	}
 	return nil
+}
+
+func (x *BulkJob) GetSkipped() int64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
 }
 
 // BulkItemError says why an item of a bulk job failed.
@@ -4025,7 +4045,7 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\x06filter\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x06filter\x121\n" +
 	"\aoptions\x18\x03 \x01(\v2\x17.taskgen.v1.BulkOptionsR\aoptions\"<\n" +
 	"\x13CancelTasksResponse\x12%\n" +
-	"\x03job\x18\x01 \x01(\v2\x13.taskgen.v1.BulkJobR\x03job\"\xdd\x04\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.taskgen.v1.BulkJobR\x03job\"\xf9\x04\n" +
 	"\n" +
 	"DeadLetter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
@@ -4048,7 +4068,8 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
 	"unique_key\x18\x0e \x01(\tR\tuniqueKey\x12@\n" +
 	"\bmetadata\x18\x0f \x03(\v2$.taskgen.v1.DeadLetter.MetadataEntryR\bmetadata\x12\x18\n" +
-	"\apayload\x18\x10 \x01(\tR\apayload\x1a;\n" +
+	"\apayload\x18\x10 \x01(\tR\apayload\x12\x1a\n" +
+	"\bpriority\x18\x11 \x01(\x05R\bpriority\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc2\x01\n" +
@@ -4112,7 +4133,7 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\vBulkOptions\x12\x17\n" +
 	"\adry_run\x18\x01 \x01(\bR\x06dryRun\x12\"\n" +
 	"\x04rate\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\x04rate\x12 \n" +
-	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"\xcc\x04\n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"\xe6\x04\n" +
 	"\aBulkJob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.taskgen.v1.BulkKindR\x04kind\x12\x14\n" +
@@ -4133,7 +4154,8 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
 	"started_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x125\n" +
 	"\bended_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x1a\n" +
-	"\bexamples\x18\x12 \x03(\tR\bexamplesB\b\n" +
+	"\bexamples\x18\x12 \x03(\tR\bexamples\x12\x18\n" +
+	"\askipped\x18\x13 \x01(\x03R\askippedB\b\n" +
 	"\x06_total\"L\n" +
 	"\rBulkItemError\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
