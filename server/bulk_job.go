@@ -205,7 +205,8 @@ func (j *bulkJob) note(keys, done []string, err error) error {
 }
 
 // end is the state of a job that does not work any more, by the error of its work. stopped says
-// that it was cancelled.
+// that it was cancelled. Whoever waits for the end sees the state, and a job that is resumed at
+// once has an end of its own.
 func (j *bulkJob) end(err error, stopped bool) {
 	j.update(func(m *v1.BulkJob) {
 		m.EndedAt, m.State = timestamppb.Now(), v1.BulkState_BULK_STATE_DONE
@@ -217,6 +218,6 @@ func (j *bulkJob) end(err error, stopped bool) {
 		default:
 			j.keys = nil
 		}
+		close(j.over)
 	})
-	close(j.over)
 }
