@@ -84,13 +84,21 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// untilStop ends the wait for a client's next message when the server stops.
+// untilStop ends the wait for a client's next message when the server stops. The handler returns
+// only when nothing uses its writer any more.
 func (s *Server) untilStop(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer context.AfterFunc(s.live, func() {
+		ended := make(chan struct{})
+		stop := context.AfterFunc(s.live, func() {
+			defer close(ended)
 			// Where it is not supported, the stream is cut off after the grace.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
-		})()
+		})
+		defer func() {
+			if !stop() {
+				<-ended
+			}
+		}()
 		next.ServeHTTP(w, r)
 	})
 }

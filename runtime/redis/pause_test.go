@@ -39,11 +39,11 @@ func TestAPauseWithAnEndIsOneForBuildsThatKnowNoneUntilItIsOver(t *testing.T) {
 
 func TestAPauseOfADeadLetterQueueEndsForQueuesThatNameItLater(t *testing.T) {
 	p := open(t, sharedURL(t))
-	openQueue(t, p, driver.QueueConfig{DLQ: "graves"})
-	graves := openQueue(t, p, driver.QueueConfig{Name: "graves"})
+	openQueue(t, p, driver.QueueConfig{DLQ: "buried"})
+	dead := openQueue(t, p, driver.QueueConfig{Name: "buried"})
 	until := time.Now().Add(300 * time.Millisecond)
-	require.NoError(t, graves.Pause(within(t), until))
-	dies(t, openQueue(t, p, driver.QueueConfig{Name: "late", DLQ: "graves"}), "b")
-	take(t, graves, 1)
+	require.NoError(t, dead.Pause(within(t), until))
+	dies(t, openQueue(t, p, driver.QueueConfig{Name: "late", DLQ: "buried"}), "b")
+	take(t, dead, 1)
 	require.False(t, time.Now().Before(until))
 }
