@@ -55,6 +55,21 @@ func unknownContext(f *contexts.File, name string) error {
 	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("there is no server with the name %q", name), Hint: hint}
 }
 
+// changesContext changes what the file says of a name that it has, and writes it.
+func (a *app) changesContext(change func(f *contexts.File, name string)) func(*cobra.Command, []string) error {
+	return func(_ *cobra.Command, args []string) error {
+		f, err := a.contextFile()
+		if err != nil {
+			return err
+		}
+		if _, ok := f.Contexts[args[0]]; !ok {
+			return unknownContext(f, args[0])
+		}
+		change(f, args[0])
+		return f.Save()
+	}
+}
+
 // completeContexts completes the names of servers.
 func (a *app) completeContexts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	f, err := a.contextFile()
@@ -137,17 +152,7 @@ func (a *app) contextUse() *cobra.Command {
 		Use: "use NAME", Short: "make a server the one that is called without -s", Args: wants("NAME"),
 		Example:           "taskq ctx use prod",
 		ValidArgsFunction: a.completeContexts,
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := a.contextFile()
-			if err != nil {
-				return err
-			}
-			if _, ok := f.Contexts[args[0]]; !ok {
-				return unknownContext(f, args[0])
-			}
-			f.Current = args[0]
-			return f.Save()
-		},
+		RunE:              a.changesContext(func(f *contexts.File, name string) { f.Current = name }),
 	}
 }
 
@@ -210,19 +215,11 @@ func (a *app) contextRemove() *cobra.Command {
 		Use: "rm NAME", Short: "forget a server", Args: wants("NAME"),
 		Example:           "taskq ctx rm prod",
 		ValidArgsFunction: a.completeContexts,
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := a.contextFile()
-			if err != nil {
-				return err
-			}
-			if _, ok := f.Contexts[args[0]]; !ok {
-				return unknownContext(f, args[0])
-			}
-			delete(f.Contexts, args[0])
-			if f.Current == args[0] {
+		RunE: a.changesContext(func(f *contexts.File, name string) {
+			delete(f.Contexts, name)
+			if f.Current == name {
 				f.Current = ""
 			}
-			return f.Save()
-		},
+		}),
 	}
 }
