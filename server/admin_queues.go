@@ -213,14 +213,6 @@ func (a *adminService) PurgeQueue(ctx context.Context, req *v1.PurgeQueueRequest
 	return &v1.PurgeQueueResponse{Tasks: int64(n)}, nil
 }
 
-// DeleteQueue implements the method of QueueAdminService.
-func (a *adminService) DeleteQueue(_ context.Context, req *v1.DeleteQueueRequest) (*v1.DeleteQueueResponse, error) {
-	if _, err := a.s.cfg.Manager.Queue(req.GetQueue()); err != nil {
-		return nil, err
-	}
-	return nil, fmt.Errorf("%w: queue %q cannot be deleted", driver.ErrUnsupported, req.GetQueue())
-}
-
 // ResetQueueStats implements the method of QueueAdminService.
 func (a *adminService) ResetQueueStats(ctx context.Context, req *v1.ResetQueueStatsRequest) (*v1.ResetQueueStatsResponse, error) {
 	if _, err := a.s.cfg.Manager.Queue(req.GetQueue()); err != nil {
