@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -40,6 +42,14 @@ var services = []string{
 	taskgenv1connect.QueueAdminServiceName,
 }
 
+// compressMinBytes is the least size of an answer that is compressed, for callers that accept
+// it.
+const compressMinBytes = 1 << 10
+
+// neverCompressed is for the answers of QueueService. Compressing a batch of tasks takes more
+// of the processor than all else that is done for it, and workers are usually near.
+var neverCompressed = []connect.HandlerOption{connect.WithCompressMinBytes(math.MaxInt)}
+
 // New returns a server. It does not listen yet. Close it at the end, before the manager.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.check(); err != nil {
@@ -68,9 +78,10 @@ func New(cfg Config) (*Server, error) {
 		connect.WithRequestGate(i.admit),
 		connect.WithInterceptors(i),
 		connect.WithRecover(s.recovered),
+		connect.WithCompressMinBytes(compressMinBytes),
 	}
 	mux := http.NewServeMux()
-	mux.Handle(taskgenv1connect.NewQueueServiceHandler(&queueService{s: s}, opts...))
+	mux.Handle(taskgenv1connect.NewQueueServiceHandler(&queueService{s: s}, slices.Concat(opts, neverCompressed)...))
 	mux.Handle(taskgenv1connect.NewQueueMonitoringServiceHandler(&monitoringService{s: s}, opts...))
 	mux.Handle(taskgenv1connect.NewSchedulerServiceHandler(&schedulerService{s: s}, opts...))
 	mux.Handle(taskgenv1connect.NewQueueAdminServiceHandler(&adminService{s: s}, opts...))
