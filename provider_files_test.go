@@ -28,6 +28,7 @@ var providerFiles = []struct {
 	{"settle.go", []string{"Complete", "Extend", "Release", "DeadLetter"}},
 	{"dead.go", []string{"Redrive", "OnRedrive", "Discard"}},
 	{"admin.go", []string{"Cancel", "Reschedule", "Purge", "PurgeAll", "Pause", "Resume", "Paused"}},
+	{"delete.go", []string{"Delete"}},
 	{"browse.go", []string{"Browse", "Find"}},
 	{"stats.go", []string{"Stats"}},
 }

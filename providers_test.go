@@ -64,6 +64,7 @@ var traits = []trait{
 	{"Reschedule", "reschedules a task", ""},
 	{"Purge", "purges a queue", ""},
 	{"Pause", "pauses a queue", ""},
+	{"Delete", "deletes a queue", ""},
 	{"Redrive", "redrives dead tasks", ""},
 	{"Discard", "discards dead tasks", ""},
 	{"Transactions", "enqueues in your own transaction", ""},

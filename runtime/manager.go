@@ -167,6 +167,11 @@ func (m *Manager) Queue(name string) (driver.Queue, error) {
 func (m *Manager) queue(name string) (*openQueue, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	return m.openNamed(name)
+}
+
+// openNamed returns an open queue. m.mu is held.
+func (m *Manager) openNamed(name string) (*openQueue, error) {
 	if q := m.queues[name]; q != nil {
 		return q, nil
 	}
@@ -187,11 +192,11 @@ func (m *Manager) Queues() []string {
 // configuration has its defaults, and the Types of all its declarations. The error wraps
 // ErrUnknownQueue.
 func (m *Manager) Declared(queue string) (cfg QueueConfig, provider string, err error) {
-	if _, err := m.queue(queue); err != nil {
-		return QueueConfig{}, "", err
-	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if _, err := m.openNamed(queue); err != nil {
+		return QueueConfig{}, "", err
+	}
 	d := m.topology[queue]
 	d.cfg.Types = slices.Clone(d.cfg.Types)
 	return d.cfg, d.provider.Name(), nil

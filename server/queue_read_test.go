@@ -82,7 +82,7 @@ func TestGetQueueInfoDescribesAQueue(t *testing.T) {
 		assert.True(t, proto.Equal(&v1.QueueInfo{
 			Name: "mails", Provider: "memory", Type: v1.QueueType_QUEUE_TYPE_STANDARD, Levels: 1, Visibility: durationpb.New(driver.DefaultVisibility),
 			MaxDeliveries: driver.DefaultMaxDeliveries, Dlq: "mails-dlq", Types: []string{"mail"},
-			Operations: &v1.QueueOperations{Browse: true, Cancel: true, Reschedule: true, Purge: true, Pause: true, Redrive: true, Discard: true},
+			Operations: &v1.QueueOperations{Browse: true, Cancel: true, Reschedule: true, Purge: true, Pause: true, Redrive: true, Discard: true, Delete: true},
 		}, res.GetQueue()), "%v", res.GetQueue())
 		_, err = c.GetQueueInfo(ctx, &v1.GetQueueInfoRequest{Queue: "nowhere"})
 		assert.Equal(t, connect.CodeNotFound, connect.CodeOf(err))

@@ -101,6 +101,7 @@ func queueInfoOf(cfg driver.QueueConfig, can driver.Capabilities) *v1.QueueInfo 
 		Dlq: cfg.DLQ, Retention: duration(cfg.Retention), Capacity: int64(cfg.Capacity), Types: cfg.Types,
 		Operations: &v1.QueueOperations{
 			Browse: can.Browse, Cancel: can.Cancel, Reschedule: can.Reschedule, Purge: can.Purge, Pause: can.Pause, Redrive: can.Redrive, Discard: can.Discard,
+			Delete: can.Delete,
 		},
 	}
 }

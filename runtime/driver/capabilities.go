@@ -116,7 +116,7 @@ type Capabilities struct {
 	// idle, healthy queue; 0: it is not known.
 	Lateness time.Duration
 
-	Browse, Cancel, Reschedule, Purge, Pause, Redrive, Discard, Transactions bool
+	Browse, Cancel, Reschedule, Purge, Pause, Delete, Redrive, Discard, Transactions bool
 }
 
 // Accepts reports whether a queue with these capabilities can keep what a task

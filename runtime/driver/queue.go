@@ -32,7 +32,7 @@ type Provider interface {
 // A nil error means that the whole batch is done and as durable as the provider's
 // Capabilities say. After Close every method returns an error wrapping [ErrClosed].
 //
-// Optional operations are in small interfaces, from [Browser] to [Discarder].
+// Optional operations are in small interfaces, from [Browser] to [Deleter].
 // Capabilities says which ones a queue implements.
 //
 // Every method, of a Provider too, returns [ErrUnavailable] when the broker could not be

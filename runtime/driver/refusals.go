@@ -47,3 +47,8 @@ func NoRedrive(dlq string) error {
 func NoDiscard(dlq string) error {
 	return fmt.Errorf("%w: discard on the queue that the tasks died on, or complete them on their dead letter queue %q", ErrUnsupported, dlq)
 }
+
+// NoDelete is the error of a Delete on a dead letter queue. It wraps [ErrUnsupported].
+func NoDelete(dlq string) error {
+	return fmt.Errorf("%w: delete the queue that the tasks died on, and its dead letter queue %q goes with it", ErrUnsupported, dlq)
+}

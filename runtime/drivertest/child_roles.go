@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // roles are what child processes do.
@@ -22,6 +23,7 @@ var roles = map[string]func(ctx context.Context, p runtime.Provider, cfg runtime
 	"poison":  working(workPoison),
 	"shuffle": shuffling,
 	"redrive": redrives,
+	"delete":  deletes,
 }
 
 // produce enqueues batches from several goroutines and reports the acknowledged tasks.
@@ -149,5 +151,19 @@ func shuffling(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig)
 		}
 		printLine("moved")
 	}
+	return nil
+}
+
+// deletes deletes the queue.
+func deletes(ctx context.Context, p runtime.Provider, cfg runtime.QueueConfig) error {
+	q, err := p.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	printLine("ready")
+	if err := q.(driver.Deleter).Delete(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
 	return nil
 }

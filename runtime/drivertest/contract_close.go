@@ -71,6 +71,9 @@ func callAll(ctx context.Context, q driver.Queue, ts []*runtime.Task, ds []*driv
 		_, errs["Discard"] = q.(driver.Discarder).Discard(ctx, []string{"x"})
 		_, errs["DiscardDeaths"] = q.(driver.Discarder).DiscardDeaths(ctx, []driver.Death{{ID: "x"}})
 	}
+	if caps.Delete {
+		errs["Delete"] = q.(driver.Deleter).Delete(ctx)
+	}
 	return errs
 }
 
@@ -244,7 +247,7 @@ func operations(ctx context.Context, q driver.Queue) map[string]operation {
 	all := map[string]operation{
 		"Browse": {says: caps.Browse}, "Cancel": {says: caps.Cancel}, "Reschedule": {says: caps.Reschedule}, "Purge": {says: caps.Purge},
 		"Pause": {says: caps.Pause}, "Redrive": {says: caps.Redrive}, "RedriveDeaths": {says: caps.Redrive},
-		"Discard": {says: caps.Discard}, "DiscardDeaths": {says: caps.Discard},
+		"Discard": {says: caps.Discard}, "DiscardDeaths": {says: caps.Discard}, "Delete": {says: caps.Delete},
 	}
 	has := func(name string, call func() error) { all[name] = operation{all[name].says, call} }
 	if b, ok := q.(driver.Browser); ok {
@@ -269,6 +272,9 @@ func operations(ctx context.Context, q driver.Queue) map[string]operation {
 	if d, ok := q.(driver.Discarder); ok {
 		has("Discard", func() error { _, err := d.Discard(ctx, []string{"x"}); return err })
 		has("DiscardDeaths", func() error { _, err := d.DiscardDeaths(ctx, []driver.Death{{ID: "x"}}); return err })
+	}
+	if d, ok := q.(driver.Deleter); ok {
+		has("Delete", func() error { return d.Delete(ctx) })
 	}
 	return all
 }

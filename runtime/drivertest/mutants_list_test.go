@@ -169,6 +169,19 @@ var mutants = []struct {
 		}
 		return q.Pause(ctx, time.Time{})
 	}}},
+	{Contract, "deletes nothing", deletesBy(func(q referenceQueue, _ context.Context) error { return q.Close() })},
+	{Contract, "deletes what waits, and not what is leased or dead", deletesBy(func(q referenceQueue, ctx context.Context) error {
+		_, err := q.Purge(ctx)
+		return errors.Join(err, q.Close())
+	})},
+	{Contract, "cannot delete twice", fault{delete: func(q referenceQueue, ctx context.Context) error {
+		if _, err := q.Stats(ctx); err != nil {
+			return err
+		}
+		return q.Delete(ctx)
+	}}},
+	{Contract, "deletes a dead letter queue though others have it", deletesShared()},
+	{Contract, "deletes what has taken the place of a deleted queue", deletesSuccessor()},
 	{Contract, "cancels nothing", fault{cancel: func(q referenceQueue, ctx context.Context, ids []string) ([]string, error) {
 		_, err := q.Cancel(ctx, nil)
 		return ids[:min(len(ids), 2)], err

@@ -83,6 +83,17 @@ var fileMutants = []struct {
 		}
 		return ids(page), nil
 	}}},
+	{Contract, "takes an empty queue for one that is deleted", "a Delete that was killed at any moment is completed by the next", fault{delete: func(q referenceQueue, ctx context.Context) error {
+		n, err := q.Purge(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return q.Close()
+		}
+		<-time.After(100 * time.Millisecond)
+		return q.Delete(ctx)
+	}}},
 	{PoisonDoesNotLoop, "counts no crashes", "a handler that kills its process MaxDeliveries times is stopped", fault{dequeue: func(q referenceQueue, ctx context.Context, limit int, lease time.Duration) ([]*driver.Delivery, error) {
 		ds, err := q.Dequeue(ctx, limit, lease)
 		for _, d := range ds {

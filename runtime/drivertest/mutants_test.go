@@ -25,6 +25,7 @@ type referenceQueue interface {
 	driver.Pauser
 	driver.Redriver
 	driver.Discarder
+	driver.Deleter
 }
 
 // A faultyQueue breaks its promises where one of its hooks is set. A hook is
@@ -48,6 +49,7 @@ type fault struct {
 	cancel     func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
 	purge      func(q referenceQueue, ctx context.Context) (int, error)
 	pause      func(q referenceQueue, ctx context.Context, until time.Time) error
+	delete     func(q referenceQueue, ctx context.Context) error
 	browse     func(q referenceQueue, ctx context.Context, state driver.State, from string, limit int) ([]*runtime.Task, string, error)
 	stats      func(q referenceQueue, s driver.Stats) driver.Stats
 	caps       func(c driver.Capabilities) driver.Capabilities
@@ -136,6 +138,13 @@ func (q *faultyQueue) Pause(ctx context.Context, until time.Time) error {
 		return q.pause(q.referenceQueue, ctx, until)
 	}
 	return q.referenceQueue.Pause(ctx, until)
+}
+
+func (q *faultyQueue) Delete(ctx context.Context) error {
+	if q.delete != nil {
+		return q.delete(q.referenceQueue, ctx)
+	}
+	return q.referenceQueue.Delete(ctx)
 }
 
 func (q *faultyQueue) Browse(ctx context.Context, state driver.State, from string, limit int) ([]*runtime.Task, string, error) {

@@ -73,7 +73,7 @@ func plainBroker() *Harness {
 				MaxLease: driver.Unlimited, MaxPayload: driver.Unlimited, MaxBatch: 10, Priorities: c.Priorities, Ordered: c.Ordered,
 				Granularity: c.Granularity, Unmetered: c.Unmetered, Lateness: c.Lateness, FairGroups: true, ExactCrashes: true, CountsExpired: true,
 				Redrive: c.Redrive, Discard: c.Discard, // a queue's and not its dead letter queue's
-				Browse: c.Browse, Cancel: c.Cancel, Reschedule: c.Reschedule, Purge: c.Purge, Pause: c.Pause,
+				Browse: c.Browse, Cancel: c.Cancel, Reschedule: c.Reschedule, Purge: c.Purge, Pause: c.Pause, Delete: c.Delete,
 			}
 		},
 		stats: func(_ referenceQueue, s driver.Stats) driver.Stats { return driver.Stats{Ready: s.Ready, Dead: s.Dead} },

@@ -50,6 +50,7 @@ const (
 	rescheduling requirement = "Reschedule"
 	purging      requirement = "Purge"
 	pausing      requirement = "Pause"
+	deleting     requirement = "Delete"
 	redriving    requirement = "Redrive"
 	discarding   requirement = "Discard"
 	bounding     requirement = "a bound on the number of tasks of a queue"
@@ -70,7 +71,7 @@ const (
 // optional requirements are those that a provider may lack: the test is left out and noted,
 // and no law is downgraded for it.
 var optional = map[requirement]bool{
-	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true,
+	costing: true, browsing: true, cancelling: true, rescheduling: true, purging: true, pausing: true, deleting: true,
 	redriving: true, discarding: true, bounding: true, measuring: true, bounded: true, limited: true,
 	keyless: true, charging: true, inexact: true, oneplace: true, excusing: true, filling: true, bulky: true, swallowing: true, foreign: true,
 }
@@ -162,6 +163,7 @@ func (h *Harness) missingRequirements(tb testing.TB) map[requirement]string {
 	no(rescheduling, !has.Reschedule, says("Reschedule"))
 	no(purging, !has.Purge, says("Purge"))
 	no(pausing, !has.Pause, says("Pause"))
+	no(deleting, !has.Delete, says("Delete"))
 	no(measuring, has.MaxPayload == driver.Unlimited || has.MaxPayload > 8<<20, says("MaxPayload"))
 	no(redriving, !has.Redrive, says("Redrive"))
 	no(discarding, !has.Discard, says("Discard"))

@@ -25,7 +25,7 @@ func testCases() []testCase {
 		chargeCases, deployCases, runCases,
 		orderCases, shareCases, levelCases, uniqueCases, troubleCases, stopCases, statsCases,
 		faultCases, replyCases, outageCases, doneCases, frozenCases, awayCases, refusalCases, undecodableCases, fullCases, slowCases,
-		taskCases, boundCases, distanceCases, waitCases, closeCases, operationCases, deadCases,
+		taskCases, boundCases, distanceCases, waitCases, closeCases, operationCases, deleteCases, deadCases,
 	} {
 		all = append(all, part()...)
 	}

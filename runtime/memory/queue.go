@@ -14,6 +14,7 @@ type queue struct {
 	cfg         driver.QueueConfig
 	redriveHook driver.Revival
 	closed      bool // guarded by queueState.mu
+	deletion    driver.Deletion
 }
 
 var (
@@ -27,6 +28,7 @@ var (
 	_ driver.Pauser      = (*queue)(nil)
 	_ driver.Reviver     = (*queue)(nil)
 	_ driver.Discarder   = (*queue)(nil)
+	_ driver.Deleter     = (*queue)(nil)
 )
 
 func (q *queue) Config() driver.QueueConfig { return q.cfg }
@@ -43,7 +45,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		GathersEnqueues: true, // there is no round trip that gathering could save
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
-		Redrive: q.dead != nil, Discard: q.dead != nil,
+		Redrive: q.dead != nil, Discard: q.dead != nil, Delete: q.dead != nil,
 	}
 }
 

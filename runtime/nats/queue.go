@@ -14,6 +14,8 @@ type queue struct {
 	cfg    driver.QueueConfig
 	around driver.Revival // of what Redrive moves
 
+	deletion driver.Deletion
+
 	closing       context.Context // ended by Close
 	cancelClosing context.CancelFunc
 	// closeMu keeps a Dequeue from starting during Close, which waits for dequeues.
@@ -31,6 +33,7 @@ var _ interface {
 	driver.Pauser
 	driver.Reviver
 	driver.Discarder
+	driver.Deleter
 } = (*queue)(nil)
 
 const (
@@ -78,7 +81,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		Unmetered:       true,
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
-		Redrive: !dlq, Discard: !dlq,
+		Redrive: !dlq, Discard: !dlq, Delete: !dlq,
 	}
 }
 

@@ -306,24 +306,15 @@ func (s *queueState) consumer(ctx context.Context, name string, visibility time.
 // refresh finds the consumers that tasks come from. A dead letter queue gets more with
 // every queue that names it.
 func (s *queueState) refresh(ctx context.Context) error {
-	var list struct {
-		Consumers []string `json:"consumers"`
-		Total     int      `json:"total"`
+	counted, err := s.consumerNames(ctx)
+	if err != nil {
+		return err
 	}
-	var pulled, counted []string
-	for offset, more := 0, true; more; {
-		list.Consumers = nil
-		if err := s.requester.callAPI(ctx, "CONSUMER.NAMES."+s.names.stream, map[string]any{"offset": offset}, &list); err != nil {
-			return fmt.Errorf("list the consumers of stream %s: %w", s.names.stream, err)
+	var pulled []string
+	for _, name := range counted {
+		if strings.HasPrefix(name, readyConsumer("")) || name == headConsumer {
+			pulled = append(pulled, name)
 		}
-		counted = append(counted, list.Consumers...)
-		for _, name := range list.Consumers {
-			if strings.HasPrefix(name, readyConsumer("")) || name == headConsumer {
-				pulled = append(pulled, name)
-			}
-		}
-		offset += len(list.Consumers)
-		more = len(list.Consumers) > 0 && offset < list.Total
 	}
 	if len(pulled) == 0 {
 		return fmt.Errorf("stream %s has lost its consumers", s.names.stream)
@@ -343,6 +334,23 @@ func (s *queueState) refresh(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.pulled, s.counted, s.unit = pulled, counted, unit
 	return nil
+}
+
+// consumerNames lists the consumers of the stream.
+func (s *queueState) consumerNames(ctx context.Context) (names []string, err error) {
+	var list struct {
+		Consumers []string `json:"consumers"`
+		Total     int      `json:"total"`
+	}
+	for more := true; more; {
+		list.Consumers = nil
+		if err := s.requester.callAPI(ctx, "CONSUMER.NAMES."+s.names.stream, map[string]any{"offset": len(names)}, &list); err != nil {
+			return nil, fmt.Errorf("list the consumers of stream %s: %w", s.names.stream, err)
+		}
+		names = append(names, list.Consumers...)
+		more = len(list.Consumers) > 0 && len(names) < list.Total
+	}
+	return names, nil
 }
 
 // levelOf is the level of a consumer's partition, -1 if the partition is not a level.

@@ -97,16 +97,25 @@ func (g *delayRelay) caught(d *amqp.Delivery, now time.Time) *letter {
 	return l
 }
 
-// relayDelayed handles tasks at the gate until the provider is closed.
+// relayDelayed handles tasks at the gate until the provider is closed or the queue deleted.
+// Where another process has deleted the queue it looks for the gate once a second.
 func (st *queueState) relayDelayed() {
-	ctx := st.p.ctx
-	for {
+	ctx := st.ctx
+	for pause := firstPause; ; {
 		s, err := st.p.link.session(ctx)
 		if err != nil {
 			return
 		}
-		if st.delayRelay.work(ctx, s) != nil {
-			st.pause(ctx)
+		began := time.Now()
+		if st.delayRelay.work(ctx, s) == nil {
+			continue
+		}
+		if pause = min(2*pause, maxPause); time.Since(began) > maxPause {
+			pause = firstPause // it has worked for a while
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
 		}
 	}
 }

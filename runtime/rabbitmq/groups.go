@@ -54,7 +54,7 @@ func (st *queueState) runGroups() {
 		st.serveGroups()
 		select {
 		case <-st.signal:
-		case <-st.p.ctx.Done():
+		case <-st.ctx.Done():
 			return
 		}
 	}

@@ -40,14 +40,15 @@ func stepFor(d time.Duration, top int) int {
 	return k
 }
 
-// declareLadder declares the ladder, and routes its tasks to a gate. Only the last call
-// has an answer: it takes three round trips, of which two are for the channel.
+// declareLadder declares the ladder, and routes its tasks to a gate. It also binds the gate to
+// the dead letter queue, unless that is empty, see names.deadExchange. Only the last call has
+// an answer: it takes three round trips, of which two are for the channel.
 //
 // Tasks leave the steps through a dedicated exchange rather than the default one: a
 // broker takes at most 32 messages at a time from a step, and keeps those that it
 // cannot route. A few tasks of a deleted queue would therefore stop all delays. Instead
 // they go to a separate queue, until their queue is opened again.
-func (p *Provider) declareLadder(ctx context.Context, s *session, gate string) error {
+func (p *Provider) declareLadder(ctx context.Context, s *session, gate, dlq string) error {
 	ch, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -66,6 +67,11 @@ func (p *Provider) declareLadder(ctx context.Context, s *session, gate string) e
 			args := amqp.Table{"x-message-ttl": step(k).Milliseconds()}
 			maps.Copy(args, leave)
 			if err := declareBehindFanout(ch.Channel, p.names.wait(k), args); err != nil {
+				return err
+			}
+		}
+		if dlq != "" {
+			if err := ch.QueueBind(gate, gate, p.names.deadExchange(dlq), true, nil); err != nil {
 				return err
 			}
 		}

@@ -115,7 +115,7 @@ func (st *queueState) wakeAt(at time.Time) {
 func (st *queueState) expire() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.p.ctx.Err() == nil {
+	if st.ctx.Err() == nil {
 		st.endLeases(time.Now())
 	}
 }

@@ -46,7 +46,10 @@ func (n names) line(queue string, i int) string {
 	return n.of(queue) + ":" + strconv.Itoa(i)
 }
 
-func (n names) plan(queue string) string         { return n.of(queue) }
+func (n names) plan(queue string) string { return n.of(queue) }
+
+// deadExchange is there for a dead letter queue, and the gates of the queues that name it are
+// bound to it: the broker says whether there are any. Nothing is published to it.
 func (n names) deadExchange(queue string) string { return n.of(queue) + ":dead" }
 
 // gate is the queue of a delayRelay: where the ladder brings the tasks of a queue. Tasks wait

@@ -22,7 +22,8 @@ type queue struct {
 	ctx  context.Context // ends when the queue is closed
 	shut context.CancelFunc
 
-	around driver.Revival // of what Redrive moves
+	around   driver.Revival // of what Redrive moves
+	deletion driver.Deletion
 }
 
 var _ interface {
@@ -30,6 +31,7 @@ var _ interface {
 	driver.Purger
 	driver.Reviver
 	driver.Discarder
+	driver.Deleter
 } = (*queue)(nil)
 
 // Config implements [driver.Queue].
@@ -55,7 +57,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		Unmetered:    true,
 		Lateness:     lateness,
 		Purge:        true,
-		Redrive:      !q.st.isDLQ, Discard: !q.st.isDLQ,
+		Redrive:      !q.st.isDLQ, Discard: !q.st.isDLQ, Delete: !q.st.isDLQ,
 	}
 }
 

@@ -26,10 +26,12 @@ type queueState struct {
 	isDLQ      bool
 	delayRelay delayRelay
 
-	signal  chan struct{} // capacity 1: there is a waiter
-	digging chan struct{} // capacity 1: held by a scan of the dead letter queue
-	burying chan struct{} // capacity burials
-	alarm   *time.Timer   // fires when the next lease ends
+	signal  chan struct{}   // capacity 1: there is a waiter
+	digging chan struct{}   // capacity 1: held by a scan of the dead letter queue
+	burying chan struct{}   // capacity burials
+	alarm   *time.Timer     // fires when the next lease ends
+	ctx     context.Context // ends when the queue is deleted, and with the provider's
+	stop    context.CancelFunc
 
 	mu       sync.Mutex
 	receiver *receiver // the one that draws; nil if it is lost
@@ -56,6 +58,7 @@ type queueState struct {
 
 func newQueueState(p *Provider, cfg driver.QueueConfig, isDLQ bool) *queueState {
 	st := &queueState{p: p, name: cfg.Name, dlq: cfg.DLQ, kind: cfg.Type, isDLQ: isDLQ, signal: make(chan struct{}, 1), digging: make(chan struct{}, 1), burying: make(chan struct{}, burials), leases: make(map[driver.Receipt]*lease), served: make(map[string]uint64), recheck: make(chan struct{}, 1), share: partitions, orphans: make(map[int]int)}
+	st.ctx, st.stop = context.WithCancel(p.ctx)
 	for i := range lines(cfg) {
 		st.lines = append(st.lines, p.names.line(cfg.Name, i))
 	}
@@ -97,9 +100,9 @@ func (st *queueState) maxIdleWait() time.Duration {
 	return maxIdleWait
 }
 
-// run draws tasks for the waiters, until the provider is closed.
+// run draws tasks for the waiters, until the provider is closed or the queue deleted.
 func (st *queueState) run() {
-	ctx := st.p.ctx
+	ctx := st.ctx
 	for {
 		n, unwanted, stale := st.demand(time.Now())
 		if stale {

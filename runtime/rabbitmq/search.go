@@ -129,12 +129,17 @@ func (f *search) drop(ctx context.Context, gone []deadTask) error {
 
 // dig calls f with dead tasks, then removes them from their queue, and returns their
 // deaths. It searches for the given IDs, the given deaths, or all if both are nil.
-func (q *queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) (done []driver.Death, err error) {
+func (q *queue) dig(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) ([]driver.Death, error) {
 	if err := q.open(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := q.bound(ctx)
 	defer cancel()
+	return q.digClosed(ctx, ids, deaths, f)
+}
+
+// digClosed is dig on a queue that may be closed.
+func (q *queue) digClosed(ctx context.Context, ids []string, deaths []driver.Death, f func(context.Context, []deadTask) ([]deadTask, error)) (done []driver.Death, err error) {
 	select { // two scans would hide the tasks from each other
 	case q.st.digging <- struct{}{}:
 	case <-ctx.Done():

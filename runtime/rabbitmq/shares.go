@@ -53,7 +53,7 @@ func (st *queueState) signalShares() {
 
 // keepShare checks the partitions until the provider is closed.
 func (st *queueState) keepShare() {
-	ctx := st.p.ctx
+	ctx := st.ctx
 	for {
 		began := time.Now()
 		next := time.NewTimer(st.shareOut(ctx))

@@ -23,6 +23,10 @@ const partitions = 16
 // one number on all versions, which no message reaches.
 const noLimit = 1 << 30
 
+// declareTries bounds how often a queue that is deleted meanwhile is declared. A Delete removes
+// each of the broker's objects once, and later steps need only three of them.
+const declareTries = 5
+
 // declare creates or verifies the broker's objects of a queue: the exchange with its
 // type, the queues of its lines, its gate, the dead letter queue, and the ladder that
 // all queues share. All of it is durable and idempotent; existing objects cost one
@@ -31,6 +35,29 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConf
 	if err := errors.Join(p.names.check(cfg.Name), p.names.check(cfg.DLQ)); err != nil {
 		return false, err
 	}
+	err = whileDeleted(func() error {
+		isDLQ, err = p.declareOnce(ctx, s, cfg)
+		return err
+	})
+	return isDLQ && err == nil, err
+}
+
+// whileDeleted repeats a declaration that fails because the broker no longer has what an earlier
+// step declared. Another process deletes the queue at the same time, or did so until it was killed:
+// the broker carries out the last requests of a killed process later.
+func whileDeleted(declare func() error) error {
+	var err error
+	for range declareTries {
+		err = declare()
+		if e := exception(err); e == nil || e.Code != amqp.NotFound {
+			return err
+		}
+	}
+	return fmt.Errorf("it was declared %d times, and a part of it was deleted each time: open it when nobody deletes it any more, and let no policy with \"expires\" apply to it: %w", declareTries, err)
+}
+
+// declareOnce is one attempt of declare.
+func (p *Provider) declareOnce(ctx context.Context, s *session, cfg driver.QueueConfig) (isDLQ bool, err error) {
 	if err := p.declarePlan(ctx, s, cfg.Name, plan(cfg)); err != nil {
 		return false, err
 	}
@@ -53,7 +80,11 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConf
 	if err := p.declareLines(ctx, s, cfg, !isDLQ); err != nil {
 		return false, explain(err)
 	}
-	if err := p.declareLadder(ctx, s, p.names.gate(cfg.Name)); err != nil {
+	dlq := cfg.DLQ
+	if isDLQ {
+		dlq = ""
+	}
+	if err := p.declareLadder(ctx, s, p.names.gate(cfg.Name), dlq); err != nil {
 		return false, fmt.Errorf("the ladder of delays: %w", explain(err))
 	}
 	return isDLQ, p.claim(ctx, s, cfg.Name)

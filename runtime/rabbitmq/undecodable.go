@@ -304,7 +304,7 @@ func (q *queue) buryUndecodable(ctx context.Context, l *lease, cause error) {
 }
 
 func (st *queueState) bury(l *lease, moved *letter) bool {
-	ctx := st.p.ctx
+	ctx := st.ctx
 	for pause := firstBurialPause; ; pause = min(2*pause, maxBurialPause) {
 		select {
 		case st.burying <- struct{}{}:

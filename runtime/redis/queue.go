@@ -28,6 +28,8 @@ type queue struct {
 	endOnce  sync.Once
 	isClosed atomic.Bool
 
+	deletion driver.Deletion
+
 	mu            sync.Mutex
 	deadKeyspaces map[string]*keyspace // the dead that this queue shows, by their queue of origin
 }
@@ -42,6 +44,7 @@ var _ interface {
 	driver.Pauser
 	driver.Reviver
 	driver.Discarder
+	driver.Deleter
 } = (*queue)(nil)
 
 // declare creates or verifies a queue, and registers it with its dead letter queue.
@@ -199,7 +202,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		Unmetered:       true,
 		Lateness:        lateness,
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
-		Redrive: !q.isDLQ, Discard: !q.isDLQ,
+		Redrive: !q.isDLQ, Discard: !q.isDLQ, Delete: !q.isDLQ,
 	}
 }
 

@@ -57,6 +57,7 @@ var (
 	opSignal       = load("signal")
 	opPause        = load("pause")
 	opPaused       = load("paused")
+	opDelete       = load("delete")
 	opCancel       = load("cancel")
 	opReschedule   = load("reschedule")
 	opPurge        = load("purge")

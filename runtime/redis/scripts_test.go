@@ -14,7 +14,7 @@ import (
 func every() map[string]*script {
 	all := make(map[string]*script)
 	for _, op := range []operation{
-		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opSignal, opPause, opPaused, opCancel,
+		opDeclare, opEnqueuePlain, opEnqueue, opInbox, opAdopt, opDequeue, opComplete, opExtend, opRelease, opBury, opStats, opSignal, opPause, opPaused, opDelete, opCancel,
 		opReschedule, opPurge, opBrowse, opFind, opRewrite, opDeadFind, opDeadPage, opDeadRead, opDeadDiscard, opRedrive, opRegister,
 	} {
 		for k, s := range op {

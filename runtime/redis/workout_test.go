@@ -321,6 +321,7 @@ func TestEveryKeyThatAScriptTouchesIsNamedInItsCall(t *testing.T) {
 	p := open(t, s.URL)
 	for _, cfg := range kinds {
 		workout(t, p, cfg)
+		require.NoError(t, openQueue(t, p, cfg).Delete(within(t)))
 	}
 	workStores(t, p)
 	empty := fill(t, s.URL)

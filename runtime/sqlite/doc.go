@@ -85,6 +85,8 @@
 //     existed before it stays; VACUUM releases it.
 //   - Unique keys with a window, and results, are removed after they expire, together with
 //     other work.
+//   - Delete removes a queue in transactions of 1000 tasks. In other processes the calls
+//     of a handle that was opened before return an error wrapping driver.ErrUnknownQueue then.
 //   - A row that cannot be decoded goes to the dead letter queue, as a task of type
 //     taskgen.undecodable whose payload is the bytes of the row in base64.
 //   - The schema is migrated when the file is opened. A package version older than the

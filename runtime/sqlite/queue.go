@@ -17,6 +17,7 @@ type queue struct {
 	isDLQ       bool // it was a dead letter queue of some queue when it was opened
 	closed      atomic.Bool
 	redriveHook driver.Revival // of what Redrive moves
+	deletion    driver.Deletion
 }
 
 var _ interface {
@@ -29,6 +30,7 @@ var _ interface {
 	driver.Pauser
 	driver.Reviver
 	driver.Discarder
+	driver.Deleter
 } = (*queue)(nil)
 
 // Config implements [driver.Queue].
@@ -68,7 +70,7 @@ func (q *queue) Capabilities() driver.Capabilities {
 		GathersEnqueues: true,
 		Lateness:        q.p.watcher.lateness(),
 		Browse:          true, Cancel: true, Reschedule: true, Purge: true, Pause: true,
-		Redrive: !q.isDLQ, Discard: !q.isDLQ, Transactions: true,
+		Redrive: !q.isDLQ, Discard: !q.isDLQ, Delete: !q.isDLQ, Transactions: true,
 	}
 }
 

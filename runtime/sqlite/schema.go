@@ -162,6 +162,9 @@ CREATE TABLE IF NOT EXISTS taskgen_ended (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS taskgen_ended_at ON taskgen_ended (at);
 
+-- The queues that name a dead letter queue.
+CREATE INDEX IF NOT EXISTS taskgen_queue_dlq ON taskgen_queue (dlq) WHERE dlq > 0;
+
 -- Space that is kept for work on a full disk.
 CREATE TABLE IF NOT EXISTS taskgen_reserve (
 	id    INTEGER PRIMARY KEY,

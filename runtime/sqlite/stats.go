@@ -31,6 +31,7 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 	err := q.p.reader.do(ctx, now, func(t *tx) {
 		r := t.query(sqlCounters, q.id)
 		if !r.next() {
+			t.fail(errGone)
 			return
 		}
 		st = driver.Stats{Ready: r.int(0), Scheduled: r.int(1), Leased: r.int(2), Dead: r.int(3)}

@@ -1,6 +1,10 @@
 package sqlite
 
-import "errors"
+import (
+	"fmt"
+
+	"github.com/taskgen/taskgen/runtime/driver"
+)
 
 const (
 	// One row by its key.
@@ -12,6 +16,9 @@ const (
 	// One row by its key.
 	sqlJobEnvelope = `SELECT envelope FROM taskgen_job WHERE seq = ?`
 )
+
+// errGone is the error of a queue that has no row any more.
+var errGone = fmt.Errorf("%w: it is no longer in the SQLite file: it was deleted, so stop what works on it, or open it again", driver.ErrUnknownQueue)
 
 // A tx is an open transaction. Its first error sticks: after that every statement does
 // nothing and returns zero, and the runner of the transaction rolls it back. The code in
@@ -66,7 +73,7 @@ func (t *tx) loadState(id int64) *state {
 	}
 	r := t.query(sqlQueueLoad, id)
 	if !r.next() {
-		t.fail(errors.New("taskgen: the queue is no longer in the SQLite file: was its table emptied?"))
+		t.fail(errGone)
 		return nil
 	}
 	s := &state{

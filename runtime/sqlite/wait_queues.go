@@ -320,8 +320,10 @@ func (ws *waitQueues) poll(r *reader) {
 		var event int64
 		err := r.do(context.Background(), 0, func(t *tx) {
 			a := t.query(sqlAvailable, queue)
-			available = a.next() && a.int(0) != 0
-			a.done()
+			if available = !a.next(); !available { // of a deleted queue the writer reports that it is gone
+				available = a.int(0) != 0
+				a.done()
+			}
 			event = t.nextEvent(queue, t.pause(queue))
 		})
 		switch {

@@ -212,7 +212,7 @@ func explain(what string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &gone):
-		return fmt.Errorf("%s: the SQS queue does not exist; it was deleted, or belongs to another region or account: open the queue again: %w", what, err)
+		return fmt.Errorf("%s: %w: the SQS queue does not exist; it was deleted, or belongs to another region or account: open the queue again: %w", what, driver.ErrUnknownQueue, err)
 	case errors.As(err, &over):
 		return fmt.Errorf("%s: 120,000 messages are in flight, which is the most that SQS allows: run fewer workers with shorter tasks, or more queues: %w", what, err)
 	case errors.As(err, &fresh):

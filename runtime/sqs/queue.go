@@ -17,13 +17,15 @@ type Queue struct {
 	once  sync.Once
 	done  chan struct{}
 
-	revival driver.Revival // of what Redrive moves
+	revival  driver.Revival // of what Redrive moves
+	deletion driver.Deletion
 }
 
 var _ interface {
 	driver.Queue
 	driver.Reviver
 	driver.Discarder
+	driver.Deleter
 } = (*Queue)(nil)
 
 // lateness is what a due task waits on an idle queue: whole seconds of delay,
@@ -61,6 +63,7 @@ func (q *Queue) Capabilities() driver.Capabilities {
 		Granularity:     time.Second,
 		Lateness:        lateness,
 		Redrive:         q.state.dlq != nil, Discard: q.state.dlq != nil,
+		Delete: !q.state.isDLQ && !q.state.onExisting,
 	}
 }
 

@@ -1,8 +1,11 @@
 package sqs
 
 import (
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/driver"
 )
 
 // Bounds of the pauses between failing polls of the delayed tasks of a fifo queue.
@@ -11,9 +14,9 @@ const (
 	maxLaterPause   = time.Minute
 )
 
-// recordLaterPoll records the result of a poll for the delayed tasks of a fifo queue. A
-// failure is logged and stops nothing else: the queue's other tasks come from another
-// SQS queue.
+// recordLaterPoll records the result of a poll for the delayed tasks of a fifo queue. The
+// first of several failures is logged. A failure stops nothing else: the queue's other tasks
+// come from another SQS queue.
 func (e *queueState) recordLaterPoll(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -24,7 +27,11 @@ func (e *queueState) recordLaterPoll(err error) {
 		log.Info("sqs: delayed tasks are received again", slog.Int("failures", e.laterFailed))
 		e.laterFailed = 0
 	case err != nil:
-		if e.laterFailed == 0 {
+		switch {
+		case e.laterFailed > 0:
+		case errors.Is(err, driver.ErrUnknownQueue):
+			log.Warn("sqs: the SQS queue of the delayed tasks was deleted: if the whole queue was, stop its workers; if not, close the queue and open it again, which creates it", slog.Any("error", err))
+		default:
 			log.Error("sqs: cannot receive delayed tasks, will keep trying; other tasks are not affected", slog.Any("error", err))
 		}
 		pause := min(firstLaterPause<<min(e.laterFailed, 10), maxLaterPause)

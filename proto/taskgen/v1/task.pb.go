@@ -547,7 +547,9 @@ type QueueOperations struct {
 	// Whether the queue moves dead tasks back.
 	Redrive bool `protobuf:"varint,6,opt,name=redrive,proto3" json:"redrive,omitempty"`
 	// Whether the queue removes dead tasks.
-	Discard       bool `protobuf:"varint,7,opt,name=discard,proto3" json:"discard,omitempty"`
+	Discard bool `protobuf:"varint,7,opt,name=discard,proto3" json:"discard,omitempty"`
+	// Whether the queue can be deleted.
+	Delete        bool `protobuf:"varint,8,opt,name=delete,proto3" json:"delete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -627,6 +629,13 @@ func (x *QueueOperations) GetRedrive() bool {
 func (x *QueueOperations) GetDiscard() bool {
 	if x != nil {
 		return x.Discard
+	}
+	return false
+}
+
+func (x *QueueOperations) GetDelete() bool {
+	if x != nil {
+		return x.Delete
 	}
 	return false
 }
@@ -857,7 +866,7 @@ const file_taskgen_v1_task_proto_rawDesc = "" +
 	" \x03(\tR\x05types\x12;\n" +
 	"\n" +
 	"operations\x18\v \x01(\v2\x1b.taskgen.v1.QueueOperationsR\n" +
-	"operations\"\xc1\x01\n" +
+	"operations\"\xd9\x01\n" +
 	"\x0fQueueOperations\x12\x16\n" +
 	"\x06browse\x18\x01 \x01(\bR\x06browse\x12\x16\n" +
 	"\x06cancel\x18\x02 \x01(\bR\x06cancel\x12\x1e\n" +
@@ -867,7 +876,8 @@ const file_taskgen_v1_task_proto_rawDesc = "" +
 	"\x05purge\x18\x04 \x01(\bR\x05purge\x12\x14\n" +
 	"\x05pause\x18\x05 \x01(\bR\x05pause\x12\x18\n" +
 	"\aredrive\x18\x06 \x01(\bR\aredrive\x12\x18\n" +
-	"\adiscard\x18\a \x01(\bR\adiscard\"\x8a\x02\n" +
+	"\adiscard\x18\a \x01(\bR\adiscard\x12\x16\n" +
+	"\x06delete\x18\b \x01(\bR\x06delete\"\x8a\x02\n" +
 	"\bTaskType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x14\n" +
