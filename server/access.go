@@ -68,6 +68,7 @@ var access = map[string]requirement{
 	connectv1.QueueAdminServiceQuietWorkerProcedure:        {Operator, true},
 	connectv1.QueueAdminServiceResumeWorkerProcedure:       {Operator, true},
 	connectv1.QueueAdminServiceCreateQueueProcedure:        {Admin, true},
+	connectv1.QueueAdminServiceDeleteQueueProcedure:        {Admin, true},
 	connectv1.QueueAdminServicePurgeQueueProcedure:         {Admin, true},
 	connectv1.QueueAdminServiceResetQueueStatsProcedure:    {Admin, true},
 	connectv1.QueueAdminServiceDiscardDeadLettersProcedure: {Admin, true},

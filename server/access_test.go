@@ -29,7 +29,7 @@ const forViewers = `
 	QueueAdminService/GetDeadLetter QueueAdminService/GetBulkJob QueueAdminService/ListBulkJobs QueueAdminService/WatchBulkJob`
 
 const forAdmins = `
-	QueueAdminService/CreateQueue QueueAdminService/PurgeQueue QueueAdminService/ResetQueueStats
+	QueueAdminService/CreateQueue QueueAdminService/DeleteQueue QueueAdminService/PurgeQueue QueueAdminService/ResetQueueStats
 	QueueAdminService/DiscardDeadLetters QueueAdminService/ListAuditRecords`
 
 // A method is one that the server has.

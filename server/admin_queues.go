@@ -78,9 +78,14 @@ func (a *adminService) ListQueues(ctx context.Context, _ *v1.ListQueuesRequest) 
 	}
 	all := make(map[string]*v1.ListedQueue, len(samples))
 	for _, sample := range samples {
-		if all[sample.GetQueue()], err = a.listedQueue(ctx, sample); err != nil {
+		q, err := a.listedQueue(ctx, sample)
+		if errors.Is(err, driver.ErrUnknownQueue) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		all[sample.GetQueue()] = q
 	}
 	if err := a.countWorkers(ctx, all); err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func (a *adminService) ListQueues(ctx context.Context, _ *v1.ListQueuesRequest) 
 func (a *adminService) listedQueue(ctx context.Context, sample *v1.QueueSample) (*v1.ListedQueue, error) {
 	q := &v1.ListedQueue{Open: true, Stats: sample.GetStats(), Paused: sample.GetPaused(), Error: sample.GetError()}
 	var err error
-	if q.Info, err = a.s.queueInfo(sample.GetQueue()); err != nil { // the manager has been closed meanwhile
+	if q.Info, err = a.s.queueInfo(sample.GetQueue()); err != nil { // it was deleted, or the manager closed, meanwhile
 		return nil, err
 	}
 	failed := func(err error) {
@@ -211,6 +216,42 @@ func (a *adminService) PurgeQueue(ctx context.Context, req *v1.PurgeQueueRequest
 		return nil, err
 	}
 	return &v1.PurgeQueueResponse{Tasks: int64(n)}, nil
+}
+
+// DeleteQueue implements the method of QueueAdminService.
+func (a *adminService) DeleteQueue(ctx context.Context, req *v1.DeleteQueueRequest) (*v1.DeleteQueueResponse, error) {
+	q, err := a.s.cfg.Manager.Queue(req.GetQueue())
+	if err != nil {
+		return nil, err
+	}
+	if q.Capabilities().Delete && !req.GetWithTasks() {
+		if err := checkEmpty(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.s.cfg.Manager.Delete(ctx, req.GetQueue()); err != nil {
+		return nil, err
+	}
+	return &v1.DeleteQueueResponse{}, nil
+}
+
+// errHasTasks: the queue has tasks, or may have some.
+var errHasTasks = errors.New("a queue with tasks is deleted only if with_tasks is set")
+
+// checkEmpty returns an error wrapping errHasTasks unless a queue has no tasks.
+func checkEmpty(ctx context.Context, q driver.Queue) error {
+	stats, err := q.Stats(ctx)
+	switch {
+	case errors.Is(err, driver.ErrClosed), errors.Is(err, driver.ErrUnknownQueue):
+		return nil // an earlier call has begun to delete it, or another process has deleted it
+	case err != nil:
+		return err
+	case stats.Ready+stats.Scheduled+stats.Leased+stats.Dead > 0:
+		return fmt.Errorf("%w: on %q %d wait, workers have %d, and %d are dead", errHasTasks, q.Config().Name, stats.Ready+stats.Scheduled, stats.Leased, stats.Dead)
+	case !q.Capabilities().CountsScheduled:
+		return fmt.Errorf("%w: on %q there may be some that are not due, which its provider cannot count", errHasTasks, q.Config().Name)
+	}
+	return nil
 }
 
 // ResetQueueStats implements the method of QueueAdminService.

@@ -59,6 +59,7 @@ var codes = []struct {
 	{errTooManyBulkJobs, connect.CodeResourceExhausted},
 	{errUnknownBulkJob, connect.CodeNotFound},
 	{errBulkState, connect.CodeFailedPrecondition},
+	{errHasTasks, connect.CodeFailedPrecondition},
 	{errOver, connect.CodeFailedPrecondition},
 	{errAmbiguous, connect.CodeFailedPrecondition},
 	{dlq.ErrInvalidPayload, connect.CodeInvalidArgument},

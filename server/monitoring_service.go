@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -58,7 +59,11 @@ func (m *monitoringService) GetClusterInfo(ctx context.Context, _ *v1.GetCluster
 	}
 	for _, name := range queues {
 		_, provider, err := m.s.cfg.Manager.Declared(name)
-		if err != nil { // the manager has been closed meanwhile
+		if errors.Is(err, driver.ErrUnknownQueue) { // it was deleted meanwhile
+			info.Queues--
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		if !slices.Contains(info.Providers, provider) {

@@ -25,7 +25,8 @@ const (
 // comes once. What cannot be read is said in its sample; only a name that the manager does
 // not have is an error.
 func (s *Server) samples(ctx context.Context, names []string) ([]*v1.QueueSample, error) {
-	if len(names) == 0 {
+	named := len(names) > 0
+	if !named {
 		names = s.cfg.Manager.Queues()
 	}
 	var all []*v1.QueueSample
@@ -39,10 +40,13 @@ func (s *Server) samples(ctx context.Context, names []string) ([]*v1.QueueSample
 		}
 		seen[name] = true
 		q, err := s.cfg.Manager.Queue(name)
-		if err != nil {
-			return nil, err
+		var provider string
+		if err == nil {
+			_, provider, err = s.cfg.Manager.Declared(name)
 		}
-		_, provider, err := s.cfg.Manager.Declared(name)
+		if !named && errors.Is(err, driver.ErrUnknownQueue) {
+			continue // it was deleted meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}

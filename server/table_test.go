@@ -91,7 +91,7 @@ func TestTheSubjectsOfACallAreItsNames(t *testing.T) {
 		"Dequeue": {"queue"}, "Subscribe": {"queue"}, "Complete": {"lease_id", "lease_id"}, "Fail": {"lease_id", "lease_id"},
 		"Extend": {"lease_ids", "lease_ids"}, "Release": {"lease_ids", "lease_ids"}, "DeadLetter": {"lease_ids", "lease_ids"},
 		"ScheduleJob": {"id", "type", "queue", "id"}, "ModifyJob": {"id"}, "CancelJob": {"id"}, "PauseJob": {"id"}, "ResumeJob": {"id"}, "RunNow": {"id"},
-		"CreateQueue": {"queue"}, "PauseQueue": {"queue"}, "ResumeQueue": {"queue"}, "PurgeQueue": {"queue"}, "ResetQueueStats": {"queue"},
+		"CreateQueue": {"queue"}, "DeleteQueue": {"queue"}, "PauseQueue": {"queue"}, "ResumeQueue": {"queue"}, "PurgeQueue": {"queue"}, "ResetQueueStats": {"queue"},
 		"CancelTask": {"id"}, "RescheduleTask": {"id"}, "CancelTasks": {"queue"}, "EditDeadLetter": {"queue", "id"},
 		"RedriveDeadLetters": {"queue", "ids", "ids"}, "DiscardDeadLetters": {"queue", "ids", "ids"},
 		"CancelBulkJob": {"id"}, "ResumeBulkJob": {"id"}, "QuietWorker": {"worker"}, "ResumeWorker": {"worker"},

@@ -317,6 +317,110 @@ func (x *CreateQueueResponse) GetQueue() *QueueInfo {
 	return nil
 }
 
+// DeleteQueueRequest is the request of DeleteQueue.
+type DeleteQueueRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the queue. That of a dead letter queue is unimplemented: it is deleted with the
+	// queue that names it.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Whether the queue is deleted though it has tasks, dead ones included. Otherwise a queue
+	// with tasks stays, and the code is failed_precondition. So does one whose provider cannot
+	// count the tasks that are not due.
+	WithTasks bool `protobuf:"varint,2,opt,name=with_tasks,json=withTasks,proto3" json:"with_tasks,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteQueueRequest) Reset() {
+	*x = DeleteQueueRequest{}
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteQueueRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteQueueRequest) ProtoMessage() {}
+
+func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteQueueRequest.ProtoReflect.Descriptor instead.
+func (*DeleteQueueRequest) Descriptor() ([]byte, []int) {
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DeleteQueueRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *DeleteQueueRequest) GetWithTasks() bool {
+	if x != nil {
+		return x.WithTasks
+	}
+	return false
+}
+
+func (x *DeleteQueueRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DeleteQueueResponse is the answer of DeleteQueue.
+type DeleteQueueResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteQueueResponse) Reset() {
+	*x = DeleteQueueResponse{}
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteQueueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteQueueResponse) ProtoMessage() {}
+
+func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteQueueResponse.ProtoReflect.Descriptor instead.
+func (*DeleteQueueResponse) Descriptor() ([]byte, []int) {
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{3}
+}
+
 // ListQueuesRequest is the request of ListQueues.
 type ListQueuesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -326,7 +430,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[2]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +442,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[2]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +455,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{2}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{4}
 }
 
 // ListQueuesResponse is the answer of ListQueues.
@@ -365,7 +469,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[3]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -377,7 +481,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[3]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -390,7 +494,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{3}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*ListedQueue {
@@ -425,7 +529,7 @@ type ListedQueue struct {
 
 func (x *ListedQueue) Reset() {
 	*x = ListedQueue{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[4]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -437,7 +541,7 @@ func (x *ListedQueue) String() string {
 func (*ListedQueue) ProtoMessage() {}
 
 func (x *ListedQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[4]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -450,7 +554,7 @@ func (x *ListedQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedQueue.ProtoReflect.Descriptor instead.
 func (*ListedQueue) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{4}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListedQueue) GetInfo() *QueueInfo {
@@ -527,7 +631,7 @@ type QueueTotals struct {
 
 func (x *QueueTotals) Reset() {
 	*x = QueueTotals{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[5]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +643,7 @@ func (x *QueueTotals) String() string {
 func (*QueueTotals) ProtoMessage() {}
 
 func (x *QueueTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[5]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +656,7 @@ func (x *QueueTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueTotals.ProtoReflect.Descriptor instead.
 func (*QueueTotals) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{5}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *QueueTotals) GetSince() *timestamppb.Timestamp {
@@ -598,7 +702,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[6]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +714,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[6]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +727,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{6}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PauseQueueRequest) GetQueue() string {
@@ -658,7 +762,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[7]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +774,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[7]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +787,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{7}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PauseQueueResponse) GetPausedUntil() *timestamppb.Timestamp {
@@ -706,7 +810,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[8]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +822,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[8]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +835,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{8}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResumeQueueRequest) GetQueue() string {
@@ -757,7 +861,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[9]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +873,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[9]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +886,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{9}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{11}
 }
 
 // PurgeQueueRequest is the request of PurgeQueue.
@@ -800,7 +904,7 @@ type PurgeQueueRequest struct {
 
 func (x *PurgeQueueRequest) Reset() {
 	*x = PurgeQueueRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[10]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +916,7 @@ func (x *PurgeQueueRequest) String() string {
 func (*PurgeQueueRequest) ProtoMessage() {}
 
 func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[10]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +929,7 @@ func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueRequest.ProtoReflect.Descriptor instead.
 func (*PurgeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{10}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PurgeQueueRequest) GetQueue() string {
@@ -860,7 +964,7 @@ type PurgeQueueResponse struct {
 
 func (x *PurgeQueueResponse) Reset() {
 	*x = PurgeQueueResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[11]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +976,7 @@ func (x *PurgeQueueResponse) String() string {
 func (*PurgeQueueResponse) ProtoMessage() {}
 
 func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[11]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +989,7 @@ func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueResponse.ProtoReflect.Descriptor instead.
 func (*PurgeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{11}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PurgeQueueResponse) GetTasks() int64 {
@@ -908,7 +1012,7 @@ type ResetQueueStatsRequest struct {
 
 func (x *ResetQueueStatsRequest) Reset() {
 	*x = ResetQueueStatsRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[12]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1024,7 @@ func (x *ResetQueueStatsRequest) String() string {
 func (*ResetQueueStatsRequest) ProtoMessage() {}
 
 func (x *ResetQueueStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[12]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1037,7 @@ func (x *ResetQueueStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetQueueStatsRequest.ProtoReflect.Descriptor instead.
 func (*ResetQueueStatsRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{12}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ResetQueueStatsRequest) GetQueue() string {
@@ -961,7 +1065,7 @@ type ResetQueueStatsResponse struct {
 
 func (x *ResetQueueStatsResponse) Reset() {
 	*x = ResetQueueStatsResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[13]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1077,7 @@ func (x *ResetQueueStatsResponse) String() string {
 func (*ResetQueueStatsResponse) ProtoMessage() {}
 
 func (x *ResetQueueStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[13]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1090,7 @@ func (x *ResetQueueStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetQueueStatsResponse.ProtoReflect.Descriptor instead.
 func (*ResetQueueStatsResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{13}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ResetQueueStatsResponse) GetTotals() *QueueTotals {
@@ -1009,7 +1113,7 @@ type CancelTaskRequest struct {
 
 func (x *CancelTaskRequest) Reset() {
 	*x = CancelTaskRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[14]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1125,7 @@ func (x *CancelTaskRequest) String() string {
 func (*CancelTaskRequest) ProtoMessage() {}
 
 func (x *CancelTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[14]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1138,7 @@ func (x *CancelTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTaskRequest.ProtoReflect.Descriptor instead.
 func (*CancelTaskRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{14}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CancelTaskRequest) GetId() string {
@@ -1065,7 +1169,7 @@ type CancelTaskResponse struct {
 
 func (x *CancelTaskResponse) Reset() {
 	*x = CancelTaskResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[15]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1181,7 @@ func (x *CancelTaskResponse) String() string {
 func (*CancelTaskResponse) ProtoMessage() {}
 
 func (x *CancelTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[15]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1194,7 @@ func (x *CancelTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTaskResponse.ProtoReflect.Descriptor instead.
 func (*CancelTaskResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{15}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CancelTaskResponse) GetRemoved() bool {
@@ -1122,7 +1226,7 @@ type RescheduleTaskRequest struct {
 
 func (x *RescheduleTaskRequest) Reset() {
 	*x = RescheduleTaskRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[16]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1238,7 @@ func (x *RescheduleTaskRequest) String() string {
 func (*RescheduleTaskRequest) ProtoMessage() {}
 
 func (x *RescheduleTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[16]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1251,7 @@ func (x *RescheduleTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RescheduleTaskRequest.ProtoReflect.Descriptor instead.
 func (*RescheduleTaskRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{16}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RescheduleTaskRequest) GetId() string {
@@ -1184,7 +1288,7 @@ type RescheduleTaskResponse struct {
 
 func (x *RescheduleTaskResponse) Reset() {
 	*x = RescheduleTaskResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[17]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1300,7 @@ func (x *RescheduleTaskResponse) String() string {
 func (*RescheduleTaskResponse) ProtoMessage() {}
 
 func (x *RescheduleTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[17]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1313,7 @@ func (x *RescheduleTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RescheduleTaskResponse.ProtoReflect.Descriptor instead.
 func (*RescheduleTaskResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{17}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RescheduleTaskResponse) GetQueue() string {
@@ -1244,7 +1348,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[18]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1360,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[18]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1373,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{18}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListTasksRequest) GetQueue() string {
@@ -1313,7 +1417,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[19]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1429,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[19]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1442,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{19}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListTasksResponse) GetTasks() []*ListedTask {
@@ -1368,7 +1472,7 @@ type ListedTask struct {
 
 func (x *ListedTask) Reset() {
 	*x = ListedTask{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[20]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1484,7 @@ func (x *ListedTask) String() string {
 func (*ListedTask) ProtoMessage() {}
 
 func (x *ListedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[20]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1497,7 @@ func (x *ListedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedTask.ProtoReflect.Descriptor instead.
 func (*ListedTask) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{20}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListedTask) GetTask() *Task {
@@ -1425,7 +1529,7 @@ type CancelTasksRequest struct {
 
 func (x *CancelTasksRequest) Reset() {
 	*x = CancelTasksRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[21]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1541,7 @@ func (x *CancelTasksRequest) String() string {
 func (*CancelTasksRequest) ProtoMessage() {}
 
 func (x *CancelTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[21]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1554,7 @@ func (x *CancelTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTasksRequest.ProtoReflect.Descriptor instead.
 func (*CancelTasksRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{21}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelTasksRequest) GetQueue() string {
@@ -1485,7 +1589,7 @@ type CancelTasksResponse struct {
 
 func (x *CancelTasksResponse) Reset() {
 	*x = CancelTasksResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[22]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1601,7 @@ func (x *CancelTasksResponse) String() string {
 func (*CancelTasksResponse) ProtoMessage() {}
 
 func (x *CancelTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[22]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1614,7 @@ func (x *CancelTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTasksResponse.ProtoReflect.Descriptor instead.
 func (*CancelTasksResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{22}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelTasksResponse) GetJob() *BulkJob {
@@ -1564,7 +1668,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[23]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1680,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[23]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1693,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{23}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeadLetter) GetId() string {
@@ -1732,7 +1836,7 @@ type FailedRun struct {
 
 func (x *FailedRun) Reset() {
 	*x = FailedRun{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[24]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1848,7 @@ func (x *FailedRun) String() string {
 func (*FailedRun) ProtoMessage() {}
 
 func (x *FailedRun) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[24]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1861,7 @@ func (x *FailedRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailedRun.ProtoReflect.Descriptor instead.
 func (*FailedRun) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{24}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FailedRun) GetNumber() int32 {
@@ -1819,7 +1923,7 @@ type ListDeadLettersRequest struct {
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[25]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1935,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[25]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +1948,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{25}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListDeadLettersRequest) GetQueue() string {
@@ -1888,7 +1992,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[26]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +2004,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[26]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +2017,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{26}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListDeadLettersResponse) GetLetters() []*DeadLetter {
@@ -1943,7 +2047,7 @@ type GroupDeadLettersRequest struct {
 
 func (x *GroupDeadLettersRequest) Reset() {
 	*x = GroupDeadLettersRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[27]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +2059,7 @@ func (x *GroupDeadLettersRequest) String() string {
 func (*GroupDeadLettersRequest) ProtoMessage() {}
 
 func (x *GroupDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[27]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +2072,7 @@ func (x *GroupDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*GroupDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{27}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GroupDeadLettersRequest) GetQueue() string {
@@ -1996,7 +2100,7 @@ type GroupDeadLettersResponse struct {
 
 func (x *GroupDeadLettersResponse) Reset() {
 	*x = GroupDeadLettersResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[28]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2112,7 @@ func (x *GroupDeadLettersResponse) String() string {
 func (*GroupDeadLettersResponse) ProtoMessage() {}
 
 func (x *GroupDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[28]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2125,7 @@ func (x *GroupDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*GroupDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{28}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GroupDeadLettersResponse) GetGroups() []*DeadLetterGroup {
@@ -2054,7 +2158,7 @@ type DeadLetterGroup struct {
 
 func (x *DeadLetterGroup) Reset() {
 	*x = DeadLetterGroup{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[29]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2170,7 @@ func (x *DeadLetterGroup) String() string {
 func (*DeadLetterGroup) ProtoMessage() {}
 
 func (x *DeadLetterGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[29]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2183,7 @@ func (x *DeadLetterGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterGroup.ProtoReflect.Descriptor instead.
 func (*DeadLetterGroup) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{29}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeadLetterGroup) GetId() string {
@@ -2144,7 +2248,7 @@ type GetDeadLetterRequest struct {
 
 func (x *GetDeadLetterRequest) Reset() {
 	*x = GetDeadLetterRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[30]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2260,7 @@ func (x *GetDeadLetterRequest) String() string {
 func (*GetDeadLetterRequest) ProtoMessage() {}
 
 func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[30]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2273,7 @@ func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeadLetterRequest.ProtoReflect.Descriptor instead.
 func (*GetDeadLetterRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{30}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetDeadLetterRequest) GetQueue() string {
@@ -2197,7 +2301,7 @@ type GetDeadLetterResponse struct {
 
 func (x *GetDeadLetterResponse) Reset() {
 	*x = GetDeadLetterResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[31]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2313,7 @@ func (x *GetDeadLetterResponse) String() string {
 func (*GetDeadLetterResponse) ProtoMessage() {}
 
 func (x *GetDeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[31]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,7 +2326,7 @@ func (x *GetDeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*GetDeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{31}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetDeadLetterResponse) GetLetter() *DeadLetter {
@@ -2249,7 +2353,7 @@ type EditDeadLetterRequest struct {
 
 func (x *EditDeadLetterRequest) Reset() {
 	*x = EditDeadLetterRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[32]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2365,7 @@ func (x *EditDeadLetterRequest) String() string {
 func (*EditDeadLetterRequest) ProtoMessage() {}
 
 func (x *EditDeadLetterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[32]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2378,7 @@ func (x *EditDeadLetterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditDeadLetterRequest.ProtoReflect.Descriptor instead.
 func (*EditDeadLetterRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{32}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *EditDeadLetterRequest) GetQueue() string {
@@ -2314,7 +2418,7 @@ type EditDeadLetterResponse struct {
 
 func (x *EditDeadLetterResponse) Reset() {
 	*x = EditDeadLetterResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[33]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2430,7 @@ func (x *EditDeadLetterResponse) String() string {
 func (*EditDeadLetterResponse) ProtoMessage() {}
 
 func (x *EditDeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[33]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2443,7 @@ func (x *EditDeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditDeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*EditDeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{33}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{35}
 }
 
 // RedriveDeadLettersRequest is the request of RedriveDeadLetters.
@@ -2359,7 +2463,7 @@ type RedriveDeadLettersRequest struct {
 
 func (x *RedriveDeadLettersRequest) Reset() {
 	*x = RedriveDeadLettersRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[34]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2475,7 @@ func (x *RedriveDeadLettersRequest) String() string {
 func (*RedriveDeadLettersRequest) ProtoMessage() {}
 
 func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[34]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2488,7 @@ func (x *RedriveDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedriveDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*RedriveDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{34}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RedriveDeadLettersRequest) GetQueue() string {
@@ -2426,7 +2530,7 @@ type RedriveDeadLettersResponse struct {
 
 func (x *RedriveDeadLettersResponse) Reset() {
 	*x = RedriveDeadLettersResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[35]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2542,7 @@ func (x *RedriveDeadLettersResponse) String() string {
 func (*RedriveDeadLettersResponse) ProtoMessage() {}
 
 func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[35]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2555,7 @@ func (x *RedriveDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedriveDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*RedriveDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{35}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RedriveDeadLettersResponse) GetJob() *BulkJob {
@@ -2478,7 +2582,7 @@ type DiscardDeadLettersRequest struct {
 
 func (x *DiscardDeadLettersRequest) Reset() {
 	*x = DiscardDeadLettersRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[36]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +2594,7 @@ func (x *DiscardDeadLettersRequest) String() string {
 func (*DiscardDeadLettersRequest) ProtoMessage() {}
 
 func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[36]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2503,7 +2607,7 @@ func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{36}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DiscardDeadLettersRequest) GetQueue() string {
@@ -2545,7 +2649,7 @@ type DiscardDeadLettersResponse struct {
 
 func (x *DiscardDeadLettersResponse) Reset() {
 	*x = DiscardDeadLettersResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[37]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2557,7 +2661,7 @@ func (x *DiscardDeadLettersResponse) String() string {
 func (*DiscardDeadLettersResponse) ProtoMessage() {}
 
 func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[37]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2570,7 +2674,7 @@ func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{37}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DiscardDeadLettersResponse) GetJob() *BulkJob {
@@ -2595,7 +2699,7 @@ type BulkOptions struct {
 
 func (x *BulkOptions) Reset() {
 	*x = BulkOptions{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[38]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +2711,7 @@ func (x *BulkOptions) String() string {
 func (*BulkOptions) ProtoMessage() {}
 
 func (x *BulkOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[38]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2620,7 +2724,7 @@ func (x *BulkOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BulkOptions.ProtoReflect.Descriptor instead.
 func (*BulkOptions) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{38}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *BulkOptions) GetDryRun() bool {
@@ -2692,7 +2796,7 @@ type BulkJob struct {
 
 func (x *BulkJob) Reset() {
 	*x = BulkJob{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[39]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2808,7 @@ func (x *BulkJob) String() string {
 func (*BulkJob) ProtoMessage() {}
 
 func (x *BulkJob) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[39]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2821,7 @@ func (x *BulkJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BulkJob.ProtoReflect.Descriptor instead.
 func (*BulkJob) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{39}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BulkJob) GetId() string {
@@ -2866,7 +2970,7 @@ type BulkItemError struct {
 
 func (x *BulkItemError) Reset() {
 	*x = BulkItemError{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[40]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +2982,7 @@ func (x *BulkItemError) String() string {
 func (*BulkItemError) ProtoMessage() {}
 
 func (x *BulkItemError) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[40]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +2995,7 @@ func (x *BulkItemError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BulkItemError.ProtoReflect.Descriptor instead.
 func (*BulkItemError) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{40}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BulkItemError) GetId() string {
@@ -2919,7 +3023,7 @@ type GetBulkJobRequest struct {
 
 func (x *GetBulkJobRequest) Reset() {
 	*x = GetBulkJobRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[41]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +3035,7 @@ func (x *GetBulkJobRequest) String() string {
 func (*GetBulkJobRequest) ProtoMessage() {}
 
 func (x *GetBulkJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[41]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3048,7 @@ func (x *GetBulkJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBulkJobRequest.ProtoReflect.Descriptor instead.
 func (*GetBulkJobRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{41}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetBulkJobRequest) GetId() string {
@@ -2965,7 +3069,7 @@ type GetBulkJobResponse struct {
 
 func (x *GetBulkJobResponse) Reset() {
 	*x = GetBulkJobResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[42]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3081,7 @@ func (x *GetBulkJobResponse) String() string {
 func (*GetBulkJobResponse) ProtoMessage() {}
 
 func (x *GetBulkJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[42]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3094,7 @@ func (x *GetBulkJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBulkJobResponse.ProtoReflect.Descriptor instead.
 func (*GetBulkJobResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{42}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GetBulkJobResponse) GetJob() *BulkJob {
@@ -3009,7 +3113,7 @@ type ListBulkJobsRequest struct {
 
 func (x *ListBulkJobsRequest) Reset() {
 	*x = ListBulkJobsRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[43]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3021,7 +3125,7 @@ func (x *ListBulkJobsRequest) String() string {
 func (*ListBulkJobsRequest) ProtoMessage() {}
 
 func (x *ListBulkJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[43]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3034,7 +3138,7 @@ func (x *ListBulkJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBulkJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListBulkJobsRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{43}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{45}
 }
 
 // ListBulkJobsResponse is the answer of ListBulkJobs.
@@ -3048,7 +3152,7 @@ type ListBulkJobsResponse struct {
 
 func (x *ListBulkJobsResponse) Reset() {
 	*x = ListBulkJobsResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[44]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3060,7 +3164,7 @@ func (x *ListBulkJobsResponse) String() string {
 func (*ListBulkJobsResponse) ProtoMessage() {}
 
 func (x *ListBulkJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[44]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3073,7 +3177,7 @@ func (x *ListBulkJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBulkJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListBulkJobsResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{44}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListBulkJobsResponse) GetJobs() []*BulkJob {
@@ -3094,7 +3198,7 @@ type WatchBulkJobRequest struct {
 
 func (x *WatchBulkJobRequest) Reset() {
 	*x = WatchBulkJobRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[45]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3106,7 +3210,7 @@ func (x *WatchBulkJobRequest) String() string {
 func (*WatchBulkJobRequest) ProtoMessage() {}
 
 func (x *WatchBulkJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[45]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3119,7 +3223,7 @@ func (x *WatchBulkJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchBulkJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchBulkJobRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{45}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WatchBulkJobRequest) GetId() string {
@@ -3140,7 +3244,7 @@ type WatchBulkJobResponse struct {
 
 func (x *WatchBulkJobResponse) Reset() {
 	*x = WatchBulkJobResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[46]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3152,7 +3256,7 @@ func (x *WatchBulkJobResponse) String() string {
 func (*WatchBulkJobResponse) ProtoMessage() {}
 
 func (x *WatchBulkJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[46]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3165,7 +3269,7 @@ func (x *WatchBulkJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchBulkJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchBulkJobResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{46}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WatchBulkJobResponse) GetJob() *BulkJob {
@@ -3188,7 +3292,7 @@ type CancelBulkJobRequest struct {
 
 func (x *CancelBulkJobRequest) Reset() {
 	*x = CancelBulkJobRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[47]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +3304,7 @@ func (x *CancelBulkJobRequest) String() string {
 func (*CancelBulkJobRequest) ProtoMessage() {}
 
 func (x *CancelBulkJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[47]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3317,7 @@ func (x *CancelBulkJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelBulkJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelBulkJobRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{47}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CancelBulkJobRequest) GetId() string {
@@ -3241,7 +3345,7 @@ type CancelBulkJobResponse struct {
 
 func (x *CancelBulkJobResponse) Reset() {
 	*x = CancelBulkJobResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[48]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3253,7 +3357,7 @@ func (x *CancelBulkJobResponse) String() string {
 func (*CancelBulkJobResponse) ProtoMessage() {}
 
 func (x *CancelBulkJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[48]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3266,7 +3370,7 @@ func (x *CancelBulkJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelBulkJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelBulkJobResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{48}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CancelBulkJobResponse) GetJob() *BulkJob {
@@ -3289,7 +3393,7 @@ type ResumeBulkJobRequest struct {
 
 func (x *ResumeBulkJobRequest) Reset() {
 	*x = ResumeBulkJobRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[49]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3301,7 +3405,7 @@ func (x *ResumeBulkJobRequest) String() string {
 func (*ResumeBulkJobRequest) ProtoMessage() {}
 
 func (x *ResumeBulkJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[49]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3314,7 +3418,7 @@ func (x *ResumeBulkJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeBulkJobRequest.ProtoReflect.Descriptor instead.
 func (*ResumeBulkJobRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{49}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ResumeBulkJobRequest) GetId() string {
@@ -3342,7 +3446,7 @@ type ResumeBulkJobResponse struct {
 
 func (x *ResumeBulkJobResponse) Reset() {
 	*x = ResumeBulkJobResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[50]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3354,7 +3458,7 @@ func (x *ResumeBulkJobResponse) String() string {
 func (*ResumeBulkJobResponse) ProtoMessage() {}
 
 func (x *ResumeBulkJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[50]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3367,7 +3471,7 @@ func (x *ResumeBulkJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeBulkJobResponse.ProtoReflect.Descriptor instead.
 func (*ResumeBulkJobResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{50}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ResumeBulkJobResponse) GetJob() *BulkJob {
@@ -3390,7 +3494,7 @@ type QuietWorkerRequest struct {
 
 func (x *QuietWorkerRequest) Reset() {
 	*x = QuietWorkerRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[51]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3506,7 @@ func (x *QuietWorkerRequest) String() string {
 func (*QuietWorkerRequest) ProtoMessage() {}
 
 func (x *QuietWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[51]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3519,7 @@ func (x *QuietWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuietWorkerRequest.ProtoReflect.Descriptor instead.
 func (*QuietWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{51}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *QuietWorkerRequest) GetWorker() string {
@@ -3443,7 +3547,7 @@ type QuietWorkerResponse struct {
 
 func (x *QuietWorkerResponse) Reset() {
 	*x = QuietWorkerResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[52]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3559,7 @@ func (x *QuietWorkerResponse) String() string {
 func (*QuietWorkerResponse) ProtoMessage() {}
 
 func (x *QuietWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[52]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3572,7 @@ func (x *QuietWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuietWorkerResponse.ProtoReflect.Descriptor instead.
 func (*QuietWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{52}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *QuietWorkerResponse) GetWorkerId() string {
@@ -3491,7 +3595,7 @@ type ResumeWorkerRequest struct {
 
 func (x *ResumeWorkerRequest) Reset() {
 	*x = ResumeWorkerRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[53]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3503,7 +3607,7 @@ func (x *ResumeWorkerRequest) String() string {
 func (*ResumeWorkerRequest) ProtoMessage() {}
 
 func (x *ResumeWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[53]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3516,7 +3620,7 @@ func (x *ResumeWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeWorkerRequest.ProtoReflect.Descriptor instead.
 func (*ResumeWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{53}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ResumeWorkerRequest) GetWorker() string {
@@ -3544,7 +3648,7 @@ type ResumeWorkerResponse struct {
 
 func (x *ResumeWorkerResponse) Reset() {
 	*x = ResumeWorkerResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[54]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3556,7 +3660,7 @@ func (x *ResumeWorkerResponse) String() string {
 func (*ResumeWorkerResponse) ProtoMessage() {}
 
 func (x *ResumeWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[54]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3569,7 +3673,7 @@ func (x *ResumeWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeWorkerResponse.ProtoReflect.Descriptor instead.
 func (*ResumeWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{54}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ResumeWorkerResponse) GetWorkerId() string {
@@ -3608,7 +3712,7 @@ type AuditRecord struct {
 
 func (x *AuditRecord) Reset() {
 	*x = AuditRecord{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[55]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +3724,7 @@ func (x *AuditRecord) String() string {
 func (*AuditRecord) ProtoMessage() {}
 
 func (x *AuditRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[55]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3633,7 +3737,7 @@ func (x *AuditRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRecord.ProtoReflect.Descriptor instead.
 func (*AuditRecord) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{55}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AuditRecord) GetAt() *timestamppb.Timestamp {
@@ -3725,7 +3829,7 @@ type ListAuditRecordsRequest struct {
 
 func (x *ListAuditRecordsRequest) Reset() {
 	*x = ListAuditRecordsRequest{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[56]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3737,7 +3841,7 @@ func (x *ListAuditRecordsRequest) String() string {
 func (*ListAuditRecordsRequest) ProtoMessage() {}
 
 func (x *ListAuditRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[56]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3750,7 +3854,7 @@ func (x *ListAuditRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{56}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListAuditRecordsRequest) GetCaller() string {
@@ -3801,7 +3905,7 @@ type ListAuditRecordsResponse struct {
 
 func (x *ListAuditRecordsResponse) Reset() {
 	*x = ListAuditRecordsResponse{}
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[57]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3813,7 +3917,7 @@ func (x *ListAuditRecordsResponse) String() string {
 func (*ListAuditRecordsResponse) ProtoMessage() {}
 
 func (x *ListAuditRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_taskgen_v1_admin_service_proto_msgTypes[57]
+	mi := &file_taskgen_v1_admin_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3826,7 +3930,7 @@ func (x *ListAuditRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{57}
+	return file_taskgen_v1_admin_service_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListAuditRecordsResponse) GetRecords() []*AuditRecord {
@@ -3864,7 +3968,13 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"B\n" +
 	"\x13CreateQueueResponse\x12+\n" +
-	"\x05queue\x18\x01 \x01(\v2\x15.taskgen.v1.QueueInfoR\x05queue\"\x13\n" +
+	"\x05queue\x18\x01 \x01(\v2\x15.taskgen.v1.QueueInfoR\x05queue\"t\n" +
+	"\x12DeleteQueueRequest\x12\x1d\n" +
+	"\x05queue\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05queue\x12\x1d\n" +
+	"\n" +
+	"with_tasks\x18\x02 \x01(\bR\twithTasks\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x06reason\"\x15\n" +
+	"\x13DeleteQueueResponse\"\x13\n" +
 	"\x11ListQueuesRequest\"E\n" +
 	"\x12ListQueuesResponse\x12/\n" +
 	"\x06queues\x18\x01 \x03(\v2\x17.taskgen.v1.ListedQueueR\x06queues\"\xb2\x02\n" +
@@ -4116,9 +4226,10 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\x12BULK_STATE_RUNNING\x10\x01\x12\x13\n" +
 	"\x0fBULK_STATE_DONE\x10\x02\x12\x18\n" +
 	"\x14BULK_STATE_CANCELLED\x10\x03\x12\x15\n" +
-	"\x11BULK_STATE_FAILED\x10\x042\xb5\x10\n" +
+	"\x11BULK_STATE_FAILED\x10\x042\x85\x11\n" +
 	"\x11QueueAdminService\x12N\n" +
-	"\vCreateQueue\x12\x1e.taskgen.v1.CreateQueueRequest\x1a\x1f.taskgen.v1.CreateQueueResponse\x12P\n" +
+	"\vCreateQueue\x12\x1e.taskgen.v1.CreateQueueRequest\x1a\x1f.taskgen.v1.CreateQueueResponse\x12N\n" +
+	"\vDeleteQueue\x12\x1e.taskgen.v1.DeleteQueueRequest\x1a\x1f.taskgen.v1.DeleteQueueResponse\x12P\n" +
 	"\n" +
 	"ListQueues\x12\x1d.taskgen.v1.ListQueuesRequest\x1a\x1e.taskgen.v1.ListQueuesResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\n" +
@@ -4161,179 +4272,183 @@ func file_taskgen_v1_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_taskgen_v1_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_taskgen_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_taskgen_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_taskgen_v1_admin_service_proto_goTypes = []any{
 	(BulkKind)(0),                      // 0: taskgen.v1.BulkKind
 	(BulkState)(0),                     // 1: taskgen.v1.BulkState
 	(*CreateQueueRequest)(nil),         // 2: taskgen.v1.CreateQueueRequest
 	(*CreateQueueResponse)(nil),        // 3: taskgen.v1.CreateQueueResponse
-	(*ListQueuesRequest)(nil),          // 4: taskgen.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),         // 5: taskgen.v1.ListQueuesResponse
-	(*ListedQueue)(nil),                // 6: taskgen.v1.ListedQueue
-	(*QueueTotals)(nil),                // 7: taskgen.v1.QueueTotals
-	(*PauseQueueRequest)(nil),          // 8: taskgen.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),         // 9: taskgen.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),         // 10: taskgen.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),        // 11: taskgen.v1.ResumeQueueResponse
-	(*PurgeQueueRequest)(nil),          // 12: taskgen.v1.PurgeQueueRequest
-	(*PurgeQueueResponse)(nil),         // 13: taskgen.v1.PurgeQueueResponse
-	(*ResetQueueStatsRequest)(nil),     // 14: taskgen.v1.ResetQueueStatsRequest
-	(*ResetQueueStatsResponse)(nil),    // 15: taskgen.v1.ResetQueueStatsResponse
-	(*CancelTaskRequest)(nil),          // 16: taskgen.v1.CancelTaskRequest
-	(*CancelTaskResponse)(nil),         // 17: taskgen.v1.CancelTaskResponse
-	(*RescheduleTaskRequest)(nil),      // 18: taskgen.v1.RescheduleTaskRequest
-	(*RescheduleTaskResponse)(nil),     // 19: taskgen.v1.RescheduleTaskResponse
-	(*ListTasksRequest)(nil),           // 20: taskgen.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),          // 21: taskgen.v1.ListTasksResponse
-	(*ListedTask)(nil),                 // 22: taskgen.v1.ListedTask
-	(*CancelTasksRequest)(nil),         // 23: taskgen.v1.CancelTasksRequest
-	(*CancelTasksResponse)(nil),        // 24: taskgen.v1.CancelTasksResponse
-	(*DeadLetter)(nil),                 // 25: taskgen.v1.DeadLetter
-	(*FailedRun)(nil),                  // 26: taskgen.v1.FailedRun
-	(*ListDeadLettersRequest)(nil),     // 27: taskgen.v1.ListDeadLettersRequest
-	(*ListDeadLettersResponse)(nil),    // 28: taskgen.v1.ListDeadLettersResponse
-	(*GroupDeadLettersRequest)(nil),    // 29: taskgen.v1.GroupDeadLettersRequest
-	(*GroupDeadLettersResponse)(nil),   // 30: taskgen.v1.GroupDeadLettersResponse
-	(*DeadLetterGroup)(nil),            // 31: taskgen.v1.DeadLetterGroup
-	(*GetDeadLetterRequest)(nil),       // 32: taskgen.v1.GetDeadLetterRequest
-	(*GetDeadLetterResponse)(nil),      // 33: taskgen.v1.GetDeadLetterResponse
-	(*EditDeadLetterRequest)(nil),      // 34: taskgen.v1.EditDeadLetterRequest
-	(*EditDeadLetterResponse)(nil),     // 35: taskgen.v1.EditDeadLetterResponse
-	(*RedriveDeadLettersRequest)(nil),  // 36: taskgen.v1.RedriveDeadLettersRequest
-	(*RedriveDeadLettersResponse)(nil), // 37: taskgen.v1.RedriveDeadLettersResponse
-	(*DiscardDeadLettersRequest)(nil),  // 38: taskgen.v1.DiscardDeadLettersRequest
-	(*DiscardDeadLettersResponse)(nil), // 39: taskgen.v1.DiscardDeadLettersResponse
-	(*BulkOptions)(nil),                // 40: taskgen.v1.BulkOptions
-	(*BulkJob)(nil),                    // 41: taskgen.v1.BulkJob
-	(*BulkItemError)(nil),              // 42: taskgen.v1.BulkItemError
-	(*GetBulkJobRequest)(nil),          // 43: taskgen.v1.GetBulkJobRequest
-	(*GetBulkJobResponse)(nil),         // 44: taskgen.v1.GetBulkJobResponse
-	(*ListBulkJobsRequest)(nil),        // 45: taskgen.v1.ListBulkJobsRequest
-	(*ListBulkJobsResponse)(nil),       // 46: taskgen.v1.ListBulkJobsResponse
-	(*WatchBulkJobRequest)(nil),        // 47: taskgen.v1.WatchBulkJobRequest
-	(*WatchBulkJobResponse)(nil),       // 48: taskgen.v1.WatchBulkJobResponse
-	(*CancelBulkJobRequest)(nil),       // 49: taskgen.v1.CancelBulkJobRequest
-	(*CancelBulkJobResponse)(nil),      // 50: taskgen.v1.CancelBulkJobResponse
-	(*ResumeBulkJobRequest)(nil),       // 51: taskgen.v1.ResumeBulkJobRequest
-	(*ResumeBulkJobResponse)(nil),      // 52: taskgen.v1.ResumeBulkJobResponse
-	(*QuietWorkerRequest)(nil),         // 53: taskgen.v1.QuietWorkerRequest
-	(*QuietWorkerResponse)(nil),        // 54: taskgen.v1.QuietWorkerResponse
-	(*ResumeWorkerRequest)(nil),        // 55: taskgen.v1.ResumeWorkerRequest
-	(*ResumeWorkerResponse)(nil),       // 56: taskgen.v1.ResumeWorkerResponse
-	(*AuditRecord)(nil),                // 57: taskgen.v1.AuditRecord
-	(*ListAuditRecordsRequest)(nil),    // 58: taskgen.v1.ListAuditRecordsRequest
-	(*ListAuditRecordsResponse)(nil),   // 59: taskgen.v1.ListAuditRecordsResponse
-	nil,                                // 60: taskgen.v1.DeadLetter.MetadataEntry
-	(QueueType)(0),                     // 61: taskgen.v1.QueueType
-	(*durationpb.Duration)(nil),        // 62: google.protobuf.Duration
-	(*QueueInfo)(nil),                  // 63: taskgen.v1.QueueInfo
-	(*QueueStats)(nil),                 // 64: taskgen.v1.QueueStats
-	(*timestamppb.Timestamp)(nil),      // 65: google.protobuf.Timestamp
-	(*Task)(nil),                       // 66: taskgen.v1.Task
-	(TaskState)(0),                     // 67: taskgen.v1.TaskState
-	(*ItemError)(nil),                  // 68: taskgen.v1.ItemError
+	(*DeleteQueueRequest)(nil),         // 4: taskgen.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),        // 5: taskgen.v1.DeleteQueueResponse
+	(*ListQueuesRequest)(nil),          // 6: taskgen.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),         // 7: taskgen.v1.ListQueuesResponse
+	(*ListedQueue)(nil),                // 8: taskgen.v1.ListedQueue
+	(*QueueTotals)(nil),                // 9: taskgen.v1.QueueTotals
+	(*PauseQueueRequest)(nil),          // 10: taskgen.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),         // 11: taskgen.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),         // 12: taskgen.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),        // 13: taskgen.v1.ResumeQueueResponse
+	(*PurgeQueueRequest)(nil),          // 14: taskgen.v1.PurgeQueueRequest
+	(*PurgeQueueResponse)(nil),         // 15: taskgen.v1.PurgeQueueResponse
+	(*ResetQueueStatsRequest)(nil),     // 16: taskgen.v1.ResetQueueStatsRequest
+	(*ResetQueueStatsResponse)(nil),    // 17: taskgen.v1.ResetQueueStatsResponse
+	(*CancelTaskRequest)(nil),          // 18: taskgen.v1.CancelTaskRequest
+	(*CancelTaskResponse)(nil),         // 19: taskgen.v1.CancelTaskResponse
+	(*RescheduleTaskRequest)(nil),      // 20: taskgen.v1.RescheduleTaskRequest
+	(*RescheduleTaskResponse)(nil),     // 21: taskgen.v1.RescheduleTaskResponse
+	(*ListTasksRequest)(nil),           // 22: taskgen.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),          // 23: taskgen.v1.ListTasksResponse
+	(*ListedTask)(nil),                 // 24: taskgen.v1.ListedTask
+	(*CancelTasksRequest)(nil),         // 25: taskgen.v1.CancelTasksRequest
+	(*CancelTasksResponse)(nil),        // 26: taskgen.v1.CancelTasksResponse
+	(*DeadLetter)(nil),                 // 27: taskgen.v1.DeadLetter
+	(*FailedRun)(nil),                  // 28: taskgen.v1.FailedRun
+	(*ListDeadLettersRequest)(nil),     // 29: taskgen.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil),    // 30: taskgen.v1.ListDeadLettersResponse
+	(*GroupDeadLettersRequest)(nil),    // 31: taskgen.v1.GroupDeadLettersRequest
+	(*GroupDeadLettersResponse)(nil),   // 32: taskgen.v1.GroupDeadLettersResponse
+	(*DeadLetterGroup)(nil),            // 33: taskgen.v1.DeadLetterGroup
+	(*GetDeadLetterRequest)(nil),       // 34: taskgen.v1.GetDeadLetterRequest
+	(*GetDeadLetterResponse)(nil),      // 35: taskgen.v1.GetDeadLetterResponse
+	(*EditDeadLetterRequest)(nil),      // 36: taskgen.v1.EditDeadLetterRequest
+	(*EditDeadLetterResponse)(nil),     // 37: taskgen.v1.EditDeadLetterResponse
+	(*RedriveDeadLettersRequest)(nil),  // 38: taskgen.v1.RedriveDeadLettersRequest
+	(*RedriveDeadLettersResponse)(nil), // 39: taskgen.v1.RedriveDeadLettersResponse
+	(*DiscardDeadLettersRequest)(nil),  // 40: taskgen.v1.DiscardDeadLettersRequest
+	(*DiscardDeadLettersResponse)(nil), // 41: taskgen.v1.DiscardDeadLettersResponse
+	(*BulkOptions)(nil),                // 42: taskgen.v1.BulkOptions
+	(*BulkJob)(nil),                    // 43: taskgen.v1.BulkJob
+	(*BulkItemError)(nil),              // 44: taskgen.v1.BulkItemError
+	(*GetBulkJobRequest)(nil),          // 45: taskgen.v1.GetBulkJobRequest
+	(*GetBulkJobResponse)(nil),         // 46: taskgen.v1.GetBulkJobResponse
+	(*ListBulkJobsRequest)(nil),        // 47: taskgen.v1.ListBulkJobsRequest
+	(*ListBulkJobsResponse)(nil),       // 48: taskgen.v1.ListBulkJobsResponse
+	(*WatchBulkJobRequest)(nil),        // 49: taskgen.v1.WatchBulkJobRequest
+	(*WatchBulkJobResponse)(nil),       // 50: taskgen.v1.WatchBulkJobResponse
+	(*CancelBulkJobRequest)(nil),       // 51: taskgen.v1.CancelBulkJobRequest
+	(*CancelBulkJobResponse)(nil),      // 52: taskgen.v1.CancelBulkJobResponse
+	(*ResumeBulkJobRequest)(nil),       // 53: taskgen.v1.ResumeBulkJobRequest
+	(*ResumeBulkJobResponse)(nil),      // 54: taskgen.v1.ResumeBulkJobResponse
+	(*QuietWorkerRequest)(nil),         // 55: taskgen.v1.QuietWorkerRequest
+	(*QuietWorkerResponse)(nil),        // 56: taskgen.v1.QuietWorkerResponse
+	(*ResumeWorkerRequest)(nil),        // 57: taskgen.v1.ResumeWorkerRequest
+	(*ResumeWorkerResponse)(nil),       // 58: taskgen.v1.ResumeWorkerResponse
+	(*AuditRecord)(nil),                // 59: taskgen.v1.AuditRecord
+	(*ListAuditRecordsRequest)(nil),    // 60: taskgen.v1.ListAuditRecordsRequest
+	(*ListAuditRecordsResponse)(nil),   // 61: taskgen.v1.ListAuditRecordsResponse
+	nil,                                // 62: taskgen.v1.DeadLetter.MetadataEntry
+	(QueueType)(0),                     // 63: taskgen.v1.QueueType
+	(*durationpb.Duration)(nil),        // 64: google.protobuf.Duration
+	(*QueueInfo)(nil),                  // 65: taskgen.v1.QueueInfo
+	(*QueueStats)(nil),                 // 66: taskgen.v1.QueueStats
+	(*timestamppb.Timestamp)(nil),      // 67: google.protobuf.Timestamp
+	(*Task)(nil),                       // 68: taskgen.v1.Task
+	(TaskState)(0),                     // 69: taskgen.v1.TaskState
+	(*ItemError)(nil),                  // 70: taskgen.v1.ItemError
 }
 var file_taskgen_v1_admin_service_proto_depIdxs = []int32{
-	61, // 0: taskgen.v1.CreateQueueRequest.type:type_name -> taskgen.v1.QueueType
-	62, // 1: taskgen.v1.CreateQueueRequest.visibility:type_name -> google.protobuf.Duration
-	62, // 2: taskgen.v1.CreateQueueRequest.retention:type_name -> google.protobuf.Duration
-	63, // 3: taskgen.v1.CreateQueueResponse.queue:type_name -> taskgen.v1.QueueInfo
-	6,  // 4: taskgen.v1.ListQueuesResponse.queues:type_name -> taskgen.v1.ListedQueue
-	63, // 5: taskgen.v1.ListedQueue.info:type_name -> taskgen.v1.QueueInfo
-	64, // 6: taskgen.v1.ListedQueue.stats:type_name -> taskgen.v1.QueueStats
-	65, // 7: taskgen.v1.ListedQueue.paused_until:type_name -> google.protobuf.Timestamp
-	7,  // 8: taskgen.v1.ListedQueue.totals:type_name -> taskgen.v1.QueueTotals
-	65, // 9: taskgen.v1.QueueTotals.since:type_name -> google.protobuf.Timestamp
-	62, // 10: taskgen.v1.PauseQueueRequest.duration:type_name -> google.protobuf.Duration
-	65, // 11: taskgen.v1.PauseQueueResponse.paused_until:type_name -> google.protobuf.Timestamp
-	7,  // 12: taskgen.v1.ResetQueueStatsResponse.totals:type_name -> taskgen.v1.QueueTotals
-	65, // 13: taskgen.v1.RescheduleTaskRequest.due_at:type_name -> google.protobuf.Timestamp
-	65, // 14: taskgen.v1.RescheduleTaskResponse.due_at:type_name -> google.protobuf.Timestamp
-	22, // 15: taskgen.v1.ListTasksResponse.tasks:type_name -> taskgen.v1.ListedTask
-	66, // 16: taskgen.v1.ListedTask.task:type_name -> taskgen.v1.Task
-	67, // 17: taskgen.v1.ListedTask.state:type_name -> taskgen.v1.TaskState
-	40, // 18: taskgen.v1.CancelTasksRequest.options:type_name -> taskgen.v1.BulkOptions
-	41, // 19: taskgen.v1.CancelTasksResponse.job:type_name -> taskgen.v1.BulkJob
-	65, // 20: taskgen.v1.DeadLetter.died_at:type_name -> google.protobuf.Timestamp
-	26, // 21: taskgen.v1.DeadLetter.failed_runs:type_name -> taskgen.v1.FailedRun
-	65, // 22: taskgen.v1.DeadLetter.created_at:type_name -> google.protobuf.Timestamp
-	60, // 23: taskgen.v1.DeadLetter.metadata:type_name -> taskgen.v1.DeadLetter.MetadataEntry
-	65, // 24: taskgen.v1.FailedRun.at:type_name -> google.protobuf.Timestamp
-	62, // 25: taskgen.v1.FailedRun.took:type_name -> google.protobuf.Duration
-	25, // 26: taskgen.v1.ListDeadLettersResponse.letters:type_name -> taskgen.v1.DeadLetter
-	31, // 27: taskgen.v1.GroupDeadLettersResponse.groups:type_name -> taskgen.v1.DeadLetterGroup
-	65, // 28: taskgen.v1.DeadLetterGroup.first_at:type_name -> google.protobuf.Timestamp
-	65, // 29: taskgen.v1.DeadLetterGroup.last_at:type_name -> google.protobuf.Timestamp
-	25, // 30: taskgen.v1.GetDeadLetterResponse.letter:type_name -> taskgen.v1.DeadLetter
-	40, // 31: taskgen.v1.RedriveDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
-	41, // 32: taskgen.v1.RedriveDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
-	40, // 33: taskgen.v1.DiscardDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
-	41, // 34: taskgen.v1.DiscardDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
+	63, // 0: taskgen.v1.CreateQueueRequest.type:type_name -> taskgen.v1.QueueType
+	64, // 1: taskgen.v1.CreateQueueRequest.visibility:type_name -> google.protobuf.Duration
+	64, // 2: taskgen.v1.CreateQueueRequest.retention:type_name -> google.protobuf.Duration
+	65, // 3: taskgen.v1.CreateQueueResponse.queue:type_name -> taskgen.v1.QueueInfo
+	8,  // 4: taskgen.v1.ListQueuesResponse.queues:type_name -> taskgen.v1.ListedQueue
+	65, // 5: taskgen.v1.ListedQueue.info:type_name -> taskgen.v1.QueueInfo
+	66, // 6: taskgen.v1.ListedQueue.stats:type_name -> taskgen.v1.QueueStats
+	67, // 7: taskgen.v1.ListedQueue.paused_until:type_name -> google.protobuf.Timestamp
+	9,  // 8: taskgen.v1.ListedQueue.totals:type_name -> taskgen.v1.QueueTotals
+	67, // 9: taskgen.v1.QueueTotals.since:type_name -> google.protobuf.Timestamp
+	64, // 10: taskgen.v1.PauseQueueRequest.duration:type_name -> google.protobuf.Duration
+	67, // 11: taskgen.v1.PauseQueueResponse.paused_until:type_name -> google.protobuf.Timestamp
+	9,  // 12: taskgen.v1.ResetQueueStatsResponse.totals:type_name -> taskgen.v1.QueueTotals
+	67, // 13: taskgen.v1.RescheduleTaskRequest.due_at:type_name -> google.protobuf.Timestamp
+	67, // 14: taskgen.v1.RescheduleTaskResponse.due_at:type_name -> google.protobuf.Timestamp
+	24, // 15: taskgen.v1.ListTasksResponse.tasks:type_name -> taskgen.v1.ListedTask
+	68, // 16: taskgen.v1.ListedTask.task:type_name -> taskgen.v1.Task
+	69, // 17: taskgen.v1.ListedTask.state:type_name -> taskgen.v1.TaskState
+	42, // 18: taskgen.v1.CancelTasksRequest.options:type_name -> taskgen.v1.BulkOptions
+	43, // 19: taskgen.v1.CancelTasksResponse.job:type_name -> taskgen.v1.BulkJob
+	67, // 20: taskgen.v1.DeadLetter.died_at:type_name -> google.protobuf.Timestamp
+	28, // 21: taskgen.v1.DeadLetter.failed_runs:type_name -> taskgen.v1.FailedRun
+	67, // 22: taskgen.v1.DeadLetter.created_at:type_name -> google.protobuf.Timestamp
+	62, // 23: taskgen.v1.DeadLetter.metadata:type_name -> taskgen.v1.DeadLetter.MetadataEntry
+	67, // 24: taskgen.v1.FailedRun.at:type_name -> google.protobuf.Timestamp
+	64, // 25: taskgen.v1.FailedRun.took:type_name -> google.protobuf.Duration
+	27, // 26: taskgen.v1.ListDeadLettersResponse.letters:type_name -> taskgen.v1.DeadLetter
+	33, // 27: taskgen.v1.GroupDeadLettersResponse.groups:type_name -> taskgen.v1.DeadLetterGroup
+	67, // 28: taskgen.v1.DeadLetterGroup.first_at:type_name -> google.protobuf.Timestamp
+	67, // 29: taskgen.v1.DeadLetterGroup.last_at:type_name -> google.protobuf.Timestamp
+	27, // 30: taskgen.v1.GetDeadLetterResponse.letter:type_name -> taskgen.v1.DeadLetter
+	42, // 31: taskgen.v1.RedriveDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
+	43, // 32: taskgen.v1.RedriveDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
+	42, // 33: taskgen.v1.DiscardDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
+	43, // 34: taskgen.v1.DiscardDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
 	0,  // 35: taskgen.v1.BulkJob.kind:type_name -> taskgen.v1.BulkKind
 	1,  // 36: taskgen.v1.BulkJob.state:type_name -> taskgen.v1.BulkState
-	42, // 37: taskgen.v1.BulkJob.errors:type_name -> taskgen.v1.BulkItemError
-	68, // 38: taskgen.v1.BulkJob.error:type_name -> taskgen.v1.ItemError
-	65, // 39: taskgen.v1.BulkJob.started_at:type_name -> google.protobuf.Timestamp
-	65, // 40: taskgen.v1.BulkJob.ended_at:type_name -> google.protobuf.Timestamp
-	68, // 41: taskgen.v1.BulkItemError.error:type_name -> taskgen.v1.ItemError
-	41, // 42: taskgen.v1.GetBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	41, // 43: taskgen.v1.ListBulkJobsResponse.jobs:type_name -> taskgen.v1.BulkJob
-	41, // 44: taskgen.v1.WatchBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	41, // 45: taskgen.v1.CancelBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	41, // 46: taskgen.v1.ResumeBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	65, // 47: taskgen.v1.AuditRecord.at:type_name -> google.protobuf.Timestamp
-	62, // 48: taskgen.v1.AuditRecord.took:type_name -> google.protobuf.Duration
-	57, // 49: taskgen.v1.ListAuditRecordsResponse.records:type_name -> taskgen.v1.AuditRecord
+	44, // 37: taskgen.v1.BulkJob.errors:type_name -> taskgen.v1.BulkItemError
+	70, // 38: taskgen.v1.BulkJob.error:type_name -> taskgen.v1.ItemError
+	67, // 39: taskgen.v1.BulkJob.started_at:type_name -> google.protobuf.Timestamp
+	67, // 40: taskgen.v1.BulkJob.ended_at:type_name -> google.protobuf.Timestamp
+	70, // 41: taskgen.v1.BulkItemError.error:type_name -> taskgen.v1.ItemError
+	43, // 42: taskgen.v1.GetBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	43, // 43: taskgen.v1.ListBulkJobsResponse.jobs:type_name -> taskgen.v1.BulkJob
+	43, // 44: taskgen.v1.WatchBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	43, // 45: taskgen.v1.CancelBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	43, // 46: taskgen.v1.ResumeBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	67, // 47: taskgen.v1.AuditRecord.at:type_name -> google.protobuf.Timestamp
+	64, // 48: taskgen.v1.AuditRecord.took:type_name -> google.protobuf.Duration
+	59, // 49: taskgen.v1.ListAuditRecordsResponse.records:type_name -> taskgen.v1.AuditRecord
 	2,  // 50: taskgen.v1.QueueAdminService.CreateQueue:input_type -> taskgen.v1.CreateQueueRequest
-	4,  // 51: taskgen.v1.QueueAdminService.ListQueues:input_type -> taskgen.v1.ListQueuesRequest
-	8,  // 52: taskgen.v1.QueueAdminService.PauseQueue:input_type -> taskgen.v1.PauseQueueRequest
-	10, // 53: taskgen.v1.QueueAdminService.ResumeQueue:input_type -> taskgen.v1.ResumeQueueRequest
-	12, // 54: taskgen.v1.QueueAdminService.PurgeQueue:input_type -> taskgen.v1.PurgeQueueRequest
-	14, // 55: taskgen.v1.QueueAdminService.ResetQueueStats:input_type -> taskgen.v1.ResetQueueStatsRequest
-	16, // 56: taskgen.v1.QueueAdminService.CancelTask:input_type -> taskgen.v1.CancelTaskRequest
-	18, // 57: taskgen.v1.QueueAdminService.RescheduleTask:input_type -> taskgen.v1.RescheduleTaskRequest
-	20, // 58: taskgen.v1.QueueAdminService.ListTasks:input_type -> taskgen.v1.ListTasksRequest
-	23, // 59: taskgen.v1.QueueAdminService.CancelTasks:input_type -> taskgen.v1.CancelTasksRequest
-	27, // 60: taskgen.v1.QueueAdminService.ListDeadLetters:input_type -> taskgen.v1.ListDeadLettersRequest
-	29, // 61: taskgen.v1.QueueAdminService.GroupDeadLetters:input_type -> taskgen.v1.GroupDeadLettersRequest
-	32, // 62: taskgen.v1.QueueAdminService.GetDeadLetter:input_type -> taskgen.v1.GetDeadLetterRequest
-	34, // 63: taskgen.v1.QueueAdminService.EditDeadLetter:input_type -> taskgen.v1.EditDeadLetterRequest
-	36, // 64: taskgen.v1.QueueAdminService.RedriveDeadLetters:input_type -> taskgen.v1.RedriveDeadLettersRequest
-	38, // 65: taskgen.v1.QueueAdminService.DiscardDeadLetters:input_type -> taskgen.v1.DiscardDeadLettersRequest
-	43, // 66: taskgen.v1.QueueAdminService.GetBulkJob:input_type -> taskgen.v1.GetBulkJobRequest
-	45, // 67: taskgen.v1.QueueAdminService.ListBulkJobs:input_type -> taskgen.v1.ListBulkJobsRequest
-	47, // 68: taskgen.v1.QueueAdminService.WatchBulkJob:input_type -> taskgen.v1.WatchBulkJobRequest
-	49, // 69: taskgen.v1.QueueAdminService.CancelBulkJob:input_type -> taskgen.v1.CancelBulkJobRequest
-	51, // 70: taskgen.v1.QueueAdminService.ResumeBulkJob:input_type -> taskgen.v1.ResumeBulkJobRequest
-	53, // 71: taskgen.v1.QueueAdminService.QuietWorker:input_type -> taskgen.v1.QuietWorkerRequest
-	55, // 72: taskgen.v1.QueueAdminService.ResumeWorker:input_type -> taskgen.v1.ResumeWorkerRequest
-	58, // 73: taskgen.v1.QueueAdminService.ListAuditRecords:input_type -> taskgen.v1.ListAuditRecordsRequest
-	3,  // 74: taskgen.v1.QueueAdminService.CreateQueue:output_type -> taskgen.v1.CreateQueueResponse
-	5,  // 75: taskgen.v1.QueueAdminService.ListQueues:output_type -> taskgen.v1.ListQueuesResponse
-	9,  // 76: taskgen.v1.QueueAdminService.PauseQueue:output_type -> taskgen.v1.PauseQueueResponse
-	11, // 77: taskgen.v1.QueueAdminService.ResumeQueue:output_type -> taskgen.v1.ResumeQueueResponse
-	13, // 78: taskgen.v1.QueueAdminService.PurgeQueue:output_type -> taskgen.v1.PurgeQueueResponse
-	15, // 79: taskgen.v1.QueueAdminService.ResetQueueStats:output_type -> taskgen.v1.ResetQueueStatsResponse
-	17, // 80: taskgen.v1.QueueAdminService.CancelTask:output_type -> taskgen.v1.CancelTaskResponse
-	19, // 81: taskgen.v1.QueueAdminService.RescheduleTask:output_type -> taskgen.v1.RescheduleTaskResponse
-	21, // 82: taskgen.v1.QueueAdminService.ListTasks:output_type -> taskgen.v1.ListTasksResponse
-	24, // 83: taskgen.v1.QueueAdminService.CancelTasks:output_type -> taskgen.v1.CancelTasksResponse
-	28, // 84: taskgen.v1.QueueAdminService.ListDeadLetters:output_type -> taskgen.v1.ListDeadLettersResponse
-	30, // 85: taskgen.v1.QueueAdminService.GroupDeadLetters:output_type -> taskgen.v1.GroupDeadLettersResponse
-	33, // 86: taskgen.v1.QueueAdminService.GetDeadLetter:output_type -> taskgen.v1.GetDeadLetterResponse
-	35, // 87: taskgen.v1.QueueAdminService.EditDeadLetter:output_type -> taskgen.v1.EditDeadLetterResponse
-	37, // 88: taskgen.v1.QueueAdminService.RedriveDeadLetters:output_type -> taskgen.v1.RedriveDeadLettersResponse
-	39, // 89: taskgen.v1.QueueAdminService.DiscardDeadLetters:output_type -> taskgen.v1.DiscardDeadLettersResponse
-	44, // 90: taskgen.v1.QueueAdminService.GetBulkJob:output_type -> taskgen.v1.GetBulkJobResponse
-	46, // 91: taskgen.v1.QueueAdminService.ListBulkJobs:output_type -> taskgen.v1.ListBulkJobsResponse
-	48, // 92: taskgen.v1.QueueAdminService.WatchBulkJob:output_type -> taskgen.v1.WatchBulkJobResponse
-	50, // 93: taskgen.v1.QueueAdminService.CancelBulkJob:output_type -> taskgen.v1.CancelBulkJobResponse
-	52, // 94: taskgen.v1.QueueAdminService.ResumeBulkJob:output_type -> taskgen.v1.ResumeBulkJobResponse
-	54, // 95: taskgen.v1.QueueAdminService.QuietWorker:output_type -> taskgen.v1.QuietWorkerResponse
-	56, // 96: taskgen.v1.QueueAdminService.ResumeWorker:output_type -> taskgen.v1.ResumeWorkerResponse
-	59, // 97: taskgen.v1.QueueAdminService.ListAuditRecords:output_type -> taskgen.v1.ListAuditRecordsResponse
-	74, // [74:98] is the sub-list for method output_type
-	50, // [50:74] is the sub-list for method input_type
+	4,  // 51: taskgen.v1.QueueAdminService.DeleteQueue:input_type -> taskgen.v1.DeleteQueueRequest
+	6,  // 52: taskgen.v1.QueueAdminService.ListQueues:input_type -> taskgen.v1.ListQueuesRequest
+	10, // 53: taskgen.v1.QueueAdminService.PauseQueue:input_type -> taskgen.v1.PauseQueueRequest
+	12, // 54: taskgen.v1.QueueAdminService.ResumeQueue:input_type -> taskgen.v1.ResumeQueueRequest
+	14, // 55: taskgen.v1.QueueAdminService.PurgeQueue:input_type -> taskgen.v1.PurgeQueueRequest
+	16, // 56: taskgen.v1.QueueAdminService.ResetQueueStats:input_type -> taskgen.v1.ResetQueueStatsRequest
+	18, // 57: taskgen.v1.QueueAdminService.CancelTask:input_type -> taskgen.v1.CancelTaskRequest
+	20, // 58: taskgen.v1.QueueAdminService.RescheduleTask:input_type -> taskgen.v1.RescheduleTaskRequest
+	22, // 59: taskgen.v1.QueueAdminService.ListTasks:input_type -> taskgen.v1.ListTasksRequest
+	25, // 60: taskgen.v1.QueueAdminService.CancelTasks:input_type -> taskgen.v1.CancelTasksRequest
+	29, // 61: taskgen.v1.QueueAdminService.ListDeadLetters:input_type -> taskgen.v1.ListDeadLettersRequest
+	31, // 62: taskgen.v1.QueueAdminService.GroupDeadLetters:input_type -> taskgen.v1.GroupDeadLettersRequest
+	34, // 63: taskgen.v1.QueueAdminService.GetDeadLetter:input_type -> taskgen.v1.GetDeadLetterRequest
+	36, // 64: taskgen.v1.QueueAdminService.EditDeadLetter:input_type -> taskgen.v1.EditDeadLetterRequest
+	38, // 65: taskgen.v1.QueueAdminService.RedriveDeadLetters:input_type -> taskgen.v1.RedriveDeadLettersRequest
+	40, // 66: taskgen.v1.QueueAdminService.DiscardDeadLetters:input_type -> taskgen.v1.DiscardDeadLettersRequest
+	45, // 67: taskgen.v1.QueueAdminService.GetBulkJob:input_type -> taskgen.v1.GetBulkJobRequest
+	47, // 68: taskgen.v1.QueueAdminService.ListBulkJobs:input_type -> taskgen.v1.ListBulkJobsRequest
+	49, // 69: taskgen.v1.QueueAdminService.WatchBulkJob:input_type -> taskgen.v1.WatchBulkJobRequest
+	51, // 70: taskgen.v1.QueueAdminService.CancelBulkJob:input_type -> taskgen.v1.CancelBulkJobRequest
+	53, // 71: taskgen.v1.QueueAdminService.ResumeBulkJob:input_type -> taskgen.v1.ResumeBulkJobRequest
+	55, // 72: taskgen.v1.QueueAdminService.QuietWorker:input_type -> taskgen.v1.QuietWorkerRequest
+	57, // 73: taskgen.v1.QueueAdminService.ResumeWorker:input_type -> taskgen.v1.ResumeWorkerRequest
+	60, // 74: taskgen.v1.QueueAdminService.ListAuditRecords:input_type -> taskgen.v1.ListAuditRecordsRequest
+	3,  // 75: taskgen.v1.QueueAdminService.CreateQueue:output_type -> taskgen.v1.CreateQueueResponse
+	5,  // 76: taskgen.v1.QueueAdminService.DeleteQueue:output_type -> taskgen.v1.DeleteQueueResponse
+	7,  // 77: taskgen.v1.QueueAdminService.ListQueues:output_type -> taskgen.v1.ListQueuesResponse
+	11, // 78: taskgen.v1.QueueAdminService.PauseQueue:output_type -> taskgen.v1.PauseQueueResponse
+	13, // 79: taskgen.v1.QueueAdminService.ResumeQueue:output_type -> taskgen.v1.ResumeQueueResponse
+	15, // 80: taskgen.v1.QueueAdminService.PurgeQueue:output_type -> taskgen.v1.PurgeQueueResponse
+	17, // 81: taskgen.v1.QueueAdminService.ResetQueueStats:output_type -> taskgen.v1.ResetQueueStatsResponse
+	19, // 82: taskgen.v1.QueueAdminService.CancelTask:output_type -> taskgen.v1.CancelTaskResponse
+	21, // 83: taskgen.v1.QueueAdminService.RescheduleTask:output_type -> taskgen.v1.RescheduleTaskResponse
+	23, // 84: taskgen.v1.QueueAdminService.ListTasks:output_type -> taskgen.v1.ListTasksResponse
+	26, // 85: taskgen.v1.QueueAdminService.CancelTasks:output_type -> taskgen.v1.CancelTasksResponse
+	30, // 86: taskgen.v1.QueueAdminService.ListDeadLetters:output_type -> taskgen.v1.ListDeadLettersResponse
+	32, // 87: taskgen.v1.QueueAdminService.GroupDeadLetters:output_type -> taskgen.v1.GroupDeadLettersResponse
+	35, // 88: taskgen.v1.QueueAdminService.GetDeadLetter:output_type -> taskgen.v1.GetDeadLetterResponse
+	37, // 89: taskgen.v1.QueueAdminService.EditDeadLetter:output_type -> taskgen.v1.EditDeadLetterResponse
+	39, // 90: taskgen.v1.QueueAdminService.RedriveDeadLetters:output_type -> taskgen.v1.RedriveDeadLettersResponse
+	41, // 91: taskgen.v1.QueueAdminService.DiscardDeadLetters:output_type -> taskgen.v1.DiscardDeadLettersResponse
+	46, // 92: taskgen.v1.QueueAdminService.GetBulkJob:output_type -> taskgen.v1.GetBulkJobResponse
+	48, // 93: taskgen.v1.QueueAdminService.ListBulkJobs:output_type -> taskgen.v1.ListBulkJobsResponse
+	50, // 94: taskgen.v1.QueueAdminService.WatchBulkJob:output_type -> taskgen.v1.WatchBulkJobResponse
+	52, // 95: taskgen.v1.QueueAdminService.CancelBulkJob:output_type -> taskgen.v1.CancelBulkJobResponse
+	54, // 96: taskgen.v1.QueueAdminService.ResumeBulkJob:output_type -> taskgen.v1.ResumeBulkJobResponse
+	56, // 97: taskgen.v1.QueueAdminService.QuietWorker:output_type -> taskgen.v1.QuietWorkerResponse
+	58, // 98: taskgen.v1.QueueAdminService.ResumeWorker:output_type -> taskgen.v1.ResumeWorkerResponse
+	61, // 99: taskgen.v1.QueueAdminService.ListAuditRecords:output_type -> taskgen.v1.ListAuditRecordsResponse
+	75, // [75:100] is the sub-list for method output_type
+	50, // [50:75] is the sub-list for method input_type
 	50, // [50:50] is the sub-list for extension type_name
 	50, // [50:50] is the sub-list for extension extendee
 	0,  // [0:50] is the sub-list for field type_name
@@ -4345,14 +4460,14 @@ func file_taskgen_v1_admin_service_proto_init() {
 		return
 	}
 	file_taskgen_v1_task_proto_init()
-	file_taskgen_v1_admin_service_proto_msgTypes[39].OneofWrappers = []any{}
+	file_taskgen_v1_admin_service_proto_msgTypes[41].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_taskgen_v1_admin_service_proto_rawDesc), len(file_taskgen_v1_admin_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   59,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -38,6 +38,9 @@ const (
 	// QueueAdminServiceCreateQueueProcedure is the fully-qualified name of the QueueAdminService's
 	// CreateQueue RPC.
 	QueueAdminServiceCreateQueueProcedure = "/taskgen.v1.QueueAdminService/CreateQueue"
+	// QueueAdminServiceDeleteQueueProcedure is the fully-qualified name of the QueueAdminService's
+	// DeleteQueue RPC.
+	QueueAdminServiceDeleteQueueProcedure = "/taskgen.v1.QueueAdminService/DeleteQueue"
 	// QueueAdminServiceListQueuesProcedure is the fully-qualified name of the QueueAdminService's
 	// ListQueues RPC.
 	QueueAdminServiceListQueuesProcedure = "/taskgen.v1.QueueAdminService/ListQueues"
@@ -114,6 +117,11 @@ type QueueAdminServiceClient interface {
 	// CreateQueue creates a queue on a provider of the server, and opens it. A queue that
 	// exists with the same configuration is opened as it is.
 	CreateQueue(context.Context, *v1.CreateQueueRequest) (*v1.CreateQueueResponse, error)
+	// DeleteQueue deletes a queue for good: its tasks, its dead letter queue unless other
+	// queues have it, and all that its provider keeps for it. The server then forgets the
+	// queue. Stop its workers and producers first, in all processes: a task that they enqueue
+	// meanwhile is lost. A call that failed may be repeated.
+	DeleteQueue(context.Context, *v1.DeleteQueueRequest) (*v1.DeleteQueueResponse, error)
 	// ListQueues lists the queues that the server has open, and those that only workers of
 	// the fleet have.
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
@@ -180,6 +188,12 @@ func NewQueueAdminServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			httpClient,
 			baseURL+QueueAdminServiceCreateQueueProcedure,
 			connect.WithSchema(queueAdminServiceMethods.ByName("CreateQueue")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteQueue: connect.NewClient[v1.DeleteQueueRequest, v1.DeleteQueueResponse](
+			httpClient,
+			baseURL+QueueAdminServiceDeleteQueueProcedure,
+			connect.WithSchema(queueAdminServiceMethods.ByName("DeleteQueue")),
 			connect.WithClientOptions(opts...),
 		),
 		listQueues: connect.NewClient[v1.ListQueuesRequest, v1.ListQueuesResponse](
@@ -334,6 +348,7 @@ func NewQueueAdminServiceClient(httpClient connect.HTTPClient, baseURL string, o
 // queueAdminServiceClient implements QueueAdminServiceClient.
 type queueAdminServiceClient struct {
 	createQueue        *connect.Client[v1.CreateQueueRequest, v1.CreateQueueResponse]
+	deleteQueue        *connect.Client[v1.DeleteQueueRequest, v1.DeleteQueueResponse]
 	listQueues         *connect.Client[v1.ListQueuesRequest, v1.ListQueuesResponse]
 	pauseQueue         *connect.Client[v1.PauseQueueRequest, v1.PauseQueueResponse]
 	resumeQueue        *connect.Client[v1.ResumeQueueRequest, v1.ResumeQueueResponse]
@@ -362,6 +377,15 @@ type queueAdminServiceClient struct {
 // CreateQueue calls taskgen.v1.QueueAdminService.CreateQueue.
 func (c *queueAdminServiceClient) CreateQueue(ctx context.Context, req *v1.CreateQueueRequest) (*v1.CreateQueueResponse, error) {
 	response, err := c.createQueue.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteQueue calls taskgen.v1.QueueAdminService.DeleteQueue.
+func (c *queueAdminServiceClient) DeleteQueue(ctx context.Context, req *v1.DeleteQueueRequest) (*v1.DeleteQueueResponse, error) {
+	response, err := c.deleteQueue.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -576,6 +600,11 @@ type QueueAdminServiceHandler interface {
 	// CreateQueue creates a queue on a provider of the server, and opens it. A queue that
 	// exists with the same configuration is opened as it is.
 	CreateQueue(context.Context, *v1.CreateQueueRequest) (*v1.CreateQueueResponse, error)
+	// DeleteQueue deletes a queue for good: its tasks, its dead letter queue unless other
+	// queues have it, and all that its provider keeps for it. The server then forgets the
+	// queue. Stop its workers and producers first, in all processes: a task that they enqueue
+	// meanwhile is lost. A call that failed may be repeated.
+	DeleteQueue(context.Context, *v1.DeleteQueueRequest) (*v1.DeleteQueueResponse, error)
 	// ListQueues lists the queues that the server has open, and those that only workers of
 	// the fleet have.
 	ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error)
@@ -638,6 +667,12 @@ func NewQueueAdminServiceHandler(svc QueueAdminServiceHandler, opts ...connect.H
 		QueueAdminServiceCreateQueueProcedure,
 		svc.CreateQueue,
 		connect.WithSchema(queueAdminServiceMethods.ByName("CreateQueue")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queueAdminServiceDeleteQueueHandler := connect.NewUnaryHandlerSimple(
+		QueueAdminServiceDeleteQueueProcedure,
+		svc.DeleteQueue,
+		connect.WithSchema(queueAdminServiceMethods.ByName("DeleteQueue")),
 		connect.WithHandlerOptions(opts...),
 	)
 	queueAdminServiceListQueuesHandler := connect.NewUnaryHandlerSimple(
@@ -790,6 +825,8 @@ func NewQueueAdminServiceHandler(svc QueueAdminServiceHandler, opts ...connect.H
 		switch r.URL.Path {
 		case QueueAdminServiceCreateQueueProcedure:
 			queueAdminServiceCreateQueueHandler.ServeHTTP(w, r)
+		case QueueAdminServiceDeleteQueueProcedure:
+			queueAdminServiceDeleteQueueHandler.ServeHTTP(w, r)
 		case QueueAdminServiceListQueuesProcedure:
 			queueAdminServiceListQueuesHandler.ServeHTTP(w, r)
 		case QueueAdminServicePauseQueueProcedure:
@@ -847,6 +884,10 @@ type UnimplementedQueueAdminServiceHandler struct{}
 
 func (UnimplementedQueueAdminServiceHandler) CreateQueue(context.Context, *v1.CreateQueueRequest) (*v1.CreateQueueResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("taskgen.v1.QueueAdminService.CreateQueue is not implemented"))
+}
+
+func (UnimplementedQueueAdminServiceHandler) DeleteQueue(context.Context, *v1.DeleteQueueRequest) (*v1.DeleteQueueResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("taskgen.v1.QueueAdminService.DeleteQueue is not implemented"))
 }
 
 func (UnimplementedQueueAdminServiceHandler) ListQueues(context.Context, *v1.ListQueuesRequest) (*v1.ListQueuesResponse, error) {
