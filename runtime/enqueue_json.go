@@ -1,17 +1,16 @@
 package runtime
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"time"
+
+	"github.com/taskgen/taskgen/runtime/internal/jsonvalue"
 )
 
 // NewTaskJSON is [NewTask] for a payload that comes as JSON, from a producer that has no
 // value of type T: it decodes the payload, so that the spec's Validate, its keys and its
 // codec apply as they do to an enqueue in Go. Members that T lacks are refused: nobody would
-// read them. The error wraps ErrInvalidTask, and quotes nothing of a payload with secrets.
+// read them. So is an integer that an interface in T would hold as another number, a float64.
+// The error wraps ErrInvalidTask, and quotes nothing of a payload with secrets.
 func (s *Spec[T]) NewTaskJSON(payload []byte, now time.Time, opts ...EnqueueOption) (*Task, error) {
 	var v T
 	if err := s.decodeJSON(payload, &v); err != nil {
@@ -26,16 +25,5 @@ func (s *Spec[T]) decodeJSON(payload []byte, v *T) (err error) {
 	if s.secret() {
 		defer redactPanic(&err, codecPanicked)
 	}
-	d := json.NewDecoder(bytes.NewReader(payload))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		if s.secret() {
-			return redactedError[T](JSON, payload, err)
-		}
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more behind the JSON value")
-	}
-	return nil
+	return jsonvalue.Decode(payload, v, s.secret())
 }

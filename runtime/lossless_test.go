@@ -84,25 +84,3 @@ func TestAResultThatJSONChangesFailsItsTask(t *testing.T) {
 	_, err := handled(t, r, &Task{ID: "a", Type: "t", Payload: []byte("{}")})
 	require.ErrorContains(t, err, "the result of task a (t): the value is not valid UTF-8")
 }
-
-func TestALongNumberIsFoundWhereverItStands(t *testing.T) {
-	for before := range 40 {
-		for after := range 3 {
-			text := strings.Repeat("a", before) + "%s" + strings.Repeat("b", after)
-			assert.True(t, hasLongNumber([]byte(strings.Replace(text, "%s", "9007199254740993", 1))), text)
-			assert.False(t, hasLongNumber([]byte(strings.Replace(text, "%s", "900719925474099", 1))), text)
-		}
-	}
-}
-
-func BenchmarkLossless(b *testing.B) {
-	v := lossyPayload{Text: strings.Repeat("text ", 50), Keys: map[string]string{"a": "b"}}
-	payload, err := json.Marshal(&v)
-	require.NoError(b, err)
-	b.SetBytes(int64(len(payload)))
-	for b.Loop() {
-		if err := lossless(payload, &v); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

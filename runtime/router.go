@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/taskgen/taskgen/runtime/internal/jsonvalue"
 	"github.com/taskgen/taskgen/runtime/internal/pool"
 )
 
@@ -97,7 +98,7 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 			return Skip(fmt.Errorf("the result of task %s (%s) cannot be encoded: %w", t.ID, t.Type, err))
 		}
 		if spec.Codec == nil {
-			if err := errors.Join(lossless(data, &result), checkUntyped(&result, nil)); err != nil {
+			if err := errors.Join(jsonvalue.Lossless(data, &result), checkUntyped(&result, nil)); err != nil {
 				return Skip(fmt.Errorf("the result of task %s (%s): %w", t.ID, t.Type, err))
 			}
 		}

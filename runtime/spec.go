@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/internal/jsonvalue"
 	"github.com/taskgen/taskgen/runtime/internal/pool"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
@@ -169,7 +170,7 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 		return invalid("the payload of a task of type %s: %w", s.Type, err)
 	}
 	if s.Codec == nil {
-		if err := errors.Join(lossless(payload, v), checkUntyped(v, s.Secrets)); err != nil {
+		if err := errors.Join(jsonvalue.Lossless(payload, v), checkUntyped(v, s.Secrets)); err != nil {
 			return invalid("the payload of a task of type %s: %w", s.Type, err)
 		}
 	}

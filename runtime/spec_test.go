@@ -263,16 +263,6 @@ func TestErrorThatPretendsToBeOfTheDecoderQuotesNothing(t *testing.T) {
 	assert.EqualError(t, err, "taskgen: invalid task: the payload of task a (pay): card.*.*: number stands where another kind of value is due")
 }
 
-func TestOnlyNamesOfFieldsAreShown(t *testing.T) {
-	fields := map[string]bool{"a": true, "api.key": true}
-	for path, want := range map[string]string{
-		"": "", "a": "a", "a.hunter2.a": "a.*.a", "api.key.a": "api.key.a", "api.a": "*.a", "x.y": "*.*",
-	} {
-		assert.Equal(t, want, fieldPath(path, fields), path)
-	}
-	assert.Equal(t, "a value", jsonKind("hunter2 x"))
-}
-
 func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {
 	assert.Equal(t, Policy{
 		Type: "greeting", Aliases: []string{"hello"}, Queue: "q", Timeout: time.Minute, Retry: RetryPolicy{Max: 4}, Concurrency: 3,

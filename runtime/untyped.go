@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/taskgen/taskgen/runtime/internal/jsonvalue"
 	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
@@ -16,7 +17,7 @@ import (
 // have been encoded by encoding/json, so it has no cycle.
 func checkUntyped(v any, secrets []string) error {
 	rv := reflect.ValueOf(v)
-	if !holdsInterface(rv.Type(), nil) {
+	if !jsonvalue.HoldsInterface(rv.Type()) {
 		return nil
 	}
 	return untypedSearch(secrets).value(rv, nil)
@@ -26,7 +27,7 @@ func checkUntyped(v any, secrets []string) error {
 type untypedSearch []string
 
 func (s untypedSearch) value(v reflect.Value, path []string) error {
-	if !v.IsValid() || !holdsInterface(v.Type(), nil) || marshalsItself(v.Type()) || s.isSecret(path) {
+	if !v.IsValid() || !jsonvalue.HoldsInterface(v.Type()) || jsonvalue.MarshalsItself(v.Type()) || s.isSecret(path) {
 		return nil
 	}
 	switch v.Kind() {
@@ -59,7 +60,7 @@ func (s untypedSearch) fields(v reflect.Value, path []string) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		isStruct := indirectType(f.Type).Kind() == reflect.Struct
-		if !isEncoded(f) || redact.IsSecret(f) || !f.IsExported() && !isStruct {
+		if !jsonvalue.IsEncoded(f) || redact.IsSecret(f) || !f.IsExported() && !isStruct {
 			continue
 		}
 		at := path
@@ -79,11 +80,6 @@ func indirectType(t reflect.Type) reflect.Type {
 		t = t.Elem()
 	}
 	return t
-}
-
-// isEncoded reports whether encoding/json reads the field.
-func isEncoded(f reflect.StructField) bool {
-	return (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
 }
 
 // isSecret reports whether a path of either form leads to the given one.

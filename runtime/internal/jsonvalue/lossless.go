@@ -1,4 +1,4 @@
-package runtime
+package jsonvalue
 
 import (
 	"bytes"
@@ -9,23 +9,20 @@ import (
 	"math/big"
 	"reflect"
 	"strings"
-	"sync"
 	"unicode/utf8"
-
-	"github.com/taskgen/taskgen/runtime/internal/redact"
 )
 
 // replacementEscape is how encoding/json writes invalid UTF-8 in a string. It writes a genuine
 // U+FFFD unescaped, so a payload without this escape has lost nothing.
 var replacementEscape = []byte(`\ufffd`)
 
-// lossless refuses what encoding/json changes silently: a string that is not UTF-8, and
+// Lossless refuses what encoding/json changes silently: a string that is not UTF-8, and
 // a number in an interface that comes back as another float64. It examines the payload,
 // and the value only if the payload hints at a loss. v is the pointer from which the
 // payload was made.
-func lossless(payload []byte, v any) error {
+func Lossless(payload []byte, v any) error {
 	suspects := lossSearch{texts: bytes.Contains(payload, replacementEscape)}
-	suspects.numbers = holdsInterface(reflect.TypeOf(v), nil) && hasLongNumber(payload)
+	suspects.numbers = HoldsInterface(reflect.TypeOf(v)) && hasLongNumber(payload)
 	if !suspects.texts && !suspects.numbers {
 		return nil
 	}
@@ -51,39 +48,6 @@ func hasLongNumber(payload []byte) bool {
 	return false
 }
 
-// interfaceTypes remembers the answers of holdsInterface.
-var interfaceTypes sync.Map // reflect.Type → bool
-
-// holdsInterface reports whether a value of the type may hold one of another type.
-func holdsInterface(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if known, ok := interfaceTypes.Load(t); ok {
-		return known.(bool)
-	}
-	outermost := seen == nil
-	if outermost {
-		seen = make(map[reflect.Type]bool)
-	}
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	found := false
-	switch t.Kind() {
-	case reflect.Interface:
-		found = true
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		found = holdsInterface(t.Elem(), seen)
-	case reflect.Struct:
-		for i := 0; i < t.NumField() && !found; i++ {
-			found = holdsInterface(t.Field(i).Type, seen)
-		}
-	}
-	if outermost {
-		interfaceTypes.Store(t, found) // types that lead to each other share one answer
-	}
-	return found
-}
-
 // A lossSearch walks a value as encoding/json does.
 type lossSearch struct{ texts, numbers bool }
 
@@ -91,10 +55,10 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	if !v.IsValid() {
 		return nil
 	}
-	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Addr().CanInterface() && marshalsItself(v.Addr().Type()) {
+	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Addr().CanInterface() && MarshalsItself(v.Addr().Type()) {
 		return s.encoded(v.Addr(), path)
 	}
-	if marshalsItself(v.Type()) {
+	if MarshalsItself(v.Type()) {
 		return s.encoded(v, path)
 	}
 	switch v.Kind() {
@@ -131,22 +95,10 @@ func (s lossSearch) value(v reflect.Value, path string) error {
 	return nil
 }
 
-// marshalsItself reports whether values of the type have a method by which encoding/json
-// writes them. Those of types with secrets are generated, and write what encoding/json
-// would.
-func marshalsItself(t reflect.Type) bool {
-	return (t.Implements(jsonMarshaler) || t.Implements(textMarshaler)) && !redact.HoldsSecret(t)
-}
-
-var (
-	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
-	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-)
-
 func (s lossSearch) fields(v reflect.Value, path string) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !isEncoded(f) {
+		if !IsEncoded(f) {
 			continue
 		}
 		at := path
