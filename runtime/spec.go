@@ -25,11 +25,21 @@ type Spec[T any] struct {
 	// UniqueKey and UniqueFor: see the fields of Task. Nil: not unique.
 	UniqueKey func(*T) string
 	UniqueFor time.Duration
+	// UniqueBy are the JSON names of the fields that UniqueKey hands to KeyOf, in that
+	// order. It is for programs without the type (see package catalog): they enqueue no
+	// tasks with a UniqueKey and without it.
+	UniqueBy []string
 	// GroupKey returns the ordering key on a FIFO queue.
 	GroupKey func(*T) string
+	// GroupBy is the JSON name of the field that GroupKey returns: a string, or an integer
+	// in decimal digits. It is for programs without the type, as UniqueBy is.
+	GroupBy string
 	// Validate checks a payload; it is called before enqueueing and before handling.
 	// Its error counts as ErrInvalidTask.
 	Validate func(*T) error
+	// Required are the JSON names of the fields whose zero values Validate refuses, if that
+	// is all that it does.
+	Required []string
 	// Secrets are the paths of the parts of a payload that people and logs must not
 	// see: JSON pointers (RFC 6901) with * for every element of a list or member of an
 	// object, and ~2 for a * in a name ("/card", "/to/*/iban"). "" is the whole
@@ -64,8 +74,9 @@ type Rate = pool.Rate
 
 // Policy is the part of a Spec that the worker needs, without its payload type. It has
 // the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate, Secrets, Schema
-// and Retention of a Spec, and Result, a bool: the handler sets a result, with
-// SetResult.
+// and Retention of a Spec, and two more. Result, a bool, says that the handler sets a
+// result, with SetResult. Template says how a task is made without the payload's type; see
+// package catalog. It is nil for a policy that is written by hand.
 type Policy = pool.Policy
 
 // Policy returns the worker's part of the spec.
@@ -77,6 +88,7 @@ func (s *Spec[T]) Policy() Policy {
 	return Policy{
 		Type: s.Type, Aliases: s.Aliases, Queue: s.Queue, Timeout: s.Timeout, Retry: s.Retry,
 		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: secrets, Schema: s.Schema, Retention: s.Retention,
+		Template: s.template(),
 	}
 }
 

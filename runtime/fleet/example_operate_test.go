@@ -90,3 +90,17 @@ func ExampleFleet_Types() {
 	}
 	// Output: mail 30s 5 [/token]
 }
+
+// How a task of a type is made, and when a failed one is retried, is published as well.
+// Package catalog makes tasks by it.
+func ExampleTemplate() {
+	published := fleet.Type{
+		Name: "welcome", MaxRetries: 5, Retry: fleet.Retry{Backoff: "linear", Base: time.Minute},
+		Template: &fleet.Template{Version: 1, UniqueBy: []string{"user"}, UniqueFor: time.Hour},
+	}
+	fmt.Println("unique by", published.Template.UniqueBy, "for", published.Template.UniqueFor)
+	fmt.Println(published.MaxRetries, "retries,", published.Retry.Backoff, "from", published.Retry.Base)
+	// Output:
+	// unique by [user] for 1h0m0s
+	// 5 retries, linear from 1m0s
+}

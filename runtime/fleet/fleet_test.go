@@ -263,6 +263,7 @@ func TestTypesAreDescribedAtTheStartAndNowAndThen(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, fleet.Types{{
 			Name: "mail", Queue: "q", Schema: mail.Schema, Secrets: mail.Secrets, Timeout: mail.Timeout, MaxRetries: 3,
+			Template: &fleet.Template{Version: 1, Payload: mail.Policy().Template.Payload},
 		}}, types)
 		pass(11 * time.Hour)
 		assert.Equal(t, 1, store.puts)
@@ -347,29 +348,6 @@ func TestListIsInTheOrderOfNames(t *testing.T) {
 		ids = append(ids, w.ID)
 	}
 	assert.Equal(t, []string{"2", "3", "1"}, ids)
-}
-
-func TestOfTypesThatDifferTheLastCountsAndEverySecretIsSecret(t *testing.T) {
-	store := memory.NewFleet()
-	for _, described := range []fleet.Type{
-		{Name: "b", Schema: "1", Secrets: []string{"/old", "/both"}},
-		{Name: "b", Schema: "2", Secrets: []string{"/both", "/new"}},
-		{Name: "a", Aliases: []string{"b", "c"}},
-	} {
-		require.NoError(t, store.PutTypes(t.Context(), []fleet.Type{described}, time.Minute))
-	}
-	types, err := fleet.New(store, fleet.Config{}).Types(t.Context())
-	require.NoError(t, err)
-	b := fleet.Type{Name: "b", Schema: "2", Secrets: []string{"/old", "/both", "/new"}}
-	assert.Equal(t, fleet.Types{{Name: "a", Aliases: []string{"b", "c"}}, b}, types)
-	got, ok := types.Of("b")
-	assert.True(t, ok)
-	assert.Equal(t, b, got, "a name comes before an alias")
-	got, ok = types.Of("c")
-	assert.True(t, ok)
-	assert.Equal(t, "a", got.Name)
-	_, ok = types.Of("d")
-	assert.False(t, ok)
 }
 
 // A recording store keeps all that it is given.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime/fleet/fleetstore"
 )
 
@@ -23,6 +24,10 @@ type (
 	Run = fleetstore.Run
 	// A Type describes a type of tasks.
 	Type = fleetstore.Type
+	// A Template is how a task of a type is made without the payload's type.
+	Template = fleetstore.Template
+	// Retry is when a failed task is retried.
+	Retry = fleetstore.Retry
 )
 
 // ErrWorkerNotFound: there is no worker with this ID, or no longer.
@@ -43,19 +48,15 @@ func (ts Types) Of(taskType string) (Type, bool) {
 	return Type{}, false
 }
 
-// merge leaves one description of each type: the last, with the secrets of all. While old
-// and new programs work on one queue, a payload may be of either, and what is secret in one
-// of them is never shown.
+// merge leaves one description of each type: the last, as a whole. While old and new programs
+// work on one queue, a payload may be of either, so what is secret in one of them is never
+// shown, and what one of them seals is never enqueued in clear.
 func merge(all []Type) Types {
 	byName := make(map[string]Type)
 	for _, t := range all {
-		secrets := slices.Clone(byName[t.Name].Secrets)
-		for _, s := range t.Secrets {
-			if !slices.Contains(secrets, s) {
-				secrets = append(secrets, s)
-			}
+		if before, ok := byName[t.Name]; ok {
+			t = typeinfo.Guarded(t, &before)
 		}
-		t.Secrets = secrets
 		byName[t.Name] = t
 	}
 	merged := make(Types, 0, len(byName))

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime/fleet/fleetstore"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
@@ -241,6 +242,14 @@ func (w *worker) snapshot() *Worker {
 	return &s
 }
 
+// refusedTemplate is that of a type whose description is too large: nobody could check payloads.
+func refusedTemplate(t *typeinfo.Template) *typeinfo.Template {
+	if t == nil || t.Refused != "" {
+		return t
+	}
+	return &typeinfo.Template{Version: t.Version, Refused: "its description is too large to be published", Sealed: t.Sealed}
+}
+
 // publish describes the worker's types, at its start and now and then.
 func (w *worker) publish(ctx context.Context) error {
 	if !w.published.IsZero() && time.Since(w.published) < typesEvery || len(w.pool.Types) == 0 {
@@ -250,12 +259,13 @@ func (w *worker) publish(ctx context.Context) error {
 	for i, t := range w.pool.Types {
 		types[i] = Type{
 			Name: t.Name, Aliases: t.Aliases, Queue: t.Queue, Schema: t.Schema, Secrets: t.Secrets,
-			Timeout: t.Timeout, MaxRetries: t.MaxRetries, Result: t.Result,
+			Timeout: t.Timeout, MaxRetries: t.MaxRetries, Result: t.Result, Retry: t.Retry, Retention: t.Retention, Template: t.Template,
 		}
 		data, err := types[i].Encode()
 		if err == nil && len(data) > fleetstore.MaxTypeSize {
 			types[i].Schema = ""
-			w.f.logger().Warn("a type is published without its schema, which is too large", w.name(), slog.String("type", t.Name), slog.Int("bytes", len(data)), slog.Int("most", fleetstore.MaxTypeSize))
+			types[i].Template = refusedTemplate(t.Template)
+			w.f.logger().Warn("a type is published without its schema, and nobody enqueues tasks of it without its code: its description is too large", w.name(), slog.String("type", t.Name), slog.Int("bytes", len(data)), slog.Int("most", fleetstore.MaxTypeSize))
 		}
 	}
 	if err := w.f.store.PutTypes(ctx, types, TypesTTL); err != nil {

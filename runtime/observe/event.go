@@ -3,6 +3,7 @@ package observe
 import (
 	"time"
 
+	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
@@ -130,4 +131,7 @@ type Type struct {
 	Timeout    time.Duration
 	MaxRetries int
 	Result     bool // its handler returns a result
+	Retry      typeinfo.Retry
+	Retention  time.Duration      // of its results; 0: the default
+	Template   *typeinfo.Template // how a task is made without the payload's type; nil: nobody knows
 }

@@ -45,7 +45,8 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		}
 		return nil
 	},
-	Secrets: []string{"/api_key"},
+	Required: []string{"text"},
+	Secrets:  []string{"/api_key"},
 	Plain: func(task *EmbeddingTask) any {
 		type plain EmbeddingTask
 		return (*plain)(task)

@@ -82,12 +82,14 @@ var DocumentSpec = runtime.Spec[DocumentTask]{
 	UniqueKey: func(task *DocumentTask) string {
 		return runtime.KeyOf(&task.Path)
 	},
+	UniqueBy: []string{"path"},
 	Validate: func(task *DocumentTask) error {
 		if task.Path == "" {
 			return generated.Missing(TypeDocument, "path")
 		}
 		return nil
 	},
+	Required: []string{"path"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -164,6 +166,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 	UniqueKey: func(task *EmbeddingTask) string {
 		return runtime.KeyOf(&task.Document, &task.Version, &task.Number)
 	},
+	UniqueBy: []string{"document", "version", "number"},
 	Validate: func(task *EmbeddingTask) error {
 		switch {
 		case task.Document == "":
@@ -179,6 +182,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		}
 		return nil
 	},
+	Required: []string{"document", "version", "of", "text", "model"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -260,6 +264,7 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 	UniqueKey: func(task *CollaborationTask) string {
 		return runtime.KeyOf(&task.Document, &task.Version)
 	},
+	UniqueBy: []string{"document", "version"},
 	Validate: func(task *CollaborationTask) error {
 		switch {
 		case task.Document == "":
@@ -269,6 +274,7 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 		}
 		return nil
 	},
+	Required: []string{"document", "version"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -348,6 +354,7 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 	UniqueKey: func(task *WebhookTask) string {
 		return runtime.KeyOf(&task.ID)
 	},
+	UniqueBy: []string{"id"},
 	Validate: func(task *WebhookTask) error {
 		switch {
 		case task.ID == "":
@@ -359,6 +366,7 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 		}
 		return nil
 	},
+	Required: []string{"id", "endpoint", "body"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

@@ -63,6 +63,7 @@ var MailSpec = runtime.Spec[MailTask]{
 		}
 		return nil
 	},
+	Required: []string{"to"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -138,6 +139,7 @@ var AlertSpec = runtime.Spec[AlertTask]{
 		}
 		return nil
 	},
+	Required: []string{"text"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -211,12 +213,14 @@ var OrderSpec = runtime.Spec[OrderTask]{
 	GroupKey: func(task *OrderTask) string {
 		return task.Order
 	},
+	GroupBy: "order",
 	Validate: func(task *OrderTask) error {
 		if task.Step == 0 {
 			return generated.Missing(TypeOrder, "step")
 		}
 		return nil
 	},
+	Required: []string{"step"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

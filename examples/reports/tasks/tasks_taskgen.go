@@ -144,6 +144,7 @@ var ReportSpec = runtime.Spec[ReportTask]{
 		}
 		return nil
 	},
+	Required: []string{"name"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

@@ -63,6 +63,7 @@ var ConfirmOrderSpec = runtime.Spec[ConfirmOrderTask]{
 	UniqueKey: func(task *ConfirmOrderTask) string {
 		return runtime.KeyOf(&task.Order)
 	},
+	UniqueBy: []string{"order"},
 	Validate: func(task *ConfirmOrderTask) error {
 		switch {
 		case task.Order == 0:
@@ -72,7 +73,8 @@ var ConfirmOrderSpec = runtime.Spec[ConfirmOrderTask]{
 		}
 		return nil
 	},
-	Secrets: []string{"/email"},
+	Required: []string{"order", "email"},
+	Secrets:  []string{"/email"},
 	Plain: func(task *ConfirmOrderTask) any {
 		type plain ConfirmOrderTask
 		return (*plain)(task)

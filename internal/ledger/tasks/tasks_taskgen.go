@@ -143,12 +143,14 @@ var OrderedSpec = runtime.Spec[OrderedTask]{
 	GroupKey: func(task *OrderedTask) string {
 		return task.Group
 	},
+	GroupBy: "group",
 	Validate: func(task *OrderedTask) error {
 		if task.Group == "" {
 			return generated.Missing(TypeOrdered, "group")
 		}
 		return nil
 	},
+	Required: []string{"group"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -296,12 +298,14 @@ var UniqueSpec = runtime.Spec[UniqueTask]{
 	UniqueKey: func(task *UniqueTask) string {
 		return runtime.KeyOf(&task.Key)
 	},
+	UniqueBy: []string{"key"},
 	Validate: func(task *UniqueTask) error {
 		if task.Key == "" {
 			return generated.Missing(TypeUnique, "key")
 		}
 		return nil
 	},
+	Required: []string{"key"},
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime/fleet/fleetstore"
 )
 
@@ -28,15 +29,57 @@ func (s *env) puts(ttl time.Duration, types ...fleetstore.Type) {
 func (s *env) knows(want ...fleetstore.Type) {
 	s.Helper()
 	got := s.types()
-	byText := func(a, b fleetstore.Type) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }
-	slices.SortFunc(got, byText)
-	slices.SortFunc(want, byText)
-	s.check(len(got) == len(want) && (len(got) == 0 || reflect.DeepEqual(got, want)), "the types are\n%+v, want\n%+v", got, want)
+	rest := slices.Clone(got)
+	for i := range want {
+		at := slices.IndexFunc(rest, func(t fleetstore.Type) bool { return reflect.DeepEqual(t, want[i]) })
+		if at < 0 {
+			s.Fatalf("of the types\n%s\nthere is none\n%s", textOf(got), textOf(want[i:i+1]))
+		}
+		rest = slices.Delete(rest, at, at+1)
+	}
+	if len(rest) > 0 {
+		s.Fatalf("the types are\n%s\nand these are too many:\n%s", textOf(got), textOf(rest))
+	}
 }
 
+// textOf are types with all that they hold.
+func textOf(types []fleetstore.Type) string {
+	lines := make([]string, len(types))
+	for i := range types {
+		data, err := types[i].Encode()
+		lines[i] = fmt.Sprintf("%s %v", data, err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// welcome has all that a type can have.
 var welcome = fleetstore.Type{
 	Name: "welcome", Aliases: []string{"hello"}, Queue: "mail", Schema: `{"type": "object"}`, Secrets: []string{"/token", "/to/*/iban"},
-	Timeout: 90 * time.Second, MaxRetries: 5, Result: true,
+	Timeout: 90 * time.Second, MaxRetries: 5, Result: true, Retention: time.Hour,
+	Retry: fleetstore.Retry{Backoff: "linear", Base: time.Second, Cap: time.Minute, Factor: 1.5, Jitter: 0.1},
+	Template: &fleetstore.Template{
+		Version: 1, Priority: 2, SchemaVersion: 3, UniqueBy: []string{"user"}, UniqueFor: time.Hour, GroupBy: "user", Required: []string{"user"}, Sealed: true,
+		Payload: &typeinfo.Shape{Kind: typeinfo.Struct, Fields: []typeinfo.Field{
+			{Name: "user", Tagged: true, Options: "omitempty", Shape: typeinfo.Shape{Kind: "string"}},
+			{Name: "To", Shape: typeinfo.Shape{Kind: typeinfo.Map, Key: "string", Elem: &typeinfo.Shape{Kind: typeinfo.Array, Len: 3, Elem: &typeinfo.Shape{Kind: typeinfo.Code, Type: "time.Time"}}}},
+		}},
+	},
+}
+
+// unlike are types that differ from welcome deep inside.
+func unlike() []fleetstore.Type {
+	refused, sealed, shaped := *welcome.Template, *welcome.Template, *welcome.Template
+	refused.Payload, refused.Refused = nil, "its payloads have a codec of their own"
+	sealed.Sealed = false
+	shaped.Payload = &typeinfo.Shape{Kind: typeinfo.Struct, Fields: slices.Clone(welcome.Template.Payload.Fields)}
+	shaped.Payload.Fields[0].Shape.Kind = "int64"
+	types := make([]fleetstore.Type, 0, 4)
+	for _, t := range []*fleetstore.Template{&refused, &sealed, &shaped, nil} {
+		other := welcome
+		other.Template = t
+		types = append(types, other)
+	}
+	return types
 }
 
 func typed(s *env) {
@@ -49,6 +92,8 @@ func typed(s *env) {
 	other := s.Open()
 	s.check(other.PutTypes(s.ctx, []fleetstore.Type{welcome}, long) == nil, "put types in another process")
 	s.knows(welcome, goodbye)
+	s.puts(long, unlike()...)
+	s.knows(append(unlike(), welcome, goodbye)...)
 }
 
 func succeeded(s *env) {

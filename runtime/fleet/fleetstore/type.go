@@ -3,33 +3,26 @@ package fleetstore
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"time"
+
+	"github.com/taskgen/taskgen/internal/typeinfo"
 )
 
-// A Type describes a type of tasks, as the Spec of a worker declares it.
-type Type struct {
-	Name       string        `json:"name"`
-	Aliases    []string      `json:"aliases,omitempty"`
-	Queue      string        `json:"queue,omitempty"`   // empty if none is named
-	Schema     string        `json:"schema,omitempty"`  // the JSON Schema of its payload; empty if it has none, or one that is too large to be published
-	Secrets    []string      `json:"secrets,omitempty"` // the paths of the payload's secret fields
-	Timeout    time.Duration `json:"timeout,omitempty"` // in nanoseconds; 0: none
-	MaxRetries int           `json:"max_retries,omitempty"`
-	Result     bool          `json:"result,omitempty"` // its handler returns a result
-}
-
-// Encode writes the description as a store keeps it.
-func (t *Type) Encode() ([]byte, error) { return json.Marshal(t) }
-
-// Decode reads what Encode wrote.
-func (t *Type) Decode(data []byte) error {
-	if err := json.Unmarshal(data, t); err != nil {
-		return fmt.Errorf("taskgen: the description of a type: %w", err)
-	}
-	return nil
-}
+// What is known about a type of tasks without its code. Package catalog of the runtime makes
+// tasks of it.
+type (
+	// A Type describes a type of tasks, as the Spec of a worker declares it: its Name,
+	// Aliases, Queue, Schema, Secrets, Timeout, MaxRetries, Retry and Retention; Result, if
+	// its handler returns one; and its Template. Durations are in nanoseconds in JSON. The
+	// Schema is empty if the type has none, or one that is too large to be published. The
+	// methods Encode and Decode write it as a store keeps it, and read that.
+	Type = typeinfo.Type
+	// A Template is how a task of a type is made without the payload's type. Nil: a worker
+	// of an older version has published the type, and no task can be made of it.
+	Template = typeinfo.Template
+	// Retry is when a failed task is retried: Backoff, Base, Cap, Factor and Jitter of a
+	// runtime.RetryPolicy.
+	Retry = typeinfo.Retry
+)
 
 // Sum is the name under which a store keeps what Encode wrote: equal descriptions have
 // equal sums.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
@@ -20,7 +21,7 @@ func (r *run) tellStarted() {
 			p := &rt.policy
 			r.seen.Types = append(r.seen.Types, observe.Type{
 				Name: name, Aliases: slices.Clone(p.Aliases), Queue: p.Queue, Schema: p.Schema, Secrets: slices.Clone(p.Secrets),
-				Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result,
+				Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result, Retry: p.Retry.published(), Retention: p.Retention, Template: r.p.template(p),
 			})
 		}
 	}
@@ -28,6 +29,21 @@ func (r *run) tellStarted() {
 	if l.PoolStarted != nil {
 		l.PoolStarted(r.seen)
 	}
+}
+
+// template is how a task of a type is made, as the host's own enqueues do it.
+func (p *Pool) template(policy *Policy) *typeinfo.Template {
+	if policy.Template == nil {
+		return nil
+	}
+	t := *policy.Template
+	t.Sealed = p.host.Seals
+	return &t
+}
+
+// published are the parts of the policy that others can apply.
+func (p RetryPolicy) published() typeinfo.Retry {
+	return typeinfo.Retry{Backoff: string(p.Backoff), Base: p.Base, Cap: p.Cap, Factor: p.Factor, Jitter: p.Jitter}
 }
 
 func (r *run) tellStopped() {

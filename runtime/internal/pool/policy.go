@@ -3,6 +3,8 @@ package pool
 import (
 	"fmt"
 	"time"
+
+	"github.com/taskgen/taskgen/internal/typeinfo"
 )
 
 // A Rate is a number of events in a time: Rate{100, time.Second}. The zero Rate
@@ -26,6 +28,8 @@ type Policy struct {
 	// Result says that the handler sets one, with SetResult.
 	Result    bool
 	Retention time.Duration
+	// Template is how a task is made without the payload's type; nil: nobody knows.
+	Template *typeinfo.Template
 }
 
 func (p *Policy) limited() bool { return p.Concurrency > 0 || p.Rate != Rate{} }

@@ -50,6 +50,8 @@ type Host struct {
 	Listener *observe.Listener
 	// Keeps receives the types whose results are kept in the pool's store.
 	Keeps func(in driver.ResultStore, types []string)
+	// Seals says that tasks are enqueued with sealed payloads: see driver.Sealer.
+	Seals bool
 }
 
 // Defaults of a PoolConfig.

@@ -36,16 +36,6 @@ func Names(t *model.Task) []string {
 	return names
 }
 
-// groupField is the field that orders tasks on a FIFO queue, or nil.
-func groupField(t *model.Task) *model.Field {
-	for _, f := range t.All() {
-		if f.Group {
-			return f
-		}
-	}
-	return nil
-}
-
 func hasSecrets(t *model.Task) bool { return len(t.Secrets) > 0 }
 
 // unexported is a name with its first word in lower case: payTask, urlFetchTask.

@@ -155,7 +155,7 @@ func alias(pkg *model.Package, path string) string {
 }
 
 func usesFmt(pkg *model.Package) bool {
-	return len(pkg.Holders) > 0 || slices.ContainsFunc(pkg.Tasks, func(t model.Task) bool { return hasSecrets(&t) || groupField(&t) != nil })
+	return len(pkg.Holders) > 0 || slices.ContainsFunc(pkg.Tasks, func(t model.Task) bool { return hasSecrets(&t) || t.Group() != nil })
 }
 
 // mentioned are the names of the package's own types that the file mentions.

@@ -46,12 +46,15 @@ func (f *file) spec(t *model.Task, w words) {
 		if t.Unique.Within != 0 {
 			l.set("UniqueFor", f.duration(t.Unique.Within))
 		}
+		l.set("UniqueBy", f.strings(t.UniqueMembers()))
 	}
-	if g := groupField(t); g != nil {
+	if g := t.Group(); g != nil {
 		l.set("GroupKey", f.groupKey(g, w))
+		l.set("GroupBy", strconv.Quote(g.JSON))
 	}
-	if len(required(t)) > 0 {
+	if len(t.Required()) > 0 {
 		l.set("Validate", f.validate(t, w))
+		l.set("Required", f.strings(t.RequiredMembers()))
 	}
 	if hasSecrets(t) {
 		l.set("Secrets", f.strings(t.Secrets))
@@ -144,21 +147,10 @@ func (f *file) groupKey(g *model.Field, w words) string {
 }`, w)
 }
 
-// required lists the required fields.
-func required(t *model.Task) []*model.Field {
-	var fields []*model.Field
-	for _, f := range t.All() {
-		if f.Required {
-			fields = append(fields, f)
-		}
-	}
-	return fields
-}
-
 // validate is a function that reports the first required field that is missing.
 func (f *file) validate(t *model.Task, w words) string {
 	f.params(w, "task")
-	fields := required(t)
+	fields := t.Required()
 	cases := ""
 	for _, field := range fields {
 		w["missing"], w["json"] = f.zero(w["task"]+"."+field.Name, &field.Type), strconv.Quote(field.JSON)
