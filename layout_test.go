@@ -29,6 +29,7 @@ var generatorSteps = []struct {
 	{"analyze", []string{"model", "diag", "rule", "platform", "directive", "load", "jsontype"}},
 	{"check", []string{"model", "diag", "rule", "directive", "load", "analyze"}},
 	{"emit/schema", []string{"model"}},
+	{"emit/catalog", []string{"model", "emit/schema"}},
 	{"emit/gosrc", []string{"model", "platform", "emit/schema"}},
 	{"shape", []string{"model", "emit/gosrc"}},
 	{"emit", []string{"model", "diag", "load", "analyze", "check", "emit/gosrc", "shape"}},

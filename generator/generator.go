@@ -6,13 +6,16 @@ package generator
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/taskgen/taskgen/generator/internal/cache"
 	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/emit"
+	"github.com/taskgen/taskgen/generator/internal/emit/catalog"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/output"
@@ -27,6 +30,10 @@ type Config struct {
 	// Cache is the folder that remembers runs which found nothing to do: see
 	// [Result.Remember]. It need not exist. Empty: nothing is remembered.
 	Cache string
+	// Catalog is the path of a file, relative to Dir, with descriptions of the tasks in all
+	// packages, for programs without their code. A run with one is not remembered. Empty:
+	// there is none.
+	Catalog string
 }
 
 func (cfg Config) query() load.Query {
@@ -35,9 +42,9 @@ func (cfg Config) query() load.Query {
 
 // Result is the result of a run of the generator.
 type Result struct {
-	// Files are the generated files by absolute path. A file whose content is nil is a
-	// generated file that no longer has tasks, and should be removed. With errors among
-	// the diagnostics there are no files at all.
+	// Files are the generated files, and the catalog, by absolute path. A file whose
+	// content is nil is a generated file that no longer has tasks, and should be removed.
+	// With errors among the diagnostics there are no files at all.
 	Files map[string][]byte
 	// Packages are those with directives, sorted by path.
 	Packages    []Package
@@ -70,6 +77,9 @@ type Task struct {
 // not be analyzed, or that the generated code does not compile, which is a bug of the
 // generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
+	if cfg.Catalog != "" {
+		cfg.Cache = ""
+	}
 	store := cache.Open(cfg.Cache)
 	listing, err := load.Find(ctx, cfg.query())
 	if err != nil {
@@ -97,8 +107,30 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	r.Notes = emitted.Notes
 	if r.Diagnostics = diag.Sort(append(r.Diagnostics, emitted.Diagnostics...)); !r.HasErrors() {
 		r.Files = emitted.Files
+		err = r.addCatalog(&cfg, checked.Packages)
 	}
-	return r, nil
+	return r, err
+}
+
+// addCatalog adds the catalog, if there is to be one.
+func (r *Result) addCatalog(cfg *Config, packages []model.Package) error {
+	if cfg.Catalog == "" {
+		return nil
+	}
+	path := cfg.Catalog
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(cfg.Dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	text, err := catalog.Of(packages)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cfg.Catalog, err)
+	}
+	r.Files[path] = text
+	return nil
 }
 
 func packageOf(m *model.Package) Package {
@@ -115,7 +147,9 @@ func (r *Result) HasErrors() bool { return diag.HasErrors(r.Diagnostics) }
 // Changes compares the files with the disk, and returns those that differ, sorted by
 // path. It ignores what git and editors do to a file. A file at one of the paths that
 // taskgen did not write is an error.
-func (r *Result) Changes() ([]Change, error) { return output.Changes(r.Files, model.Header) }
+func (r *Result) Changes() ([]Change, error) {
+	return output.Changes(r.Files, model.Header, catalog.Header)
+}
 
 // Remember records in the cache that a run with the same input has nothing to do. written
 // are the changes that were necessary and were made. The input is the program, the

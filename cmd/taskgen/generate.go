@@ -17,7 +17,7 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	if err != nil {
 		return exitError, err
 	}
-	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir()})
+	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir(), Catalog: o.catalog})
 	if err != nil {
 		return exitError, err
 	}

@@ -10,8 +10,8 @@
 //	taskgen -version
 //
 // Packages are named as for go list; without any it is the one in the current
-// directory, and for -check and -diff all below as well. The usual place for the
-// call is a line above a package clause:
+// directory, and for -check, -diff and -catalog all below as well. The usual place for
+// the call is a line above a package clause:
 //
 //	//go:generate go tool taskgen
 package main
@@ -52,8 +52,9 @@ Usage:
   taskgen -version             print the version
 
 Packages are named as for go list: ., ./..., example.com/x/tasks. Without any it
-is the one in the current directory (.), and for -check and -diff the ones below
-as well (./...). Usually a line in the package makes the call, for go generate:
+is the one in the current directory (.), and for -check, -diff and -catalog the
+ones below as well (./...). Usually a line in the package makes the call, for go
+generate:
 
   //go:generate go tool taskgen
 
@@ -64,6 +65,8 @@ Flags:
   -diff           write nothing; show what would change, and exit with 1 if
                   anything would
   -tags list      build tags, separated by commas
+  -catalog file   also write descriptions of the tasks in all packages, for a
+                  server without their code; -check and -diff look at it, too
   -format how     how to report: text (the default), json, or github for
                   annotations in GitHub Actions
   -q              say nothing but what is wrong
@@ -91,7 +94,7 @@ func main() {
 // options are the command line.
 type options struct {
 	check, diff, quiet, version bool
-	tags, format                string
+	tags, format, catalog       string
 	patterns                    []string
 }
 
@@ -139,6 +142,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&o.version, "version", false, "")
 	fs.StringVar(&o.tags, "tags", "", "")
 	fs.StringVar(&o.format, "format", "text", "")
+	fs.StringVar(&o.catalog, "catalog", "", "")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -146,7 +150,7 @@ func parse(args []string) (options, error) {
 	if i := slices.IndexFunc(o.patterns, func(p string) bool { return strings.HasPrefix(p, "-") }); i >= 0 {
 		return o, fmt.Errorf("flags go before the packages: put %s first", o.patterns[i])
 	}
-	if len(o.patterns) == 0 && (o.check || o.diff) {
+	if len(o.patterns) == 0 && (o.check || o.diff || o.catalog != "") {
 		o.patterns = []string{"./..."}
 	}
 	switch {

@@ -85,7 +85,7 @@ func (r *report) text() error {
 	switch {
 	case r.quiet:
 	case r.check && len(r.changes) > 0:
-		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", strings.Join(r.patterns, " "), plural(len(r.changes), "file"))
+		fmt.Fprintf(r.stderr, "run taskgen %s to bring %s up to date\n", r.arguments(), plural(len(r.changes), "file"))
 	case len(r.result.Packages) == 0 && (r.check || r.diff): // no line reports it
 	case len(r.result.Packages) == 0:
 		fmt.Fprintln(r.stderr, "there is no struct marked //taskgen:task here: taskgen ./... also checks all packages below")
@@ -93,6 +93,15 @@ func (r *report) text() error {
 		fmt.Fprintf(r.stdout, "%s of %s: up to date\n", plural(r.tasks(), "task"), plural(len(r.result.Packages), "package"))
 	}
 	return nil
+}
+
+// arguments are those of a run that writes what this one checks.
+func (r *report) arguments() string {
+	args := strings.Join(r.patterns, " ")
+	if r.catalog != "" {
+		args = "-catalog " + r.catalog + " " + args
+	}
+	return args
 }
 
 // state is what is wrong with a file, as people read it.

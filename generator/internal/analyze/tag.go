@@ -10,6 +10,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/jsontype"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/rule"
+	"github.com/taskgen/taskgen/internal/typeinfo"
 )
 
 // fieldName is the name of a field, after the name of the struct of the package that
@@ -68,7 +69,7 @@ func (b *builder) jsonTag(v *types.Var, tag string) {
 		return
 	}
 	jsonName, options, more := strings.Cut(text, ",")
-	if jsonName != "" && jsonName != "-" && !jsontype.ValidName(jsonName) {
+	if jsonName != "" && jsonName != "-" && !typeinfo.ValidName(jsonName) {
 		warn("encoding/json does not accept the name %q of field %s, and uses %s", jsonName, name, v.Name())
 	}
 	if !more {

@@ -97,6 +97,7 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	r.fields(st, t.Spec.Type.(*ast.StructType))
 	m.Secrets = r.secretPaths()
 	m.Payload = b.json.Payload(named, b.comments())
+	m.Shape = jsontype.Shape(named)
 	return m, true
 }
 

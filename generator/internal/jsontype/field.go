@@ -6,7 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/taskgen/taskgen/internal/typeinfo"
 )
 
 // A Tag is the content of a json tag.
@@ -22,20 +23,10 @@ func ParseTag(tag string) Tag {
 		return Tag{Skip: true}
 	}
 	name, _, _ := strings.Cut(text, ",")
-	if !ValidName(name) {
+	if !typeinfo.ValidName(name) {
 		name = ""
 	}
 	return Tag{Name: name}
-}
-
-// ValidName follows isValidTag of encoding/json.
-func ValidName(s string) bool {
-	for _, c := range s {
-		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // FieldName reports whether a field takes part in JSON, and under which name. The name

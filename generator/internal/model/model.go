@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/taskgen/taskgen/internal/typeinfo"
 )
 
 // A Package is one Go package with annotated structs.
@@ -113,8 +115,10 @@ type Task struct {
 	Secrets []string `json:"secrets,omitempty"`
 	// Payload is the JSON form of T.
 	Payload Payload `json:"payload"`
-	Pos     Pos     `json:"pos"`
-	Places  Places  `json:"-"`
+	// Shape is how encoding/json reads and writes T.
+	Shape  typeinfo.Shape `json:"-"`
+	Pos    Pos            `json:"pos"`
+	Places Places         `json:"-"`
 }
 
 // Retry is a retry policy as declared; Max 0 is none. Zero values mean the runtime's

@@ -42,13 +42,13 @@ func (c Change) Kind() string {
 
 // Changes compares files, by absolute path, with the disk, and returns those that
 // differ, sorted by path. A file whose content is nil should not exist. An existing
-// file without a line equal to header was not written by taskgen: that is an error,
+// file without a line equal to one of headers was not written by taskgen: that is an error,
 // even if the file is to be removed, and so is a file that is neither a regular file
 // nor a link to one.
 //
 // Changes ignores what git and editors do to a file: other line ends, a byte order
 // mark, a last line without an end, or empty lines after it.
-func Changes(files map[string][]byte, header string) ([]Change, error) {
+func Changes(files map[string][]byte, headers ...string) ([]Change, error) {
 	var (
 		changes []Change
 		errs    []error
@@ -63,8 +63,8 @@ func Changes(files map[string][]byte, header string) ([]Change, error) {
 			}
 		case err != nil:
 			errs = append(errs, err)
-		case len(bytes.TrimSpace(plain(have))) > 0 && !hasLine(have, header):
-			errs = append(errs, fmt.Errorf("%s was not written by taskgen: move it away, or begin it with %q if taskgen may replace it", path, header))
+		case len(bytes.TrimSpace(plain(have))) > 0 && !hasLine(have, headers):
+			errs = append(errs, fmt.Errorf("%s was not written by taskgen: move it away, or begin it with %q if taskgen may replace it", path, headers[0]))
 		case want == nil || !same(have, want):
 			changes = append(changes, Change{Path: path, Old: append([]byte{}, have...), New: want})
 		}
@@ -97,10 +97,10 @@ func same(a, b []byte) bool {
 	return bytes.Equal(bytes.TrimRight(plain(a), "\n"), bytes.TrimRight(plain(b), "\n"))
 }
 
-// hasLine looks for the line anywhere: merge markers may stand before it.
-func hasLine(src []byte, want string) bool {
+// hasLine looks for one of the lines anywhere: merge markers may stand before it.
+func hasLine(src []byte, want []string) bool {
 	for line := range bytes.Lines(plain(src)) {
-		if string(bytes.TrimSpace(line)) == want {
+		if slices.Contains(want, string(bytes.TrimSpace(line))) {
 			return true
 		}
 	}
