@@ -20,6 +20,7 @@ type ServerConfig struct {
 	TLSKey      Secret                 `config:"tls_key" file:"true" doc:"private key of the certificate, as PEM"`
 	TLSClientCA string                 `config:"tls_client_ca" file:"true" default:"none: callers need no certificate" doc:"certificates as PEM, of which one must have signed that of each caller; a token is needed all the same"`
 	Audit       string                 `config:"audit" default:"none: the last 10,000 records are kept in memory" doc:"file to which a line of JSON is appended for each call that changes something or is refused, and which admins read by ListAuditRecords; for one program at a time"`
+	Catalog     string                 `config:"catalog" default:"none: the program's own types, and those that workers describe in the fleet" doc:"file with descriptions of types whose code the program does not have, which taskgen -catalog writes; read when the program starts"`
 	MaxRequest  Bytes                  `config:"max_request" default:"4MiB" doc:"size of the largest request"`
 }
 

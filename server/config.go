@@ -24,12 +24,15 @@ type Type interface {
 type Config struct {
 	// Manager has the queues.
 	Manager *runtime.Manager
-	// Types of the tasks: &tasks.MailSpec and the like. Of other types the server accepts no
-	// enqueue, and shows payloads only if the fleet describes them.
+	// Types of the tasks: &tasks.MailSpec and the like.
 	Types []Type
 	// Providers are those on which QueueAdminService may create queues, by the names that
 	// requests give. None: it creates no queues.
 	Providers map[string]runtime.Provider
+	// Catalog describes types that Types lacks, as package catalog loads it. The server accepts
+	// enqueues of these and of types that the fleet describes, as far as a task can be made of
+	// the description; of any other type it accepts none, and shows no payloads.
+	Catalog fleet.Types
 	// Scheduler keeps the jobs. Nil: SchedulerService answers with the code unimplemented.
 	Scheduler schedule.Scheduler
 	// Fleet shows the workers, and describes types that Types lacks. Nil: none are shown.
@@ -77,6 +80,15 @@ func (c *Config) check() error {
 		for _, name := range append([]string{p.Type}, p.Aliases...) {
 			if name == "" || seen[name] {
 				return fmt.Errorf("server: Config.Types has the type %q twice, or one without a name", name)
+			}
+			seen[name] = true
+		}
+	}
+	seen = make(map[string]bool)
+	for i := range c.Catalog {
+		for _, name := range append([]string{c.Catalog[i].Name}, c.Catalog[i].Aliases...) {
+			if name == "" || seen[name] {
+				return fmt.Errorf("server: Config.Catalog has the type %q twice, or one without a name: load it with package catalog", name)
 			}
 			seen[name] = true
 		}

@@ -60,7 +60,7 @@ func TestATaskThatCannotBeEnqueuedIsRefusedWithItsReason(t *testing.T) {
 			code connect.Code
 			says string
 		}{
-			"unknown type":     {&v1.NewTask{Type: "male", Payload: `{}`}, connect.CodeNotFound, `no spec of "male": it has those of mail`},
+			"unknown type":     {&v1.NewTask{Type: "male", Payload: `{}`}, connect.CodeNotFound, `knows nothing of "male": it knows mail`},
 			"unknown queue":    {&v1.NewTask{Type: "mail", Payload: `{"to":"a"}`, Queue: "nowhere"}, connect.CodeNotFound, `unknown queue "nowhere": open are`},
 			"schema":           {&v1.NewTask{Type: "mail", Payload: `{"to":7,"token":"` + mailCanary + `"}`}, connect.CodeInvalidArgument, `at "/to"`},
 			"secret":           {&v1.NewTask{Type: "mail", Payload: `{"to":"a","token":"` + mailCanary + mailCanary + `"}`}, connect.CodeInvalidArgument, `/token`},

@@ -88,7 +88,7 @@ func wrongJobs() map[string]struct {
 		"overlap":           {&v1.ScheduleJobRequest{When: daily, Task: aReport("ada"), Overlap: 9}, connect.CodeInvalidArgument, "overlap"},
 		"missed":            {&v1.ScheduleJobRequest{When: daily, Task: aReport("ada"), Missed: 9}, connect.CodeInvalidArgument, "missed"},
 		"max missed":        {&v1.ScheduleJobRequest{When: daily, Task: aReport("ada"), MaxMissed: 1 << 30}, connect.CodeInvalidArgument, "1073741824 missed firings"},
-		"unknown type":      {with(func(t *v1.NewTask) { t.Type = "raport" }), connect.CodeNotFound, `no spec of "raport": it has those of report`},
+		"unknown type":      {with(func(t *v1.NewTask) { t.Type = "raport" }), connect.CodeNotFound, `knows nothing of "raport": it knows report`},
 		"schema":            {with(func(t *v1.NewTask) { t.Payload = `{"token":"` + jobCanary + `"}` }), connect.CodeInvalidArgument, "required: reader"},
 		"schema of secret":  {with(func(t *v1.NewTask) { t.Payload = `{"reader":"ada","token":"` + jobCanary + jobCanary + `"}` }), connect.CodeInvalidArgument, "/token"},
 		"unknown member":    {with(func(t *v1.NewTask) { t.Payload = `{"reader":"ada","` + jobCanary + `":1}` }), connect.CodeInvalidArgument, "the payload of a task of type report"},

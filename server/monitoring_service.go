@@ -105,7 +105,8 @@ func (m *monitoringService) ListWorkers(ctx context.Context, _ *v1.ListWorkersRe
 func (m *monitoringService) ListTypes(ctx context.Context, _ *v1.ListTypesRequest) (*v1.ListTypesResponse, error) {
 	res := &v1.ListTypesResponse{}
 	for _, t := range m.s.types.list(ctx) {
-		_, enqueues := m.s.types.spec(t.Name)
+		known, ok := m.s.types.of(ctx, t.Name)
+		enqueues := ok && known.maker != nil
 		res.Types = append(res.Types, &v1.TaskType{
 			Name: t.Name, Aliases: t.Aliases, Queue: t.Queue, Schema: t.Schema, Secrets: t.Secrets,
 			Timeout: duration(t.Timeout), MaxRetries: int32(t.MaxRetries), Result: t.Result, Enqueues: enqueues,

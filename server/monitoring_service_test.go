@@ -113,7 +113,7 @@ func TestTypesAreThoseOfTheServerAndOfTheFleet(t *testing.T) {
 	assert.Equal(t, time.Second, mail.GetTimeout().AsDuration())
 	assert.EqualValues(t, 3, mail.GetMaxRetries())
 	assert.True(t, mail.GetResult())
-	assert.False(t, mail.GetEnqueues(), "the server has no spec of it")
+	assert.False(t, mail.GetEnqueues(), "a worker of an older version has published it")
 	assert.Equal(t, "payment", pay.GetName())
 	assert.Equal(t, []string{"pay"}, pay.GetAliases())
 	assert.ElementsMatch(t, []string{"/card", "/to"}, pay.GetSecrets(), "what one of them declares secret is secret")

@@ -18,24 +18,28 @@ import (
 // runtimeKeys is how the keys of metadata begin that belong to the runtime.
 const runtimeKeys = "taskgen."
 
-// newTask makes a task of a request by the spec of its type, as an enqueue in Go does. Errors
-// wrap ErrUnknownType, ErrInvalidTask or payload.ErrInvalid, and quote no secret.
+// newTask makes a task of a request by the spec of its type, as an enqueue in Go does, or by
+// the description of a type without one. Errors wrap ErrUnknownType, ErrInvalidTask or
+// payload.ErrInvalid, and quote no secret.
 func (s *Server) newTask(ctx context.Context, m *v1.NewTask) (*runtime.Task, error) {
-	spec, ok := s.types.spec(m.GetType())
-	if !ok {
-		return nil, s.types.unknown(m.GetType())
+	known, ok := s.types.of(ctx, m.GetType())
+	switch {
+	case !ok:
+		return nil, s.types.unknown(ctx, m.GetType())
+	case known.maker == nil:
+		return nil, fmt.Errorf("%w: %w", driver.ErrUnknownType, known.refused)
 	}
-	data, name := []byte(m.GetPayload()), spec.Policy().Type
+	data := []byte(m.GetPayload())
 	// If the schema cannot be used, the decoder decides alone, as it does in Go.
-	if err := s.types.checkers[name].Check(data); errors.Is(err, payload.ErrInvalid) {
-		all, _ := s.types.list(ctx).Of(name) // with what else the fleet declares secret
+	if err := known.checker.Check(data); errors.Is(err, payload.ErrInvalid) {
+		all, _ := s.types.list(ctx).Of(known.described.Name) // with what else the fleet declares secret
 		return nil, payload.Check(all, data)
 	}
 	opts, err := enqueueOptions(m)
 	if err != nil {
 		return nil, err
 	}
-	return spec.NewTaskJSON(data, s.cfg.Manager.Now(), opts...)
+	return known.maker.NewTaskJSON(data, s.cfg.Manager.Now(), opts...)
 }
 
 // enqueueOptions are what a request sets in place of what the spec says.
@@ -82,14 +86,19 @@ func timeOf(m *timestamppb.Timestamp) (time.Time, error) {
 	return m.AsTime(), nil
 }
 
-// unknown is the error for a type that the server has no spec of.
-func (t *types) unknown(name string) error {
-	if len(t.own) == 0 {
-		return fmt.Errorf("%w: the server has no spec of %q, nor of any other type: add the specs to its Config.Types", driver.ErrUnknownType, name)
+// unknown is the error for a type of which the server knows nothing.
+func (t *types) unknown(ctx context.Context, name string) error {
+	knows := "it knows no type"
+	if all := t.list(ctx); len(all) > 0 {
+		names := make([]string, len(all))
+		for i, d := range all {
+			names[i] = d.Name
+		}
+		knows = "it knows " + strings.Join(names, ", ")
 	}
-	known := make([]string, len(t.own))
-	for i, o := range t.own {
-		known[i] = o.Name
+	mend := "start a worker of the type, which publishes it in the server's fleet"
+	if t.s.cfg.Fleet == nil {
+		mend = "give the server the fleet of the workers that have it"
 	}
-	return fmt.Errorf("%w: the server has no spec of %q: it has those of %s", driver.ErrUnknownType, name, strings.Join(known, ", "))
+	return fmt.Errorf("%w: the server knows nothing of %q: %s: %s, or give the server a catalog that has it, which taskgen -catalog writes", driver.ErrUnknownType, name, knows, mend)
 }

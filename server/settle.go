@@ -193,7 +193,7 @@ func (q *queueService) Fail(ctx context.Context, req *v1.FailRequest) (*v1.FailR
 		}
 		delay := span(failed.GetRetryAfter())
 		if failed.RetryAfter == nil {
-			delay = q.s.policyOf(t.Type).Retry.Delay(t.RetryCount+1, rand.Float64())
+			delay = q.s.policyOf(ctx, t.Type).Retry.Delay(t.RetryCount+1, rand.Float64())
 		}
 		settle.Retry(t, it.run(now), cause)
 		it.delay(delay, now)
@@ -243,9 +243,9 @@ func (q *queueService) DeadLetter(ctx context.Context, req *v1.DeadLetterRequest
 }
 
 // policyOf is the policy of a type; the default one for a type that the server does not know.
-func (s *Server) policyOf(name string) runtime.Policy {
-	if spec, ok := s.types.spec(name); ok {
-		return spec.Policy()
+func (s *Server) policyOf(ctx context.Context, name string) runtime.Policy {
+	if known, ok := s.types.of(ctx, name); ok {
+		return known.policy
 	}
 	return runtime.Policy{}
 }
@@ -265,7 +265,7 @@ func (s *Server) storeResult(ctx context.Context, t *driver.Task, result string)
 	} else if known, _ := s.types.list(ctx).Of(t.Type); !known.Result {
 		return nil
 	}
-	if err := s.cfg.Results.PutResult(ctx, t.ID, data, "", s.retentionOf(t.Type)); err != nil {
+	if err := s.cfg.Results.PutResult(ctx, t.ID, data, "", s.retentionOf(ctx, t.Type)); err != nil {
 		return fmt.Errorf("the result of task %s (%s) cannot be stored: %w", t.ID, t.Type, err)
 	}
 	return nil
@@ -278,14 +278,14 @@ func (s *Server) storeFailure(ctx context.Context, t *driver.Task) {
 	if s.cfg.Results == nil {
 		return
 	}
-	if err := s.cfg.Results.PutResult(ctx, t.ID, nil, t.Metadata[driver.MetaFailureReason], s.retentionOf(t.Type)); err != nil {
+	if err := s.cfg.Results.PutResult(ctx, t.ID, nil, t.Metadata[driver.MetaFailureReason], s.retentionOf(ctx, t.Type)); err != nil {
 		s.log().LogAttrs(ctx, slog.LevelWarn, "the failure of a task cannot be stored: who awaits its result is not told", slog.Any("task", t.LogValue()), slog.String("error", err.Error()))
 	}
 }
 
 // retentionOf is how long results of a type are kept.
-func (s *Server) retentionOf(name string) time.Duration {
-	if ttl := s.policyOf(name).Retention; ttl != 0 {
+func (s *Server) retentionOf(ctx context.Context, name string) time.Duration {
+	if ttl := s.policyOf(ctx, name).Retention; ttl != 0 {
 		return ttl
 	}
 	return driver.DefaultResultRetention

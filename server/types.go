@@ -2,13 +2,17 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/catalog"
 	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/fleet/payload"
 )
@@ -20,42 +24,72 @@ const (
 	typesLimit = 2 * time.Second
 )
 
-// types are the types of tasks that a server knows: those that it has specs of, and those
-// that the fleet describes.
+// types are the types of tasks that a server knows: those that it has specs of, those of its
+// catalog, and those that the fleet describes.
 type types struct {
 	s     *Server
-	specs map[string]Type // by name and alias
-	own   []fleet.Type    // their descriptions
-
-	checkers map[string]*payload.Checker // of own, by name
+	specs map[string]*knownType // by name and alias
+	own   []fleet.Type          // the descriptions of specs and of the catalog
 
 	mu    sync.Mutex
-	all   fleet.Types // own ones and those of the fleet
+	all   fleet.Types           // own ones and those of the fleet
+	made  map[string]*knownType // those of all without a spec, by name
 	read  time.Time
 	heard bool // the fleet has said once what is secret, or there is none
 }
 
+// A knownType is a type, and what has been made of its description.
+type knownType struct {
+	described fleet.Type
+	maker     Type  // of tasks; nil: refused says why
+	refused   error // wraps catalog.ErrRefused
+	policy    runtime.Policy
+	checker   *payload.Checker
+}
+
 func newTypes(s *Server) *types {
-	t := &types{s: s, specs: make(map[string]Type), checkers: make(map[string]*payload.Checker)}
+	t := &types{s: s, specs: make(map[string]*knownType)}
 	for _, spec := range s.cfg.Types {
 		p := spec.Policy()
+		k := &knownType{described: describe(p), maker: spec, policy: p}
+		k.checker = payload.NewChecker(k.described)
 		for _, name := range append([]string{p.Type}, p.Aliases...) {
-			t.specs[name] = spec
+			t.specs[name] = k
 		}
-		own := describe(p)
-		t.own, t.checkers[p.Type] = append(t.own, own), payload.NewChecker(own)
+		t.own = append(t.own, k.described)
+	}
+	for _, d := range s.cfg.Catalog {
+		if _, ok := t.specs[d.Name]; !ok {
+			t.own = append(t.own, d)
+		}
 	}
 	return t
 }
 
 func describe(p runtime.Policy) fleet.Type {
-	return fleet.Type{Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Schema: p.Schema, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result}
+	return fleet.Type{
+		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Schema: p.Schema, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result,
+		Retry:     fleet.Retry{Backoff: string(p.Retry.Backoff), Base: p.Retry.Base, Cap: p.Retry.Cap, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter},
+		Retention: p.Retention, Template: p.Template,
+	}
 }
 
-// spec is that of a type, by its name or an alias.
-func (t *types) spec(name string) (Type, bool) {
-	s, ok := t.specs[name]
-	return s, ok
+// of is a type by its name or an alias: by its spec, or else by its description.
+func (t *types) of(ctx context.Context, name string) (*knownType, bool) {
+	if k, ok := t.specs[name]; ok {
+		return k, true
+	}
+	d, ok := t.list(ctx).Of(name)
+	if !ok {
+		return nil, false
+	}
+	if k, ok := t.specs[d.Name]; ok { // the fleet knows one more alias
+		return k, true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k, ok := t.made[d.Name]
+	return k, ok
 }
 
 // list returns the types that are known, in the order of their names. What the fleet declares
@@ -64,21 +98,60 @@ func (t *types) spec(name string) (Type, bool) {
 func (t *types) list(ctx context.Context) fleet.Types {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.all != nil && time.Since(t.read) < typesFor {
+	if t.all != nil && (t.s.cfg.Fleet == nil || time.Since(t.read) < typesFor) {
 		return t.all
 	}
 	told, err := t.tell(ctx)
 	switch {
 	case err == nil:
-		t.all, t.heard = merged(t.own, told), true
+		t.set(merged(t.own, told))
+		t.heard = true
 	case t.all == nil:
-		t.all = merged(t.own, nil)
+		t.set(merged(t.own, nil))
 	}
 	if err != nil {
 		t.s.log().LogAttrs(ctx, slog.LevelWarn, "the types of the fleet cannot be read", slog.String("error", err.Error()))
 	}
 	t.read = time.Now()
 	return t.all
+}
+
+// set takes new descriptions. What has been made of one that has not changed is kept.
+func (t *types) set(all fleet.Types) {
+	known := make(map[string]*knownType, len(all))
+	for _, d := range all {
+		if _, ok := t.specs[d.Name]; ok {
+			continue
+		}
+		k := t.made[d.Name]
+		if k == nil || !reflect.DeepEqual(k.described, d) {
+			k = t.know(d)
+		}
+		known[d.Name] = k
+	}
+	t.all, t.made = all, known
+}
+
+// know makes of a description what makes tasks.
+func (t *types) know(d fleet.Type) *knownType {
+	k := &knownType{described: d, policy: catalog.PolicyOf(d), checker: payload.NewChecker(d)}
+	made, err := catalog.New(d)
+	switch {
+	case err != nil:
+		k.refused = err
+	case d.Template.Sealed && !t.s.seals():
+		k.refused = fmt.Errorf("%w: %q: its payloads are sealed, and the server's manager has no sealer: give it the key ring of the workers, as middleware or in ManagerConfig.Sealers", catalog.ErrRefused, d.Name)
+	default:
+		k.maker = made
+	}
+	return k
+}
+
+// seals reports whether the manager has a sealer: without one it returns the task as it is.
+func (s *Server) seals() bool {
+	t := &runtime.Task{Payload: []byte("null")}
+	sealed, err := s.cfg.Manager.Seal(t)
+	return err != nil || sealed != t
 }
 
 // tell is what the fleet says. It does not end with the call that asks: others wait for it.
@@ -91,27 +164,32 @@ func (t *types) tell(ctx context.Context) (fleet.Types, error) {
 	return t.s.cfg.Fleet.Types(ctx)
 }
 
+// merged are the server's own descriptions, and those of the fleet of other types. The fleet
+// adds to the first what only workers know: the handler decides about results, their manager
+// about sealers, and both may have secrets. A worker may have the type under a former name.
 func merged(own []fleet.Type, told fleet.Types) fleet.Types {
 	all := make(fleet.Types, 0, len(own)+len(told))
 	for _, o := range own {
-		if other, ok := told.Of(o.Name); ok {
-			o.Result = o.Result || other.Result // the handler decides, which the spec does not know
-			o.Secrets = slices.Clone(o.Secrets)
-			for _, s := range other.Secrets {
-				if !slices.Contains(o.Secrets, s) {
-					o.Secrets = append(o.Secrets, s)
-				}
+		for i := range told {
+			if sameType(&o, &told[i]) {
+				o = typeinfo.Guarded(o, &told[i])
+				o.Result = o.Result || told[i].Result
 			}
 		}
 		all = append(all, o)
 	}
-	for _, o := range told {
-		if _, ok := fleet.Types(own).Of(o.Name); !ok {
-			all = append(all, o)
+	for _, t := range told {
+		if _, ok := fleet.Types(own).Of(t.Name); !ok {
+			all = append(all, t)
 		}
 	}
 	slices.SortFunc(all, func(a, b fleet.Type) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// sameType reports whether one of two descriptions has the name of the other, or had it.
+func sameType(a, b *fleet.Type) bool {
+	return a.Name == b.Name || slices.Contains(a.Aliases, b.Name) || slices.Contains(b.Aliases, a.Name)
 }
 
 // redacted is the payload of a task without its secrets, or "null" if it cannot be shown: that

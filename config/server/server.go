@@ -15,6 +15,7 @@ import (
 	"net"
 
 	"github.com/taskgen/taskgen/config"
+	"github.com/taskgen/taskgen/runtime/catalog"
 	"github.com/taskgen/taskgen/server"
 )
 
@@ -49,10 +50,15 @@ func build(ctx context.Context, c config.ServerConfig, p *config.Program, types 
 	for _, t := range types {
 		cfg.Types = append(cfg.Types, t)
 	}
+	var err error
+	if c.Catalog != "" {
+		if cfg.Catalog, err = catalog.Load(c.Catalog); err != nil {
+			return nil, err
+		}
+	}
 	for name, t := range c.Tokens {
 		cfg.Tokens = append(cfg.Tokens, server.Token{Name: name, Role: server.Role(t.Role), Secret: t.Secret.Reveal()})
 	}
-	var err error
 	if cfg.TLS, err = secured(c); err != nil {
 		return nil, err
 	}

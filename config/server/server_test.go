@@ -252,3 +252,44 @@ func TestWhatIsNoCertificateIsAnErrorOfBuild(t *testing.T) {
 		assert.NotContains(t, err.Error(), "CANARY")
 	}
 }
+
+func TestTheCatalogOfTheSectionIsServed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "taskgen.catalog.json")
+	const catalog = `{"version": 1, "types": [
+{"name": "alert", "queue": "mail", "template": {"version": 1, "payload": {"kind": "struct", "fields": [{"name": "Text", "shape": {"kind": "string"}}]}}}]}`
+	require.NoError(t, os.WriteFile(path, []byte(catalog), 0o600))
+	p, err := build(t, "{listen: '127.0.0.1:0', catalog: "+path+"}", "")
+	require.NoError(t, err)
+	stop := run(t, p)
+	queues := taskgenv1connect.NewQueueServiceClient(client(t, p, "", nil), "http://"+serverconfig.Of(p).Addr.String())
+	res, err := queues.Enqueue(within(t), &v1.EnqueueRequest{Task: &v1.NewTask{Type: "alert", Payload: `{"Text":"fire"}`}})
+	require.NoError(t, err)
+	assert.Equal(t, "mail", res.GetTask().GetQueue())
+	require.NoError(t, stop())
+}
+
+// TestAProgramWithABadCatalogDoesNotStart holds the port that it would listen on.
+func TestAProgramWithABadCatalogDoesNotStart(t *testing.T) {
+	held, err := new(net.ListenConfig).Listen(within(t), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := held.Addr().String()
+	require.NoError(t, held.Close())
+	path := filepath.Join(t.TempDir(), "taskgen.catalog.json")
+	for content, want := range map[string]string{
+		`{}`:                                path + ":1: it has no version",
+		"{\"version\": 1,\n":                path + ":2: ",
+		"{\n\"version\": 2, \"types\": []}": path + ":2: it has version 2, and this program reads version 1",
+		"{\"version\": 1, \"types\": [\n{\"name\": \"a\", \"template\": {\"version\": 1, \"refused\": \"x\"}},\n{\"name\": \"a\"}]}": path + `:3: the type "a" is there twice`,
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := build(t, "{listen: '"+addr+"', catalog: "+path+"}", "")
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "taskgen", "how to mend it")
+		again, err := new(net.ListenConfig).Listen(within(t), "tcp", addr)
+		require.NoError(t, err, "nothing listens")
+		require.NoError(t, again.Close())
+	}
+	_, err = build(t, "{listen: '127.0.0.1:0', catalog: none.json}", "")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "taskgen -catalog none.json")
+}

@@ -94,7 +94,7 @@ func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 	}
 	policy, known := b.policy(t.Type)
 	if !known {
-		return nil, editError(t, fmt.Errorf("%w: the schema and the secrets of its payload are not known here: make the type known, by Config.Router of the box or by Config.Types of the server", driver.ErrUnknownType))
+		return nil, editError(t, fmt.Errorf("%w: the schema and the secrets of its payload are not known here: make the type known, by Config.Router of the box, or by Config.Types, a catalog or the fleet of the server", driver.ErrUnknownType))
 	}
 	edited, err := edit(t.Payload, payload, &policy)
 	if err != nil {

@@ -15,8 +15,9 @@ func (a *app) serveCommand() *cobra.Command {
 		Use: "serve --config FILE", Short: "serve the API of a configuration file", Args: wants(),
 		Long: `Serve the API as the section server of a configuration file says, until the command is interrupted.
 It opens the queues of the section queues, or those of --queue, and shows workers, results, jobs
-and runs as the other sections say. The server knows the types that the fleet describes; programs
-that have types of their own serve them themselves (docs/api.md).`,
+and runs as the other sections say. The server knows the types that the fleet describes, and those
+of a catalog, which taskgen -catalog writes and server.catalog names. Programs that have types of
+their own serve them themselves (docs/api.md).`,
 		Example: "taskq serve --config taskgen.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.config == "" {
