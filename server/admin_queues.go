@@ -122,6 +122,8 @@ func (a *adminService) listedQueue(ctx context.Context, sample *v1.QueueSample) 
 	}
 	q.Totals, err = a.s.totals.of(ctx, sample.GetQueue())
 	failed(err)
+	q.LastMinute, err = a.s.totals.lastMinute(ctx, sample.GetQueue())
+	failed(err)
 	return q, nil
 }
 

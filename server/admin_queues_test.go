@@ -59,6 +59,7 @@ func TestAQueueIsCreatedAndListed(t *testing.T) {
 		mails := all["mails"]
 		assert.Equal(t, []any{true, int64(2), false, "", "memory"}, []any{mails.GetOpen(), mails.GetStats().GetReady(), mails.GetPaused(), mails.GetError(), mails.GetInfo().GetProvider()})
 		assert.Nil(t, mails.GetTotals(), "there is no history")
+		assert.Nil(t, mails.GetLastMinute())
 	})
 }
 
@@ -136,23 +137,31 @@ func TestTotalsCountFromTheStartOfTheServerAndFromTheLastReset(t *testing.T) {
 		s, err := server.New(server.Config{Manager: m, History: history.New(store, history.Config{}), Audit: func(server.AuditRecord) {}})
 		require.NoError(t, err)
 		c := connectv1.NewQueueAdminServiceClient(&pipe{t, s.Handler()}, "http://localhost", connect.WithProtoJSON())
-		totals := func() *v1.QueueTotals {
+		mails := func() *v1.ListedQueue {
 			t.Helper()
 			all, _ := listedQueues(t, c)
-			return all["mails"].GetTotals()
+			return all["mails"]
 		}
+		totals := func() *v1.QueueTotals { return mails().GetTotals() }
 		start := time.Now()
 		ran("mails", driver.Completed, driver.Completed, driver.Retried, driver.Died, driver.Snoozed)
 		ran("others", driver.Completed)
 		assert.Equal(t, []int64{2, 1, 1}, []int64{totals().GetCompleted(), totals().GetRetried(), totals().GetDied()})
 		assert.True(t, start.Equal(totals().GetSince().AsTime()))
+		recent := func() []int64 {
+			m := mails().GetLastMinute()
+			return []int64{m.GetCompleted(), m.GetRetried(), m.GetDied()}
+		}
+		assert.Equal(t, []int64{3, 1, 1}, recent(), "the last minute has what ran before the server")
 		until, err := c.ResetQueueStats(t.Context(), &v1.ResetQueueStatsRequest{Queue: "mails", Reason: "a new month"})
 		require.NoError(t, err)
 		assert.Equal(t, int64(2), until.GetTotals().GetCompleted())
 		assert.Equal(t, []int64{0, 0, 0}, []int64{totals().GetCompleted(), totals().GetRetried(), totals().GetDied()})
+		assert.Equal(t, []int64{3, 1, 1}, recent(), "a reset is of the totals alone")
 		time.Sleep(time.Minute) // they are read again
 		ran("mails", driver.Completed)
 		assert.Equal(t, int64(1), totals().GetCompleted())
+		assert.Equal(t, []int64{1, 0, 0}, recent())
 		require.NoError(t, s.Close())
 		require.NoError(t, m.Close())
 		require.NoError(t, p.Close())

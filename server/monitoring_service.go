@@ -53,9 +53,10 @@ func (m *monitoringService) GetQueueHealth(ctx context.Context, req *v1.GetQueue
 
 // GetClusterInfo implements taskgenv1connect.QueueMonitoringServiceHandler.
 func (m *monitoringService) GetClusterInfo(ctx context.Context, _ *v1.GetClusterInfoRequest) (*v1.GetClusterInfoResponse, error) {
-	queues := m.s.cfg.Manager.Queues()
+	queues, c := m.s.cfg.Manager.Queues(), callerOf(ctx)
 	info := &v1.GetClusterInfoResponse{
 		Version: version(), Queues: int32(len(queues)), Fleet: m.s.cfg.Fleet != nil, Types: int32(len(m.s.types.list(ctx))),
+		Caller: c.name, Role: string(c.role),
 	}
 	for _, name := range queues {
 		_, provider, err := m.s.cfg.Manager.Declared(name)

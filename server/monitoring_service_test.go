@@ -133,6 +133,7 @@ func TestWithoutAFleetThereAreNoWorkersToShow(t *testing.T) {
 	assert.EqualValues(t, 1, info.GetQueues())
 	assert.Equal(t, []string{"memory"}, info.GetProviders())
 	assert.NotEmpty(t, info.GetVersion())
+	assert.Equal(t, []string{"anonymous", "admin"}, []string{info.GetCaller(), info.GetRole()})
 }
 
 // heartbeat makes workers of a store.

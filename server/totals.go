@@ -27,9 +27,10 @@ type totals struct {
 	s     *Server
 	began time.Time // when the server did
 
-	mu    sync.Mutex
-	since map[string]time.Time  // of queues that were reset
-	kept  map[string]keptTotals // by queue
+	mu     sync.Mutex
+	since  map[string]time.Time  // of queues that were reset
+	kept   map[string]keptTotals // by queue
+	recent map[string]keptTotals // of the last minute, by queue
 }
 
 type keptTotals struct {
@@ -38,7 +39,7 @@ type keptTotals struct {
 }
 
 func newTotals(s *Server) *totals {
-	return &totals{s: s, began: s.cfg.Manager.Now(), since: make(map[string]time.Time), kept: make(map[string]keptTotals)}
+	return &totals{s: s, began: s.cfg.Manager.Now(), since: make(map[string]time.Time), kept: make(map[string]keptTotals), recent: make(map[string]keptTotals)}
 }
 
 // of are the totals of a queue, no older than totalsFor. The error wraps ErrUnsupported if the
@@ -59,6 +60,42 @@ func (t *totals) read(ctx context.Context, queue string) (*v1.QueueTotals, error
 		return nil, errNoHistory
 	}
 	since, reset := t.from(queue)
+	sum, err := t.count(ctx, queue, since)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.since[queue].Equal(reset) { // else it was reset meanwhile
+		t.kept[queue] = keptTotals{time.Now(), sum}
+	}
+	return sum, nil
+}
+
+// lastMinute counts the runs of the last minute, no longer than totalsFor ago. A reset changes
+// nothing about it.
+func (t *totals) lastMinute(ctx context.Context, queue string) (*v1.QueueTotals, error) {
+	t.mu.Lock()
+	kept, ok := t.recent[queue]
+	t.mu.Unlock()
+	switch {
+	case ok && time.Since(kept.read) < totalsFor:
+		return kept.totals, nil
+	case t.s.cfg.History == nil:
+		return nil, errNoHistory
+	}
+	sum, err := t.count(ctx, queue, t.s.cfg.Manager.Now().Add(-time.Minute))
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recent[queue] = keptTotals{time.Now(), sum}
+	return sum, nil
+}
+
+// count counts the runs of a queue that have ended since a time.
+func (t *totals) count(ctx context.Context, queue string, since time.Time) (*v1.QueueTotals, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, totalsLimit, fmt.Errorf("the history has not answered within %s", totalsLimit))
 	defer cancel()
 	stats, err := t.s.cfg.History.Stats(bounded, history.Filter{Queue: queue, Since: since})
@@ -73,11 +110,6 @@ func (t *totals) read(ctx context.Context, queue string) (*v1.QueueTotals, error
 		sum.Completed += of.Outcomes[driver.Completed]
 		sum.Retried += of.Outcomes[driver.Retried]
 		sum.Died += of.Outcomes[driver.Died]
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.since[queue].Equal(reset) { // else it was reset meanwhile
-		t.kept[queue] = keptTotals{time.Now(), sum}
 	}
 	return sum, nil
 }

@@ -522,7 +522,9 @@ type ListedQueue struct {
 	// Live workers that take from it.
 	Workers int32 `protobuf:"varint,7,opt,name=workers,proto3" json:"workers,omitempty"`
 	// Why something of it could not be read. Empty: all could.
-	Error         string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	// Runs of the last minute, for rates. Unset: the server has no history.
+	LastMinute    *QueueTotals `protobuf:"bytes,9,opt,name=last_minute,json=lastMinute,proto3" json:"last_minute,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -613,11 +615,19 @@ func (x *ListedQueue) GetError() string {
 	return ""
 }
 
-// QueueTotals counts the runs of a queue, as the history has recorded them.
+func (x *ListedQueue) GetLastMinute() *QueueTotals {
+	if x != nil {
+		return x.LastMinute
+	}
+	return nil
+}
+
+// QueueTotals counts the runs of a queue, as the history has recorded them. A server counts
+// anew every ten seconds at most.
 type QueueTotals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When counting began: at the last ResetQueueStats, at the start of the server, or where
-	// the history begins, whichever is latest.
+	// When counting began. For totals that is at the last ResetQueueStats, at the start of the
+	// server, or where the history begins, whichever is latest.
 	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
 	// Tasks that succeeded.
 	Completed int64 `protobuf:"varint,2,opt,name=completed,proto3" json:"completed,omitempty"`
@@ -3977,7 +3987,7 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\x13DeleteQueueResponse\"\x13\n" +
 	"\x11ListQueuesRequest\"E\n" +
 	"\x12ListQueuesResponse\x12/\n" +
-	"\x06queues\x18\x01 \x03(\v2\x17.taskgen.v1.ListedQueueR\x06queues\"\xb2\x02\n" +
+	"\x06queues\x18\x01 \x03(\v2\x17.taskgen.v1.ListedQueueR\x06queues\"\xec\x02\n" +
 	"\vListedQueue\x12)\n" +
 	"\x04info\x18\x01 \x01(\v2\x15.taskgen.v1.QueueInfoR\x04info\x12\x12\n" +
 	"\x04open\x18\x02 \x01(\bR\x04open\x12,\n" +
@@ -3986,7 +3996,9 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\fpaused_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vpausedUntil\x12/\n" +
 	"\x06totals\x18\x06 \x01(\v2\x17.taskgen.v1.QueueTotalsR\x06totals\x12\x18\n" +
 	"\aworkers\x18\a \x01(\x05R\aworkers\x12\x14\n" +
-	"\x05error\x18\b \x01(\tR\x05error\"\x8b\x01\n" +
+	"\x05error\x18\b \x01(\tR\x05error\x128\n" +
+	"\vlast_minute\x18\t \x01(\v2\x17.taskgen.v1.QueueTotalsR\n" +
+	"lastMinute\"\x8b\x01\n" +
 	"\vQueueTotals\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1c\n" +
 	"\tcompleted\x18\x02 \x01(\x03R\tcompleted\x12\x18\n" +
@@ -4356,102 +4368,103 @@ var file_taskgen_v1_admin_service_proto_depIdxs = []int32{
 	66, // 6: taskgen.v1.ListedQueue.stats:type_name -> taskgen.v1.QueueStats
 	67, // 7: taskgen.v1.ListedQueue.paused_until:type_name -> google.protobuf.Timestamp
 	9,  // 8: taskgen.v1.ListedQueue.totals:type_name -> taskgen.v1.QueueTotals
-	67, // 9: taskgen.v1.QueueTotals.since:type_name -> google.protobuf.Timestamp
-	64, // 10: taskgen.v1.PauseQueueRequest.duration:type_name -> google.protobuf.Duration
-	67, // 11: taskgen.v1.PauseQueueResponse.paused_until:type_name -> google.protobuf.Timestamp
-	9,  // 12: taskgen.v1.ResetQueueStatsResponse.totals:type_name -> taskgen.v1.QueueTotals
-	67, // 13: taskgen.v1.RescheduleTaskRequest.due_at:type_name -> google.protobuf.Timestamp
-	67, // 14: taskgen.v1.RescheduleTaskResponse.due_at:type_name -> google.protobuf.Timestamp
-	24, // 15: taskgen.v1.ListTasksResponse.tasks:type_name -> taskgen.v1.ListedTask
-	68, // 16: taskgen.v1.ListedTask.task:type_name -> taskgen.v1.Task
-	69, // 17: taskgen.v1.ListedTask.state:type_name -> taskgen.v1.TaskState
-	42, // 18: taskgen.v1.CancelTasksRequest.options:type_name -> taskgen.v1.BulkOptions
-	43, // 19: taskgen.v1.CancelTasksResponse.job:type_name -> taskgen.v1.BulkJob
-	67, // 20: taskgen.v1.DeadLetter.died_at:type_name -> google.protobuf.Timestamp
-	28, // 21: taskgen.v1.DeadLetter.failed_runs:type_name -> taskgen.v1.FailedRun
-	67, // 22: taskgen.v1.DeadLetter.created_at:type_name -> google.protobuf.Timestamp
-	62, // 23: taskgen.v1.DeadLetter.metadata:type_name -> taskgen.v1.DeadLetter.MetadataEntry
-	67, // 24: taskgen.v1.FailedRun.at:type_name -> google.protobuf.Timestamp
-	64, // 25: taskgen.v1.FailedRun.took:type_name -> google.protobuf.Duration
-	27, // 26: taskgen.v1.ListDeadLettersResponse.letters:type_name -> taskgen.v1.DeadLetter
-	33, // 27: taskgen.v1.GroupDeadLettersResponse.groups:type_name -> taskgen.v1.DeadLetterGroup
-	67, // 28: taskgen.v1.DeadLetterGroup.first_at:type_name -> google.protobuf.Timestamp
-	67, // 29: taskgen.v1.DeadLetterGroup.last_at:type_name -> google.protobuf.Timestamp
-	27, // 30: taskgen.v1.GetDeadLetterResponse.letter:type_name -> taskgen.v1.DeadLetter
-	42, // 31: taskgen.v1.RedriveDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
-	43, // 32: taskgen.v1.RedriveDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
-	42, // 33: taskgen.v1.DiscardDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
-	43, // 34: taskgen.v1.DiscardDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
-	0,  // 35: taskgen.v1.BulkJob.kind:type_name -> taskgen.v1.BulkKind
-	1,  // 36: taskgen.v1.BulkJob.state:type_name -> taskgen.v1.BulkState
-	44, // 37: taskgen.v1.BulkJob.errors:type_name -> taskgen.v1.BulkItemError
-	70, // 38: taskgen.v1.BulkJob.error:type_name -> taskgen.v1.ItemError
-	67, // 39: taskgen.v1.BulkJob.started_at:type_name -> google.protobuf.Timestamp
-	67, // 40: taskgen.v1.BulkJob.ended_at:type_name -> google.protobuf.Timestamp
-	70, // 41: taskgen.v1.BulkItemError.error:type_name -> taskgen.v1.ItemError
-	43, // 42: taskgen.v1.GetBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	43, // 43: taskgen.v1.ListBulkJobsResponse.jobs:type_name -> taskgen.v1.BulkJob
-	43, // 44: taskgen.v1.WatchBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	43, // 45: taskgen.v1.CancelBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	43, // 46: taskgen.v1.ResumeBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
-	67, // 47: taskgen.v1.AuditRecord.at:type_name -> google.protobuf.Timestamp
-	64, // 48: taskgen.v1.AuditRecord.took:type_name -> google.protobuf.Duration
-	59, // 49: taskgen.v1.ListAuditRecordsResponse.records:type_name -> taskgen.v1.AuditRecord
-	2,  // 50: taskgen.v1.QueueAdminService.CreateQueue:input_type -> taskgen.v1.CreateQueueRequest
-	4,  // 51: taskgen.v1.QueueAdminService.DeleteQueue:input_type -> taskgen.v1.DeleteQueueRequest
-	6,  // 52: taskgen.v1.QueueAdminService.ListQueues:input_type -> taskgen.v1.ListQueuesRequest
-	10, // 53: taskgen.v1.QueueAdminService.PauseQueue:input_type -> taskgen.v1.PauseQueueRequest
-	12, // 54: taskgen.v1.QueueAdminService.ResumeQueue:input_type -> taskgen.v1.ResumeQueueRequest
-	14, // 55: taskgen.v1.QueueAdminService.PurgeQueue:input_type -> taskgen.v1.PurgeQueueRequest
-	16, // 56: taskgen.v1.QueueAdminService.ResetQueueStats:input_type -> taskgen.v1.ResetQueueStatsRequest
-	18, // 57: taskgen.v1.QueueAdminService.CancelTask:input_type -> taskgen.v1.CancelTaskRequest
-	20, // 58: taskgen.v1.QueueAdminService.RescheduleTask:input_type -> taskgen.v1.RescheduleTaskRequest
-	22, // 59: taskgen.v1.QueueAdminService.ListTasks:input_type -> taskgen.v1.ListTasksRequest
-	25, // 60: taskgen.v1.QueueAdminService.CancelTasks:input_type -> taskgen.v1.CancelTasksRequest
-	29, // 61: taskgen.v1.QueueAdminService.ListDeadLetters:input_type -> taskgen.v1.ListDeadLettersRequest
-	31, // 62: taskgen.v1.QueueAdminService.GroupDeadLetters:input_type -> taskgen.v1.GroupDeadLettersRequest
-	34, // 63: taskgen.v1.QueueAdminService.GetDeadLetter:input_type -> taskgen.v1.GetDeadLetterRequest
-	36, // 64: taskgen.v1.QueueAdminService.EditDeadLetter:input_type -> taskgen.v1.EditDeadLetterRequest
-	38, // 65: taskgen.v1.QueueAdminService.RedriveDeadLetters:input_type -> taskgen.v1.RedriveDeadLettersRequest
-	40, // 66: taskgen.v1.QueueAdminService.DiscardDeadLetters:input_type -> taskgen.v1.DiscardDeadLettersRequest
-	45, // 67: taskgen.v1.QueueAdminService.GetBulkJob:input_type -> taskgen.v1.GetBulkJobRequest
-	47, // 68: taskgen.v1.QueueAdminService.ListBulkJobs:input_type -> taskgen.v1.ListBulkJobsRequest
-	49, // 69: taskgen.v1.QueueAdminService.WatchBulkJob:input_type -> taskgen.v1.WatchBulkJobRequest
-	51, // 70: taskgen.v1.QueueAdminService.CancelBulkJob:input_type -> taskgen.v1.CancelBulkJobRequest
-	53, // 71: taskgen.v1.QueueAdminService.ResumeBulkJob:input_type -> taskgen.v1.ResumeBulkJobRequest
-	55, // 72: taskgen.v1.QueueAdminService.QuietWorker:input_type -> taskgen.v1.QuietWorkerRequest
-	57, // 73: taskgen.v1.QueueAdminService.ResumeWorker:input_type -> taskgen.v1.ResumeWorkerRequest
-	60, // 74: taskgen.v1.QueueAdminService.ListAuditRecords:input_type -> taskgen.v1.ListAuditRecordsRequest
-	3,  // 75: taskgen.v1.QueueAdminService.CreateQueue:output_type -> taskgen.v1.CreateQueueResponse
-	5,  // 76: taskgen.v1.QueueAdminService.DeleteQueue:output_type -> taskgen.v1.DeleteQueueResponse
-	7,  // 77: taskgen.v1.QueueAdminService.ListQueues:output_type -> taskgen.v1.ListQueuesResponse
-	11, // 78: taskgen.v1.QueueAdminService.PauseQueue:output_type -> taskgen.v1.PauseQueueResponse
-	13, // 79: taskgen.v1.QueueAdminService.ResumeQueue:output_type -> taskgen.v1.ResumeQueueResponse
-	15, // 80: taskgen.v1.QueueAdminService.PurgeQueue:output_type -> taskgen.v1.PurgeQueueResponse
-	17, // 81: taskgen.v1.QueueAdminService.ResetQueueStats:output_type -> taskgen.v1.ResetQueueStatsResponse
-	19, // 82: taskgen.v1.QueueAdminService.CancelTask:output_type -> taskgen.v1.CancelTaskResponse
-	21, // 83: taskgen.v1.QueueAdminService.RescheduleTask:output_type -> taskgen.v1.RescheduleTaskResponse
-	23, // 84: taskgen.v1.QueueAdminService.ListTasks:output_type -> taskgen.v1.ListTasksResponse
-	26, // 85: taskgen.v1.QueueAdminService.CancelTasks:output_type -> taskgen.v1.CancelTasksResponse
-	30, // 86: taskgen.v1.QueueAdminService.ListDeadLetters:output_type -> taskgen.v1.ListDeadLettersResponse
-	32, // 87: taskgen.v1.QueueAdminService.GroupDeadLetters:output_type -> taskgen.v1.GroupDeadLettersResponse
-	35, // 88: taskgen.v1.QueueAdminService.GetDeadLetter:output_type -> taskgen.v1.GetDeadLetterResponse
-	37, // 89: taskgen.v1.QueueAdminService.EditDeadLetter:output_type -> taskgen.v1.EditDeadLetterResponse
-	39, // 90: taskgen.v1.QueueAdminService.RedriveDeadLetters:output_type -> taskgen.v1.RedriveDeadLettersResponse
-	41, // 91: taskgen.v1.QueueAdminService.DiscardDeadLetters:output_type -> taskgen.v1.DiscardDeadLettersResponse
-	46, // 92: taskgen.v1.QueueAdminService.GetBulkJob:output_type -> taskgen.v1.GetBulkJobResponse
-	48, // 93: taskgen.v1.QueueAdminService.ListBulkJobs:output_type -> taskgen.v1.ListBulkJobsResponse
-	50, // 94: taskgen.v1.QueueAdminService.WatchBulkJob:output_type -> taskgen.v1.WatchBulkJobResponse
-	52, // 95: taskgen.v1.QueueAdminService.CancelBulkJob:output_type -> taskgen.v1.CancelBulkJobResponse
-	54, // 96: taskgen.v1.QueueAdminService.ResumeBulkJob:output_type -> taskgen.v1.ResumeBulkJobResponse
-	56, // 97: taskgen.v1.QueueAdminService.QuietWorker:output_type -> taskgen.v1.QuietWorkerResponse
-	58, // 98: taskgen.v1.QueueAdminService.ResumeWorker:output_type -> taskgen.v1.ResumeWorkerResponse
-	61, // 99: taskgen.v1.QueueAdminService.ListAuditRecords:output_type -> taskgen.v1.ListAuditRecordsResponse
-	75, // [75:100] is the sub-list for method output_type
-	50, // [50:75] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	9,  // 9: taskgen.v1.ListedQueue.last_minute:type_name -> taskgen.v1.QueueTotals
+	67, // 10: taskgen.v1.QueueTotals.since:type_name -> google.protobuf.Timestamp
+	64, // 11: taskgen.v1.PauseQueueRequest.duration:type_name -> google.protobuf.Duration
+	67, // 12: taskgen.v1.PauseQueueResponse.paused_until:type_name -> google.protobuf.Timestamp
+	9,  // 13: taskgen.v1.ResetQueueStatsResponse.totals:type_name -> taskgen.v1.QueueTotals
+	67, // 14: taskgen.v1.RescheduleTaskRequest.due_at:type_name -> google.protobuf.Timestamp
+	67, // 15: taskgen.v1.RescheduleTaskResponse.due_at:type_name -> google.protobuf.Timestamp
+	24, // 16: taskgen.v1.ListTasksResponse.tasks:type_name -> taskgen.v1.ListedTask
+	68, // 17: taskgen.v1.ListedTask.task:type_name -> taskgen.v1.Task
+	69, // 18: taskgen.v1.ListedTask.state:type_name -> taskgen.v1.TaskState
+	42, // 19: taskgen.v1.CancelTasksRequest.options:type_name -> taskgen.v1.BulkOptions
+	43, // 20: taskgen.v1.CancelTasksResponse.job:type_name -> taskgen.v1.BulkJob
+	67, // 21: taskgen.v1.DeadLetter.died_at:type_name -> google.protobuf.Timestamp
+	28, // 22: taskgen.v1.DeadLetter.failed_runs:type_name -> taskgen.v1.FailedRun
+	67, // 23: taskgen.v1.DeadLetter.created_at:type_name -> google.protobuf.Timestamp
+	62, // 24: taskgen.v1.DeadLetter.metadata:type_name -> taskgen.v1.DeadLetter.MetadataEntry
+	67, // 25: taskgen.v1.FailedRun.at:type_name -> google.protobuf.Timestamp
+	64, // 26: taskgen.v1.FailedRun.took:type_name -> google.protobuf.Duration
+	27, // 27: taskgen.v1.ListDeadLettersResponse.letters:type_name -> taskgen.v1.DeadLetter
+	33, // 28: taskgen.v1.GroupDeadLettersResponse.groups:type_name -> taskgen.v1.DeadLetterGroup
+	67, // 29: taskgen.v1.DeadLetterGroup.first_at:type_name -> google.protobuf.Timestamp
+	67, // 30: taskgen.v1.DeadLetterGroup.last_at:type_name -> google.protobuf.Timestamp
+	27, // 31: taskgen.v1.GetDeadLetterResponse.letter:type_name -> taskgen.v1.DeadLetter
+	42, // 32: taskgen.v1.RedriveDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
+	43, // 33: taskgen.v1.RedriveDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
+	42, // 34: taskgen.v1.DiscardDeadLettersRequest.options:type_name -> taskgen.v1.BulkOptions
+	43, // 35: taskgen.v1.DiscardDeadLettersResponse.job:type_name -> taskgen.v1.BulkJob
+	0,  // 36: taskgen.v1.BulkJob.kind:type_name -> taskgen.v1.BulkKind
+	1,  // 37: taskgen.v1.BulkJob.state:type_name -> taskgen.v1.BulkState
+	44, // 38: taskgen.v1.BulkJob.errors:type_name -> taskgen.v1.BulkItemError
+	70, // 39: taskgen.v1.BulkJob.error:type_name -> taskgen.v1.ItemError
+	67, // 40: taskgen.v1.BulkJob.started_at:type_name -> google.protobuf.Timestamp
+	67, // 41: taskgen.v1.BulkJob.ended_at:type_name -> google.protobuf.Timestamp
+	70, // 42: taskgen.v1.BulkItemError.error:type_name -> taskgen.v1.ItemError
+	43, // 43: taskgen.v1.GetBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	43, // 44: taskgen.v1.ListBulkJobsResponse.jobs:type_name -> taskgen.v1.BulkJob
+	43, // 45: taskgen.v1.WatchBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	43, // 46: taskgen.v1.CancelBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	43, // 47: taskgen.v1.ResumeBulkJobResponse.job:type_name -> taskgen.v1.BulkJob
+	67, // 48: taskgen.v1.AuditRecord.at:type_name -> google.protobuf.Timestamp
+	64, // 49: taskgen.v1.AuditRecord.took:type_name -> google.protobuf.Duration
+	59, // 50: taskgen.v1.ListAuditRecordsResponse.records:type_name -> taskgen.v1.AuditRecord
+	2,  // 51: taskgen.v1.QueueAdminService.CreateQueue:input_type -> taskgen.v1.CreateQueueRequest
+	4,  // 52: taskgen.v1.QueueAdminService.DeleteQueue:input_type -> taskgen.v1.DeleteQueueRequest
+	6,  // 53: taskgen.v1.QueueAdminService.ListQueues:input_type -> taskgen.v1.ListQueuesRequest
+	10, // 54: taskgen.v1.QueueAdminService.PauseQueue:input_type -> taskgen.v1.PauseQueueRequest
+	12, // 55: taskgen.v1.QueueAdminService.ResumeQueue:input_type -> taskgen.v1.ResumeQueueRequest
+	14, // 56: taskgen.v1.QueueAdminService.PurgeQueue:input_type -> taskgen.v1.PurgeQueueRequest
+	16, // 57: taskgen.v1.QueueAdminService.ResetQueueStats:input_type -> taskgen.v1.ResetQueueStatsRequest
+	18, // 58: taskgen.v1.QueueAdminService.CancelTask:input_type -> taskgen.v1.CancelTaskRequest
+	20, // 59: taskgen.v1.QueueAdminService.RescheduleTask:input_type -> taskgen.v1.RescheduleTaskRequest
+	22, // 60: taskgen.v1.QueueAdminService.ListTasks:input_type -> taskgen.v1.ListTasksRequest
+	25, // 61: taskgen.v1.QueueAdminService.CancelTasks:input_type -> taskgen.v1.CancelTasksRequest
+	29, // 62: taskgen.v1.QueueAdminService.ListDeadLetters:input_type -> taskgen.v1.ListDeadLettersRequest
+	31, // 63: taskgen.v1.QueueAdminService.GroupDeadLetters:input_type -> taskgen.v1.GroupDeadLettersRequest
+	34, // 64: taskgen.v1.QueueAdminService.GetDeadLetter:input_type -> taskgen.v1.GetDeadLetterRequest
+	36, // 65: taskgen.v1.QueueAdminService.EditDeadLetter:input_type -> taskgen.v1.EditDeadLetterRequest
+	38, // 66: taskgen.v1.QueueAdminService.RedriveDeadLetters:input_type -> taskgen.v1.RedriveDeadLettersRequest
+	40, // 67: taskgen.v1.QueueAdminService.DiscardDeadLetters:input_type -> taskgen.v1.DiscardDeadLettersRequest
+	45, // 68: taskgen.v1.QueueAdminService.GetBulkJob:input_type -> taskgen.v1.GetBulkJobRequest
+	47, // 69: taskgen.v1.QueueAdminService.ListBulkJobs:input_type -> taskgen.v1.ListBulkJobsRequest
+	49, // 70: taskgen.v1.QueueAdminService.WatchBulkJob:input_type -> taskgen.v1.WatchBulkJobRequest
+	51, // 71: taskgen.v1.QueueAdminService.CancelBulkJob:input_type -> taskgen.v1.CancelBulkJobRequest
+	53, // 72: taskgen.v1.QueueAdminService.ResumeBulkJob:input_type -> taskgen.v1.ResumeBulkJobRequest
+	55, // 73: taskgen.v1.QueueAdminService.QuietWorker:input_type -> taskgen.v1.QuietWorkerRequest
+	57, // 74: taskgen.v1.QueueAdminService.ResumeWorker:input_type -> taskgen.v1.ResumeWorkerRequest
+	60, // 75: taskgen.v1.QueueAdminService.ListAuditRecords:input_type -> taskgen.v1.ListAuditRecordsRequest
+	3,  // 76: taskgen.v1.QueueAdminService.CreateQueue:output_type -> taskgen.v1.CreateQueueResponse
+	5,  // 77: taskgen.v1.QueueAdminService.DeleteQueue:output_type -> taskgen.v1.DeleteQueueResponse
+	7,  // 78: taskgen.v1.QueueAdminService.ListQueues:output_type -> taskgen.v1.ListQueuesResponse
+	11, // 79: taskgen.v1.QueueAdminService.PauseQueue:output_type -> taskgen.v1.PauseQueueResponse
+	13, // 80: taskgen.v1.QueueAdminService.ResumeQueue:output_type -> taskgen.v1.ResumeQueueResponse
+	15, // 81: taskgen.v1.QueueAdminService.PurgeQueue:output_type -> taskgen.v1.PurgeQueueResponse
+	17, // 82: taskgen.v1.QueueAdminService.ResetQueueStats:output_type -> taskgen.v1.ResetQueueStatsResponse
+	19, // 83: taskgen.v1.QueueAdminService.CancelTask:output_type -> taskgen.v1.CancelTaskResponse
+	21, // 84: taskgen.v1.QueueAdminService.RescheduleTask:output_type -> taskgen.v1.RescheduleTaskResponse
+	23, // 85: taskgen.v1.QueueAdminService.ListTasks:output_type -> taskgen.v1.ListTasksResponse
+	26, // 86: taskgen.v1.QueueAdminService.CancelTasks:output_type -> taskgen.v1.CancelTasksResponse
+	30, // 87: taskgen.v1.QueueAdminService.ListDeadLetters:output_type -> taskgen.v1.ListDeadLettersResponse
+	32, // 88: taskgen.v1.QueueAdminService.GroupDeadLetters:output_type -> taskgen.v1.GroupDeadLettersResponse
+	35, // 89: taskgen.v1.QueueAdminService.GetDeadLetter:output_type -> taskgen.v1.GetDeadLetterResponse
+	37, // 90: taskgen.v1.QueueAdminService.EditDeadLetter:output_type -> taskgen.v1.EditDeadLetterResponse
+	39, // 91: taskgen.v1.QueueAdminService.RedriveDeadLetters:output_type -> taskgen.v1.RedriveDeadLettersResponse
+	41, // 92: taskgen.v1.QueueAdminService.DiscardDeadLetters:output_type -> taskgen.v1.DiscardDeadLettersResponse
+	46, // 93: taskgen.v1.QueueAdminService.GetBulkJob:output_type -> taskgen.v1.GetBulkJobResponse
+	48, // 94: taskgen.v1.QueueAdminService.ListBulkJobs:output_type -> taskgen.v1.ListBulkJobsResponse
+	50, // 95: taskgen.v1.QueueAdminService.WatchBulkJob:output_type -> taskgen.v1.WatchBulkJobResponse
+	52, // 96: taskgen.v1.QueueAdminService.CancelBulkJob:output_type -> taskgen.v1.CancelBulkJobResponse
+	54, // 97: taskgen.v1.QueueAdminService.ResumeBulkJob:output_type -> taskgen.v1.ResumeBulkJobResponse
+	56, // 98: taskgen.v1.QueueAdminService.QuietWorker:output_type -> taskgen.v1.QuietWorkerResponse
+	58, // 99: taskgen.v1.QueueAdminService.ResumeWorker:output_type -> taskgen.v1.ResumeWorkerResponse
+	61, // 100: taskgen.v1.QueueAdminService.ListAuditRecords:output_type -> taskgen.v1.ListAuditRecordsResponse
+	76, // [76:101] is the sub-list for method output_type
+	51, // [51:76] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_taskgen_v1_admin_service_proto_init() }

@@ -526,7 +526,11 @@ type GetClusterInfoResponse struct {
 	// Tasks that the workers run.
 	Busy int32 `protobuf:"varint,7,opt,name=busy,proto3" json:"busy,omitempty"`
 	// Types that the server or the fleet knows.
-	Types         int32 `protobuf:"varint,8,opt,name=types,proto3" json:"types,omitempty"`
+	Types int32 `protobuf:"varint,8,opt,name=types,proto3" json:"types,omitempty"`
+	// Name of the caller's token, or "anonymous".
+	Caller string `protobuf:"bytes,9,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Role of the caller: viewer, operator or admin.
+	Role          string `protobuf:"bytes,10,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,6 +619,20 @@ func (x *GetClusterInfoResponse) GetTypes() int32 {
 		return x.Types
 	}
 	return 0
+}
+
+func (x *GetClusterInfoResponse) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *GetClusterInfoResponse) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
 }
 
 // ListWorkersRequest is the request of ListWorkers.
@@ -1301,7 +1319,7 @@ const file_taskgen_v1_monitoring_service_proto_rawDesc = "" +
 	"\fQueueProblem\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.taskgen.v1.QueueProblemKindR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x17\n" +
-	"\x15GetClusterInfoRequest\"\xd8\x01\n" +
+	"\x15GetClusterInfoRequest\"\x84\x02\n" +
 	"\x16GetClusterInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1c\n" +
 	"\tproviders\x18\x02 \x03(\tR\tproviders\x12\x16\n" +
@@ -1310,7 +1328,10 @@ const file_taskgen_v1_monitoring_service_proto_rawDesc = "" +
 	"\aworkers\x18\x05 \x01(\x05R\aworkers\x12\x14\n" +
 	"\x05slots\x18\x06 \x01(\x05R\x05slots\x12\x12\n" +
 	"\x04busy\x18\a \x01(\x05R\x04busy\x12\x14\n" +
-	"\x05types\x18\b \x01(\x05R\x05types\"\x14\n" +
+	"\x05types\x18\b \x01(\x05R\x05types\x12\x16\n" +
+	"\x06caller\x18\t \x01(\tR\x06caller\x12\x12\n" +
+	"\x04role\x18\n" +
+	" \x01(\tR\x04role\"\x14\n" +
 	"\x12ListWorkersRequest\"C\n" +
 	"\x13ListWorkersResponse\x12,\n" +
 	"\aworkers\x18\x01 \x03(\v2\x12.taskgen.v1.WorkerR\aworkers\"\xc5\x03\n" +
