@@ -149,7 +149,7 @@ var telemetry = map[string][]string{
 }
 
 // taskq are the packages of the command line that can open any broker.
-var taskq = []string{"cmd/taskq", "cmd/taskq/internal/command", "cmd/taskq/internal/target"}
+var taskq = []string{"cmd/taskq", "cmd/taskq/internal/command", "cmd/taskq/internal/target", "cmd/taskq/internal/doctor", "cmd/taskq/internal/bench"}
 
 // api are the libraries of the API, and the packages that may link them.
 var api = map[string][]string{

@@ -101,7 +101,7 @@ func (f *fixture) serve(p *memory.Provider, kept *memory.Results) error {
 		return err
 	}
 	s, err := server.New(server.Config{
-		Manager: m, Types: []server.Type{&mailSpec}, Fleet: workers, Results: kept,
+		Manager: m, Types: []server.Type{&mailSpec}, Providers: map[string]runtime.Provider{"main": p}, Fleet: workers, Results: kept,
 		Scheduler: schedule.New(memory.NewJobs(), m, schedule.Config{}), History: history.New(memory.NewHistory(), history.Config{}),
 		Logger: slog.New(slog.DiscardHandler), Audit: func(server.AuditRecord) {},
 		Tokens: []server.Token{{Name: "wall", Role: server.Viewer, Secret: viewerToken}, {Name: "ops", Role: server.Admin, Secret: adminToken}},

@@ -1,9 +1,10 @@
-// Taskq is the command line of operators: it looks at queues, tasks, schedules and workers,
-// enqueues tasks and steers jobs. It is a client of the API of package server; with the URL of
-// a provider it serves that API to itself, in its own process and without a port.
+// Taskq is the command line of operators: it looks at queues, tasks, dead letters, schedules and
+// workers, and changes them. It is a client of the API of package server; with the URL of a
+// provider it serves that API to itself, in its own process and without a port.
 //
-//	taskq -s https://tasks.example.com queue stats
-//	taskq --provider redis://localhost --queue emails queue stats
+//	taskq -s https://tasks.example.com top
+//	taskq -s https://tasks.example.com dlq redrive emails --filter error~timeout
+//	taskq --provider redis://localhost --queue emails queue ls
 //
 // docs/cli.md has all commands.
 package main

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +16,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/taskgen/taskgen/cmd/taskq/internal/exit"
 )
 
 func TestMain(m *testing.M) {
@@ -30,7 +34,12 @@ func TestMain(m *testing.M) {
 //	replace FILE OLD NEW  replaces a text in a file
 //	redis PREFIX          sets REDIS to the URL of a broker, with this prefix
 //	freeport NAME         sets a variable to a port that nobody listens on
+//	interrupts TEXT COMMAND…  runs a command, and interrupts it once it has said this on standard
+//	                      error; its exit code must be 130
 func TestScripts(t *testing.T) { runScripts(t, testscript.Params{Dir: "testdata/script"}) }
+
+// variables is the key of the environment of a script.
+type variables struct{}
 
 func runScripts(t *testing.T, p testscript.Params) {
 	p.Setup = func(e *testscript.Env) error {
@@ -45,9 +54,10 @@ func runScripts(t *testing.T, p testscript.Params) {
 		} {
 			e.Setenv(name, value)
 		}
+		e.Values[variables{}] = e.Vars
 		return f.tokenFiles(e.WorkDir)
 	}
-	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shape": shape, "replace": replace, "redis": startRedis, "freeport": freePort}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shape": shape, "replace": replace, "redis": startRedis, "freeport": freePort, "interrupts": interrupts}
 	p.RequireExplicitExec, p.RequireUniqueNames = true, true
 	testscript.Run(t, p)
 }
@@ -64,6 +74,31 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s exits with %d, not %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// interrupts sends the signal itself: the shell has what it runs in the background ignore it.
+func interrupts(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, set := range ts.Value(variables{}).([]string) {
+		name, _, _ := strings.Cut(set, "=")
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	cmd.Stdout = ts.Stdout()
+	said, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		fmt.Fprintln(ts.Stderr(), lines.Text())
+		if strings.Contains(lines.Text(), args[0]) {
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	var ended *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &ended) || ended.ExitCode() != exit.Interrupted {
+		ts.Fatalf("%s is not interrupted: %v", strings.Join(args[1:], " "), err)
 	}
 }
 

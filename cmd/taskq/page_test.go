@@ -44,7 +44,7 @@ mkdir .secrets
 cp viewer.token .secrets/prod
 exec taskq ctx add prod $SERVER
 redis page%d
-exec sh -e commands.sh
+%sexec sh -e commands.sh
 
 -- mail.json --
 {"to": "eve@example.com"}
@@ -58,20 +58,33 @@ server:
 -- commands.sh --
 `
 
+// A block that is about a bulk job has one that was interrupted.
+const interrupted = `
+interrupts 'has begun' taskq dlq redrive emails dead-2 dead-3 --rate 0.1
+exec taskq __complete bulk show ''
+cp stdout jobs
+exec head -1 jobs
+cp stdout job
+`
+
 // TestTheCommandsOfThePageWork runs every command of docs/cli.md, each block on a server of its
 // own. A word that stands for something is replaced by it.
 func TestTheCommandsOfThePageWork(t *testing.T) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
-	require.Greater(t, len(blocks), 15)
+	require.Greater(t, len(blocks), 40)
 	dir := t.TempDir()
 	for i, b := range blocks {
-		commands := strings.NewReplacer("redis://localhost", "$REDIS", "https://tasks.example.com", "$SERVER").Replace(b[1])
+		commands := strings.NewReplacer("redis://localhost", "$REDIS", "https://tasks.example.com", "$SERVER", "JOB", "$(cat job)").Replace(b[1])
+		before := ""
+		if strings.Contains(b[1], "JOB") {
+			before = interrupted
+		}
 		if strings.HasPrefix(commands, "taskq serve") { // it ends by a signal
 			commands = strings.TrimSuffix(commands, "\n") + " 2>log &\nserves=$!\nuntil grep -q 'is served' log; do :; done\nkill -INT $serves\nwait $serves\n"
 		}
-		script := fmt.Sprintf(prelude, i) + commands
+		script := fmt.Sprintf(prelude, i, before) + commands
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("block%02d.txtar", i)), []byte(script), 0o600))
 	}
 	runScripts(t, testscript.Params{Dir: dir})

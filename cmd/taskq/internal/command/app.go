@@ -28,6 +28,7 @@ type app struct {
 	server, tokenFile, caFile, certFile, keyFile string
 	provider, config                             string
 	queues                                       []string
+	benchmark                                    bool
 	format, color                                string
 	timeout                                      time.Duration
 
@@ -105,7 +106,7 @@ func (a *app) close() error {
 
 // options are what to connect to.
 func (a *app) options() (target.Options, error) {
-	o := target.Options{Provider: a.provider, Config: a.config, Queues: a.queues, Logger: a.log.logger(), Timeout: a.timeout, CAFile: a.caFile, CertFile: a.certFile, KeyFile: a.keyFile}
+	o := target.Options{Provider: a.provider, Config: a.config, Queues: a.queues, Logger: a.log.logger(), Timeout: a.timeout, Benchmark: a.benchmark, CAFile: a.caFile, CertFile: a.certFile, KeyFile: a.keyFile}
 	if a.provider == "" && a.config == "" && a.server == "" {
 		a.server = a.getenv("TASKQ_SERVER")
 		if a.server == "" {
@@ -167,7 +168,7 @@ func hasPassword(url string) bool {
 var hints = map[connect.Code]string{
 	connect.CodeUnauthenticated:  "put the token into TASKQ_TOKEN, or its file into --token-file",
 	connect.CodePermissionDenied: "use a token with a role that allows it",
-	connect.CodeUnavailable:      "check that the server runs, and that its URL is right",
+	connect.CodeUnavailable:      "check that the server runs, and that its URL is right: taskq doctor looks further",
 	connect.CodeDeadlineExceeded: "give it longer with --timeout",
 }
 
@@ -202,7 +203,8 @@ func (a *app) show(answer message, items []message, print func() error) error {
 // table prints a table.
 func (a *app) table(t *terminal.Table) func() error { return func() error { return a.Print(t) } }
 
-// details prints names and values, one pair a line. Pairs without a value are left out.
+// details prints names and values, one pair a line, or as many as a long value takes. Pairs
+// without a value are left out.
 func (a *app) details(pairs ...string) error {
 	width := 0
 	for i := 0; i < len(pairs); i += 2 {
@@ -214,14 +216,20 @@ func (a *app) details(pairs ...string) error {
 		if pairs[i+1] == "" {
 			continue
 		}
-		space := strings.Repeat(" ", width-len(pairs[i])+2)
-		lines := strings.Split(terminal.Visible(strings.TrimRight(pairs[i+1], "\n")), "\n")
-		indent := "\n" + strings.Repeat(" ", width+2)
-		if _, err := fmt.Fprintf(a.Out, "%s%s%s\n", a.Colored(terminal.Faint, pairs[i]), space, strings.Join(lines, indent)); err != nil {
+		head := a.Colored(terminal.Faint, pairs[i]) + strings.Repeat(" ", width-len(pairs[i])+2)
+		if err := a.indented(head, width+2, pairs[i+1]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// indented prints a text behind a head that is so many characters wide, and wraps it there.
+func (a *app) indented(head string, width int, text string) error {
+	room, _ := a.Size()
+	lines := terminal.Wrap(terminal.Visible(text), max(room-width, 0))
+	_, err := fmt.Fprintln(a.Out, head+strings.Join(lines, "\n"+strings.Repeat(" ", width)))
+	return err
 }
 
 func quoted(text string) string { return strconv.Quote(text) }

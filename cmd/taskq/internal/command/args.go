@@ -32,6 +32,16 @@ func wants(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// wantsFrom is wants for any number of arguments beyond the named ones.
+func wantsFrom(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return wants(names...)(cmd, args)
+		}
+		return nil
+	}
+}
+
 // A span is the value of a flag that is a duration, with days: 14d, 90m.
 type span struct {
 	d   time.Duration
@@ -102,7 +112,7 @@ func (a *app) completes(names func(ctx context.Context, c *target.Client) ([]str
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		a.log.collects = true // nothing is printed into the command line
+		a.log.collect() // nothing is printed into the command line
 		c, err := a.connect(ctx)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveError
@@ -137,6 +147,19 @@ func typeNames(ctx context.Context, c *target.Client) ([]string, error) {
 	var names []string
 	for _, t := range res.GetTypes() {
 		names = append(names, t.GetName())
+	}
+	return names, nil
+}
+
+// workerNames are those of the workers that live.
+func workerNames(ctx context.Context, c *target.Client) ([]string, error) {
+	res, err := c.Monitoring.ListWorkers(ctx, &v1.ListWorkersRequest{})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, w := range res.GetWorkers() {
+		names = append(names, w.GetName())
 	}
 	return names, nil
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -112,7 +111,7 @@ type shownContext struct {
 }
 
 func (a *app) showContexts(f *contexts.File) error {
-	all := []shownContext{}
+	var all []shownContext
 	t := terminal.NewTable(terminal.Column{Name: ""}, terminal.Column{Name: "NAME"}, terminal.Column{Name: "URL", Shrinks: true}, terminal.Column{Name: "TOKEN", Shrinks: true})
 	for _, name := range f.Names() {
 		c := f.Contexts[name]
@@ -130,21 +129,7 @@ func (a *app) showContexts(f *contexts.File) error {
 		all = append(all, s)
 		t.Row(mark, s.Name, s.URL, s.Token)
 	}
-	switch a.format {
-	case "json":
-		e := json.NewEncoder(a.Out)
-		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"contexts": all})
-	case "jsonl":
-		e := json.NewEncoder(a.Out)
-		for _, s := range all {
-			if err := e.Encode(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return a.Print(t)
+	return showList(a, "contexts", all, a.table(t))
 }
 
 func (a *app) contextUse() *cobra.Command {

@@ -99,3 +99,11 @@ func pairs(m map[string]string) string {
 	slices.Sort(all)
 	return strings.Join(all, "\n")
 }
+
+// many is a number and what it counts.
+func many[N int | int32 | int64](n N, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}

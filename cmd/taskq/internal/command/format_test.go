@@ -1,13 +1,18 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
+	"regexp"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/taskgen/taskgen/cmd/taskq/internal/bench"
+	"github.com/taskgen/taskgen/cmd/taskq/internal/doctor"
 )
 
 func TestDurationsHaveTheirTwoLargestUnits(t *testing.T) {
@@ -64,9 +69,9 @@ func TestASpanHasDaysAndIsPositive(t *testing.T) {
 }
 
 // Every command that is not a group has an example, and says what it prints as JSON, unless it
-// has a form of its own.
+// prints none.
 func TestEveryCommandIsDescribed(t *testing.T) {
-	own := []string{"taskq ctx ls", "taskq ctx use", "taskq ctx add", "taskq ctx rm", "taskq version", "taskq config check", "taskq config print", "taskq serve"}
+	noJSON := []string{"taskq ctx use", "taskq ctx add", "taskq ctx rm", "taskq config check", "taskq config print", "taskq serve", "taskq top"}
 	seen := 0
 	root := newApp(nil, nil, nil, func(string) string { return "" }).root()
 	for _, group := range append(root.Commands(), root) {
@@ -77,12 +82,32 @@ func TestEveryCommandIsDescribed(t *testing.T) {
 			path := cmd.CommandPath()
 			assert.NotEmpty(t, cmd.Example, path)
 			assert.NotEmpty(t, cmd.Short, path)
-			if _, ok := shapes[path]; ok {
+			if shapeOf(cmd) != "" {
 				seen++
+				assert.Contains(t, cmd.Long, shapeOf(cmd))
 			} else {
-				assert.Contains(t, own, path)
+				assert.Contains(t, noJSON, path)
 			}
 		}
 	}
-	assert.Equal(t, len(shapes), seen, "a shape is of no command")
+	assert.Equal(t, len(shapes)+len(ownShapes), seen, "a shape is of no command")
+}
+
+// Scripts rely on the names.
+func TestTheFormsOfItsOwnAreThoseThatTaskqPrints(t *testing.T) {
+	for path, printed := range map[string]any{
+		"taskq task cancel": map[string]any{"tasks": []cancelled{{}}},
+		"taskq doctor":      map[string]any{"findings": []doctor.Finding{{}}},
+		"taskq bench":       bench.Result{},
+		"taskq ctx ls":      map[string]any{"contexts": []shownContext{{}}},
+		"taskq version":     build{Revision: "0a1b", Modified: true},
+	} {
+		text, err := json.Marshal(printed)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`"[a-zA-Z]+":`).FindAllString(string(text), -1) {
+			assert.Contains(t, ownShapes[path], name, path)
+		}
+		assert.Contains(t, ownShapes, path)
+	}
+	assert.Len(t, ownShapes, 5)
 }

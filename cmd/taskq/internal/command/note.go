@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,20 @@ type noteHandler struct {
 }
 
 func (h *noteHandler) logger() *slog.Logger { return slog.New(h) }
+
+// collect has what comes be kept from now on.
+func (h *noteHandler) collect() {
+	h.a.mu.Lock()
+	defer h.a.mu.Unlock()
+	h.collects = true
+}
+
+// kept is what has been.
+func (h *noteHandler) kept() []string {
+	h.a.mu.Lock()
+	defer h.a.mu.Unlock()
+	return slices.Clone(h.notes)
+}
 
 // Enabled implements slog.Handler.
 func (h *noteHandler) Enabled(_ context.Context, level slog.Level) bool {

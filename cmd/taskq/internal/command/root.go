@@ -36,7 +36,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	return code
 }
 
-const about = `taskq looks at queues, tasks, schedules and workers, enqueues tasks and steers jobs.
+const about = `taskq looks at queues, tasks, dead letters, schedules and workers, and changes them.
 
 It calls the API of a server: name it by -s, by TASKQ_SERVER or with "taskq ctx use". Where no
 server runs, --provider and --queue (or --config) have it open the broker itself.`
@@ -55,8 +55,8 @@ func (a *app) root() *cobra.Command {
 		return &exit.Error{Code: exit.Usage, Err: err, Hint: cmd.CommandPath() + " --help lists the flags"}
 	})
 	a.globalFlags(root)
-	root.AddCommand(a.queueCommand(), a.taskCommand(), a.scheduleCommand(), a.workerCommand(), a.typeCommand(),
-		a.serveCommand(), a.configCommand(), a.contextCommand(), a.versionCommand())
+	root.AddCommand(a.queueCommand(), a.taskCommand(), a.dlqCommand(), a.bulkCommand(), a.scheduleCommand(), a.workerCommand(), a.typeCommand(), a.auditCommand(),
+		a.topCommand(), a.doctorCommand(), a.benchCommand(), a.serveCommand(), a.configCommand(), a.contextCommand(), a.versionCommand())
 	asGroup(root)
 	withShapes(root)
 	return root

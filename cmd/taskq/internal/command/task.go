@@ -4,56 +4,56 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskgen/taskgen/cmd/taskq/internal/exit"
 	"github.com/taskgen/taskgen/cmd/taskq/internal/target"
 	"github.com/taskgen/taskgen/cmd/taskq/internal/terminal"
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 )
 
 func (a *app) taskCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "task", Short: "tasks: enqueue, look"}
-	cmd.AddCommand(a.taskShow(), a.taskEnqueue())
+	cmd := &cobra.Command{Use: "task", Short: "tasks: enqueue, look, cancel, reschedule"}
+	cmd.AddCommand(a.taskList(), a.taskShow(), a.taskEnqueue(), a.taskCancel(), a.taskReschedule())
 	return cmd
 }
 
-// limitFlag adds --limit to a command that lists.
-func limitFlag(cmd *cobra.Command, into *int) {
-	cmd.Flags().IntVar(into, "limit", 100, "how many at most; 0: all")
+func (a *app) taskList() *cobra.Command {
+	var filter string
+	var limit int
+	cmd := &cobra.Command{
+		Use: "ls QUEUE", Short: "list the tasks of a queue", Args: wants("QUEUE"),
+		Long:              "List the tasks of a queue that are ready, scheduled or leased, or those of a state of the filter.",
+		Example:           "taskq task ls emails --filter 'state:ready age>5m' --limit 20",
+		ValidArgsFunction: a.completes(queueNames),
+		RunE: a.calls(func(ctx context.Context, c *target.Client, args []string) error {
+			all, next, err := pages(limit, func(cursor string, size int32) ([]*v1.ListedTask, string, error) {
+				res, err := c.Admin.ListTasks(ctx, &v1.ListTasksRequest{Queue: args[0], Filter: filter, Cursor: cursor, Limit: size})
+				return res.GetTasks(), res.GetNextCursor(), err
+			})
+			if err != nil {
+				return err
+			}
+			defer a.more(next, len(all))
+			return a.show(&v1.ListTasksResponse{Tasks: all, NextCursor: next}, terminal.Items(all), a.table(taskTable(all, time.Now())))
+		}),
+	}
+	filterFlag(cmd, &filter)
+	limitFlag(cmd, &limit)
+	return cmd
 }
 
-// pageSize is how much a call that lists asks for.
-const pageSize = 1000
-
-// pages collects up to limit items of a list, page by page; all if limit is 0. next is the
-// cursor of what was left out.
-func pages[T any](limit int, page func(cursor string, size int32) (items []T, next string, err error)) (all []T, next string, err error) {
-	if limit < 0 {
-		return nil, "", exit.Usagef("--limit is %d: it is a number, or 0 for all", limit)
+func taskTable(tasks []*v1.ListedTask, now time.Time) *terminal.Table {
+	t := terminal.NewTable(
+		terminal.Column{Name: "ID"}, terminal.Column{Name: "TYPE", Shrinks: true, Least: 8}, terminal.Column{Name: "STATE"},
+		terminal.Column{Name: "DUE", Right: true}, terminal.Column{Name: "FAILED", Right: true}, terminal.Column{Name: "PAYLOAD", Shrinks: true, Optional: true},
+	)
+	for _, listed := range tasks {
+		task := listed.GetTask()
+		t.Row(task.GetId(), task.GetType(), state(listed.GetState()), from(now, task.GetDueAt()), task.GetRetryCount(), payload(task.GetPayload()))
 	}
-	for {
-		size := pageSize
-		if limit > 0 {
-			size = min(pageSize, limit-len(all))
-		}
-		items, cursor, err := page(next, int32(size))
-		if err != nil {
-			return nil, "", err
-		}
-		all, next = append(all, items...), cursor
-		if next == "" || limit > 0 && len(all) >= limit {
-			return all, next, nil
-		}
-	}
-}
-
-// more says that a list has been cut off.
-func (a *app) more(next string, shown int) {
-	if next != "" && a.format == "table" {
-		a.Notef("these are the first %d: --limit 0 lists all", shown)
-	}
+	return t
 }
 
 // payload is how the payload of a task is shown.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -105,4 +106,31 @@ func (a *app) readPayload(text string) (string, error) {
 		return string(data), nil
 	}
 	return text, nil
+}
+
+func (a *app) taskReschedule() *cobra.Command {
+	var due dueTime
+	var reason string
+	cmd := &cobra.Command{
+		Use: "reschedule ID", Short: "change when a waiting task is due", Args: wants("ID"),
+		Long:    "Change when a task that waits is due: now, unless --in or --at is given.",
+		Example: "taskq task reschedule welcome-ada --in 10m",
+		RunE: a.calls(func(ctx context.Context, c *target.Client, args []string) error {
+			in, at, err := due.message()
+			if err != nil {
+				return err
+			}
+			if in != nil {
+				at = timestamppb.New(time.Now().Add(in.AsDuration()))
+			}
+			res, err := c.Admin.RescheduleTask(ctx, &v1.RescheduleTaskRequest{Id: args[0], DueAt: at, Reason: reason})
+			if err != nil {
+				return err
+			}
+			return a.show(res, nil, a.done("%s on %s is due at %s", args[0], res.GetQueue(), exact(res.GetDueAt())))
+		}),
+	}
+	due.flags(cmd)
+	reasonFlag(cmd, &reason)
+	return cmd
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
 
@@ -51,18 +50,17 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "taskq version -o json",
 		RunE: func(*cobra.Command, []string) error {
 			b := ownBuild()
-			if a.format != "table" {
-				return json.NewEncoder(a.Out).Encode(b)
-			}
-			text := "taskq " + b.Version
-			if b.Revision != "" {
-				text += " " + b.Revision
-			}
-			if b.Modified {
-				text += " (modified)"
-			}
-			_, err := fmt.Fprintln(a.Out, text, b.Go)
-			return err
+			return showOne(a, b, func() error {
+				text := "taskq " + b.Version
+				if b.Revision != "" {
+					text += " " + b.Revision
+				}
+				if b.Modified {
+					text += " (modified)"
+				}
+				_, err := fmt.Fprintln(a.Out, text, b.Go)
+				return err
+			})
 		},
 	}
 }

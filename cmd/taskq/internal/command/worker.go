@@ -15,7 +15,7 @@ import (
 
 func (a *app) workerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "worker", Short: "the workers of the fleet"}
-	cmd.AddCommand(a.workerList())
+	cmd.AddCommand(a.workerList(), a.workerQuiet(), a.workerResume())
 	return cmd
 }
 
@@ -66,4 +66,43 @@ func workerState(w *v1.Worker) terminal.Cell {
 // program is what program a worker is.
 func program(b *v1.Build) string {
 	return strings.TrimSpace(strings.Join([]string{b.GetPath(), b.GetVersion()}, " "))
+}
+
+func (a *app) workerQuiet() *cobra.Command {
+	var req v1.QuietWorkerRequest
+	cmd := &cobra.Command{
+		Use: "quiet WORKER", Short: "have a worker begin no more tasks", Args: wants("WORKER"),
+		Long:              "Have a worker, named by its name or ID, begin no more tasks. Those that it runs go on.",
+		Example:           "taskq worker quiet mail-1 --reason \"moves to another host\"",
+		ValidArgsFunction: a.completes(workerNames),
+		RunE: a.calls(func(ctx context.Context, c *target.Client, args []string) error {
+			req.Worker = args[0]
+			res, err := c.Admin.QuietWorker(ctx, &req)
+			if err != nil {
+				return err
+			}
+			return a.show(res, nil, a.done("%s is told to begin no more tasks", args[0]))
+		}),
+	}
+	reasonFlag(cmd, &req.Reason)
+	return cmd
+}
+
+func (a *app) workerResume() *cobra.Command {
+	var req v1.ResumeWorkerRequest
+	cmd := &cobra.Command{
+		Use: "resume WORKER", Short: "have a quiet worker begin tasks again", Args: wants("WORKER"),
+		Example:           "taskq worker resume mail-1",
+		ValidArgsFunction: a.completes(workerNames),
+		RunE: a.calls(func(ctx context.Context, c *target.Client, args []string) error {
+			req.Worker = args[0]
+			res, err := c.Admin.ResumeWorker(ctx, &req)
+			if err != nil {
+				return err
+			}
+			return a.show(res, nil, a.done("%s is told to begin tasks again", args[0]))
+		}),
+	}
+	reasonFlag(cmd, &req.Reason)
+	return cmd
 }

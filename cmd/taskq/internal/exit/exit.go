@@ -16,8 +16,9 @@ const (
 	OK          = 0
 	Failure     = 1   // something went wrong, or a check has found a problem
 	Usage       = 2   // the command line is wrong, or the request that it led to
-	NotFound    = 3   // there is no such queue, task, type or job
+	NotFound    = 3   // there is no such queue, task, letter, job or worker
 	Denied      = 4   // there is no token, or it does not allow this
+	Partial     = 5   // some of many items could not be dealt with
 	Unavailable = 6   // the server or the broker does not answer
 	Interrupted = 130 // SIGINT
 )
@@ -30,8 +31,9 @@ var Codes = []struct {
 	{OK, "all is well"},
 	{Failure, "something went wrong, or a check has found a problem"},
 	{Usage, "the command line is wrong, or the request that it led to"},
-	{NotFound, "there is no such queue, task, type or job"},
+	{NotFound, "there is no such queue, task, letter, job or worker"},
 	{Denied, "there is no token, or it does not allow this"},
+	{Partial, "some of many items could not be dealt with"},
 	{Unavailable, "the server or the broker does not answer"},
 	{Interrupted, "the command was interrupted"},
 }

@@ -23,6 +23,15 @@ import (
 	"github.com/taskgen/taskgen/server"
 )
 
+// BenchType is the type of the tasks of a benchmark.
+const BenchType = "taskq.bench"
+
+var benchSpec = runtime.Spec[benchTask]{Type: BenchType}
+
+type benchTask struct {
+	Text string `json:"text"`
+}
+
 // providerName is what the provider of Options.Provider is called.
 const providerName = "main"
 
@@ -132,7 +141,10 @@ const closeTime = 3 * time.Second
 // serverOf is the API of a program. Where the program has a single provider, what that keeps is
 // shown, whether or not the file names it.
 func serverOf(p *config.Program, c *config.Config, o Options) (*server.Server, func() error, error) {
-	cfg := server.Config{Manager: p.Manager, Fleet: p.Fleet, History: p.History, Results: p.Results, Logger: o.Logger}
+	cfg := server.Config{Manager: p.Manager, Providers: p.Providers, Fleet: p.Fleet, History: p.History, Results: p.Results, Logger: o.Logger}
+	if o.Benchmark {
+		cfg.Types = []server.Type{&benchSpec}
+	}
 	if p.Scheduler != nil {
 		cfg.Scheduler = p.Scheduler
 	}

@@ -30,6 +30,8 @@ type Options struct {
 	// Queues that it opens, as NAME, NAME:TYPE or NAME:priority:LEVELS. None: those of the
 	// section queues of Config.
 	Queues []string
+	// Benchmark says that an API in this process knows tasks of BenchType.
+	Benchmark bool
 	// Logger receives what the providers warn of.
 	Logger *slog.Logger
 	// Timeout bounds each call that is no stream; 0 is no bound.
@@ -41,6 +43,7 @@ type Client struct {
 	Queues     taskgenv1connect.QueueServiceClient
 	Monitoring taskgenv1connect.QueueMonitoringServiceClient
 	Scheduler  taskgenv1connect.SchedulerServiceClient
+	Admin      taskgenv1connect.QueueAdminServiceClient
 	// Local says that the API is in this process.
 	Local bool
 	// Name of what it is connected to, for people; it has no password.
@@ -84,6 +87,7 @@ func clientOf(h connect.HTTPClient, base string, o Options) *Client {
 		Queues:     taskgenv1connect.NewQueueServiceClient(h, base, bounded),
 		Monitoring: taskgenv1connect.NewQueueMonitoringServiceClient(h, base, bounded),
 		Scheduler:  taskgenv1connect.NewSchedulerServiceClient(h, base, bounded),
+		Admin:      taskgenv1connect.NewQueueAdminServiceClient(h, base, bounded),
 	}
 }
 

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -13,8 +14,10 @@ type Column struct {
 	Name string
 	// Right aligns numbers.
 	Right bool
-	// Shrinks says that its texts may be cut off where the terminal is too narrow.
+	// Shrinks says that its texts may be cut off where the terminal is too narrow, down to Least
+	// characters. 0: 12.
 	Shrinks bool
+	Least   int
 	// Optional columns are left out where the terminal is too narrow, the last one first.
 	Optional bool
 }
@@ -54,8 +57,8 @@ func (t *Table) Row(cells ...any) {
 // gap is between two columns.
 const gap = 2
 
-// leastShrunk is how wide a column stays that shrinks.
-const leastShrunk = 12
+// least is how wide a column stays that shrinks.
+func (c Column) least() int { return cmp.Or(c.Least, 12) }
 
 // Lines are the lines of the table, no wider than width; 0 is as wide as need be.
 func (t *Table) Lines(width int, colored func(color, text string) string) []string {
@@ -68,7 +71,7 @@ func (t *Table) Lines(width int, colored func(color, text string) string) []stri
 	for _, row := range slices.Insert(slices.Clone(t.rows), 0, head) {
 		var b strings.Builder
 		for at, i := range shown {
-			text := cut(row[i].Text, widths[i])
+			text := Cut(row[i].Text, widths[i])
 			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
 			last := at == len(shown)-1
 			switch {
@@ -105,7 +108,7 @@ func (t *Table) fit(width int) (shown, widths []int) {
 		sum := gap * (len(shown) - 1)
 		for _, i := range shown {
 			if w := widths[i]; least && t.columns[i].Shrinks {
-				sum += min(w, leastShrunk)
+				sum += min(w, t.columns[i].least())
 			} else {
 				sum += w
 			}
@@ -120,7 +123,7 @@ func (t *Table) fit(width int) (shown, widths []int) {
 	for over(false) > 0 {
 		widest := -1
 		for _, i := range shown {
-			if t.columns[i].Shrinks && widths[i] > leastShrunk && (widest < 0 || widths[i] > widths[widest]) {
+			if t.columns[i].Shrinks && widths[i] > t.columns[i].least() && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -132,8 +135,8 @@ func (t *Table) fit(width int) (shown, widths []int) {
 	return shown, widths
 }
 
-// cut is a text of at most n characters.
-func cut(text string, n int) string {
+// Cut is a text of at most n characters.
+func Cut(text string, n int) string {
 	if utf8.RuneCountInString(text) <= n {
 		return text
 	}

@@ -1,5 +1,5 @@
-// Package terminal is what taskq reads from and prints to: tables, JSON, colours and
-// questions. Data go to standard output, everything else to standard error.
+// Package terminal is what taskq reads from and prints to: tables, JSON, colours, questions and
+// progress. Data go to standard output, everything else to standard error.
 package terminal
 
 import (
