@@ -14,7 +14,7 @@ import (
 
 func (a *app) queueCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "queue", Short: "queues: their numbers, pauses, purges"}
-	cmd.AddCommand(a.queueList(), a.queueStats(), a.queuePause(), a.queueResume(), a.queuePurge(), a.queueCreate())
+	cmd.AddCommand(a.queueList(), a.queueStats(), a.queuePause(), a.queueResume(), a.queuePurge(), a.queueCreate(), a.queueDelete())
 	return cmd
 }
 

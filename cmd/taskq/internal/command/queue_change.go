@@ -103,6 +103,39 @@ func (a *app) confirmPurge(ctx context.Context, c *target.Client, agreed *consen
 	return a.confirm(agreed, fmt.Sprintf("This removes %s of %s for good.", many(count.GetTasks(), "task", "tasks"), queue), queue)
 }
 
+func (a *app) queueDelete() *cobra.Command {
+	var req v1.DeleteQueueRequest
+	var agreed consent
+	cmd := &cobra.Command{
+		Use: "delete QUEUE", Short: "delete a queue", Args: wants("QUEUE"),
+		Long:              "Delete a queue for good, and its dead letter queue unless another queue has it too. A queue that still has tasks, dead ones included, is deleted only with --with-tasks. Stop its workers and producers first: a task that is enqueued meanwhile is lost.",
+		Example:           "taskq queue delete images --yes --reason \"no longer made here\"",
+		ValidArgsFunction: a.completes(queueNames),
+		RunE: a.calls(func(ctx context.Context, c *target.Client, args []string) error {
+			req.Queue = args[0]
+			what := fmt.Sprintf("This deletes queue %s for good.", args[0])
+			if req.WithTasks {
+				what = fmt.Sprintf("This deletes queue %s for good, with its tasks and dead letters.", args[0])
+			}
+			if err := a.possible(&agreed); err != nil {
+				return err
+			}
+			if err := a.confirm(&agreed, what, args[0]); err != nil {
+				return err
+			}
+			res, err := c.Admin.DeleteQueue(ctx, &req)
+			if err != nil {
+				return err
+			}
+			return a.show(res, nil, a.done("%s is deleted", args[0]))
+		}),
+	}
+	cmd.Flags().BoolVar(&req.WithTasks, "with-tasks", false, "delete it though it has tasks")
+	agreed.flag(cmd)
+	reasonFlag(cmd, &req.Reason)
+	return cmd
+}
+
 func (a *app) queueCreate() *cobra.Command {
 	var req v1.CreateQueueRequest
 	var lease, retention span

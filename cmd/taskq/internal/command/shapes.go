@@ -13,6 +13,7 @@ var shapes = map[string]struct{ document, line string }{
 	"taskq queue stats":     {"GetQueueStatsResponse", "QueueSample"},
 	"taskq queue pause":     {document: "PauseQueueResponse"},
 	"taskq queue resume":    {document: "ResumeQueueResponse"},
+	"taskq queue delete":    {document: "DeleteQueueResponse"},
 	"taskq queue purge":     {document: "PurgeQueueResponse"},
 	"taskq queue create":    {document: "CreateQueueResponse"},
 	"taskq task ls":         {"ListTasksResponse", "ListedTask"},
