@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/taskgen/taskgen/runtime"
+	"github.com/taskgen/taskgen/runtime/fleet"
+	"github.com/taskgen/taskgen/runtime/observe"
 	signature "github.com/taskgen/taskgen/runtime/webhook"
 
 	"github.com/taskgen/taskgen/examples/docsearch/internal/index"
@@ -49,6 +51,7 @@ func open(ctx context.Context, cfg Config) (_ *app, err error) {
 	a.closers = append(a.closers, a.provider.Close)
 	a.manager = runtime.NewManager(runtime.ManagerConfig{
 		Middleware: append([]runtime.EnqueueMiddleware{a.stats.Enqueue, a.withoutKeys}, cfg.EnqueueMiddleware...),
+		Listeners:  a.fleet(),
 	})
 	a.closers = append(a.closers, a.manager.Close)
 	if err := a.manager.Open(ctx, a.provider, tasks.Queues()...); err != nil {
@@ -56,6 +59,17 @@ func open(ctx context.Context, cfg Config) (_ *app, err error) {
 	}
 	a.pool, err = a.newPool()
 	return a, err
+}
+
+// fleet makes the pool a worker of the fleet that the provider keeps, if it keeps one: taskq then
+// shows it, and can give it orders.
+func (a *app) fleet() []*observe.Listener {
+	p, ok := a.provider.(interface{ Fleet() fleet.Store })
+	if !ok {
+		return nil
+	}
+	workers := fleet.New(p.Fleet(), fleet.Config{Logger: a.logger()})
+	return []*observe.Listener{workers.Listener()}
 }
 
 // openData opens the index and the receiver, or their stand-ins in memory.
