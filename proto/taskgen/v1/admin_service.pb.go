@@ -623,7 +623,8 @@ func (x *ListedQueue) GetLastMinute() *QueueTotals {
 }
 
 // QueueTotals counts the runs of a queue, as the history has recorded them. A server counts
-// anew every ten seconds at most.
+// anew every ten seconds at most. Runs whose records the history has removed since, to stay
+// within its size, do not count.
 type QueueTotals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When counting began. For totals that is at the last ResetQueueStats, at the start of the
