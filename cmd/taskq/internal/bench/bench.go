@@ -4,11 +4,14 @@ package bench
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -19,8 +22,7 @@ import (
 
 // Options say what is measured.
 type Options struct {
-	// Queue of its own, which must not exist. Empty: DefaultQueue, which stays from one benchmark
-	// to the next.
+	// Queue of its own, which must not exist. Empty: one with a new name.
 	Queue string
 	// Provider that the queue is created on; empty for the only one.
 	Provider string
@@ -34,8 +36,9 @@ type Options struct {
 	Progress func(what string, done, total int64)
 }
 
-// DefaultQueue is the queue of benchmarks that name none.
-const DefaultQueue = "taskq-bench"
+// newName is a name that no queue has. A queue that was deleted may keep its name for a minute
+// (SQS does), so that benchmarks do not share one.
+func newName() string { return "taskq-bench-" + strings.ToLower(rand.Text()[:8]) }
 
 // A Figure is a measure of several runs.
 type Figure struct {
@@ -62,20 +65,20 @@ type Result struct {
 // singles is how many tasks measure the latency.
 const singles = 50
 
-// emptyTime bounds the call that empties the queue at the end.
-const emptyTime = 30 * time.Second
+// removeTime bounds the calls that remove the queue at the end.
+const removeTime = 30 * time.Second
 
 // reason is that of what it changes.
 const reason = "taskq bench"
 
-// Run measures. The queue is emptied at the end, also when ctx is done; left says why if it is not.
+// Run measures. The queue is deleted at the end, also when ctx is done; left says why if it is not.
 func Run(ctx context.Context, c *target.Client, o Options) (r *Result, left, err error) {
 	b := &benchmark{c: c, o: o}
-	b.o.Queue = cmp.Or(o.Queue, DefaultQueue)
+	b.o.Queue = cmp.Or(o.Queue, newName())
 	if err := b.create(ctx); err != nil {
 		return nil, nil, err
 	}
-	defer func() { left = b.empty() }()
+	defer func() { left = b.remove() }()
 	r = &Result{Provider: b.provider, Tasks: o.Tasks, Runs: o.Runs, Producers: o.Producers, Batch: o.Batch}
 	var enqueued, completed []float64
 	for run := range o.Runs {
@@ -108,15 +111,15 @@ type benchmark struct {
 	provider string
 }
 
-// create makes the queue. One that is named must not have been there, and none may have tasks.
+// create makes the queue, which must not have been open and has no tasks.
 func (b *benchmark) create(ctx context.Context) error {
 	open, err := b.c.Admin.ListQueues(ctx, &v1.ListQueuesRequest{})
 	if err != nil {
 		return err
 	}
 	for _, q := range open.GetQueues() {
-		if b.o.Queue != DefaultQueue && q.GetInfo().GetName() == b.o.Queue {
-			return exit.Usagef("the queue %s is there already, and a benchmark empties its queue: name another one with --on", b.o.Queue)
+		if q.GetInfo().GetName() == b.o.Queue {
+			return exit.Usagef("the queue %s is there already, and a benchmark deletes its queue: name another one with --on", b.o.Queue)
 		}
 	}
 	res, err := b.c.Admin.CreateQueue(ctx, &v1.CreateQueueRequest{Queue: b.o.Queue, Provider: b.o.Provider, Reason: reason})
@@ -136,12 +139,18 @@ func (b *benchmark) create(ctx context.Context) error {
 	return nil
 }
 
-// empty removes the tasks that are left.
-func (b *benchmark) empty() error {
-	ctx, cancel := context.WithTimeout(context.Background(), emptyTime)
+// remove deletes the queue, or empties it where the provider cannot do that.
+func (b *benchmark) remove() error {
+	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
 	defer cancel()
-	_, err := b.c.Admin.PurgeQueue(ctx, &v1.PurgeQueueRequest{Queue: b.o.Queue, Reason: reason})
-	return err
+	_, err := b.c.Admin.DeleteQueue(ctx, &v1.DeleteQueueRequest{Queue: b.o.Queue, WithTasks: true, Reason: reason})
+	if connect.CodeOf(err) == connect.CodeUnimplemented {
+		_, err = b.c.Admin.PurgeQueue(ctx, &v1.PurgeQueueRequest{Queue: b.o.Queue, Reason: reason})
+	}
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", b.o.Queue, err)
+	}
+	return nil
 }
 
 // enqueue fills the queue, and returns how long that took.
