@@ -24,7 +24,7 @@ func withoutTags(t *testing.T) []*golden {
 // catalogOf generates packages with a catalog in the folder of a module, and returns its text.
 func catalogOf(t *testing.T, dir string, patterns ...string) (*generator.Result, string) {
 	t.Helper()
-	r, err := generator.Generate(t.Context(), generator.Config{Dir: dir, Patterns: patterns, Env: env(), Catalog: "taskgen.catalog.json"})
+	r, err := generator.Generate(t.Context(), generator.Config{Dir: dir, Patterns: patterns, Env: env(), Catalog: filepath.Join(dir, "taskgen.catalog.json")})
 	require.NoError(t, err)
 	require.False(t, r.HasErrors(), "%v", r.Diagnostics)
 	return r, string(r.Files[filepath.Join(dir, "taskgen.catalog.json")])
@@ -73,7 +73,7 @@ func TestACatalogWithATypeTwiceIsAnError(t *testing.T) {
 	const source = "//taskgen:defaults timeout=1m queue=q\n//taskgen:retry none\n//taskgen:queue name=q\npackage %s\n\n//taskgen:task\ntype PingTask struct{ N int }\n"
 	put(t, filepath.Join(dir, "a", "a.go"), fmt.Appendf(nil, source, "a"))
 	put(t, filepath.Join(dir, "b", "b.go"), fmt.Appendf(nil, source, "b"))
-	_, err := generator.Generate(t.Context(), generator.Config{Dir: dir, Patterns: []string{"./..."}, Env: env(), Catalog: "taskgen.catalog.json"})
+	_, err := generator.Generate(t.Context(), generator.Config{Dir: dir, Patterns: []string{"./..."}, Env: env(), Catalog: filepath.Join(dir, "taskgen.catalog.json")})
 	require.ErrorContains(t, err, `taskgen.catalog.json: the type "ping" is in package `+modulePath+`/a and in package `+modulePath+`/b`)
 }
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/taskgen/taskgen/generator/internal/cache"
 	"github.com/taskgen/taskgen/generator/internal/check"
@@ -30,9 +29,9 @@ type Config struct {
 	// Cache is the folder that remembers runs which found nothing to do: see
 	// [Result.Remember]. It need not exist. Empty: nothing is remembered.
 	Cache string
-	// Catalog is the path of a file, relative to Dir, with descriptions of the tasks in all
-	// packages, for programs without their code. A run with one is not remembered. Empty:
-	// there is none.
+	// Catalog is the absolute path of a file with descriptions of the tasks in all packages,
+	// for programs without their code. A run with one is not remembered. Empty: there is
+	// none.
 	Catalog string
 }
 
@@ -117,19 +116,11 @@ func (r *Result) addCatalog(cfg *Config, packages []model.Package) error {
 	if cfg.Catalog == "" {
 		return nil
 	}
-	path := cfg.Catalog
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(cfg.Dir, path)
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
 	text, err := catalog.Of(packages)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.Catalog, err)
 	}
-	r.Files[path] = text
+	r.Files[cfg.Catalog] = text
 	return nil
 }
 

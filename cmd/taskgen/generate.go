@@ -17,7 +17,11 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	if err != nil {
 		return exitError, err
 	}
-	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir(), Catalog: o.catalog})
+	catalog := o.catalog
+	if catalog != "" && !filepath.IsAbs(catalog) {
+		catalog = filepath.Join(dir, catalog)
+	}
+	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir(), Catalog: catalog})
 	if err != nil {
 		return exitError, err
 	}
