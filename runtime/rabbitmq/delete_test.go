@@ -124,12 +124,14 @@ func TestAWorkerElsewhereThatWaitsIsToldOfTheDeletion(t *testing.T) {
 
 func TestADeclarationIsRepeatedWhileItIsDeleted(t *testing.T) {
 	gone := &amqp.Error{Code: amqp.NotFound, Reason: "no queue 'q:gate'", Server: true}
+	broken := &amqp.Error{Code: amqp.InternalError, Reason: "INTERNAL_ERROR", Server: true}
 	other := errors.New("the broker is away")
 	for name, c := range map[string]struct {
 		answers []error
 		tries   int
 	}{
 		"deleted once":  {[]error{explain(gone), nil}, 2},
+		"while it ends": {[]error{explain(broken), nil}, 2},
 		"never":         {[]error{nil}, 1},
 		"another error": {[]error{explain(gone), other}, 2},
 	} {

@@ -54,7 +54,7 @@ func (p *Provider) join(ctx context.Context, s *session) error {
 	}
 	b := &inbox{p: p, s: s, ch: ch, asked: make(map[string]chan tally)}
 	var in, never <-chan amqp.Delivery
-	err = ch.call(ctx, func() error {
+	err = ch.call(ctx, func() (err error) { // which may outlast the call, and has an error of its own
 		// In the broker emptyQueue keeps its old name, pen: permissions and policies match it.
 		id := p.nonce + "." + strconv.FormatUint(p.seq.Add(1), 10)
 		for _, own := range []struct {

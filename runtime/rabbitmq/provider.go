@@ -234,11 +234,7 @@ func (p *Provider) openState(ctx context.Context, cfg driver.QueueConfig) (*queu
 	if err := p.connect(ctx); err != nil {
 		return nil, fail(err)
 	}
-	s, err := p.link.session(ctx)
-	if err != nil {
-		return nil, fail(err)
-	}
-	isDLQ, err := p.declare(ctx, s, cfg)
+	isDLQ, err := p.declare(ctx, cfg)
 	if err != nil {
 		return nil, fail(err)
 	}

@@ -31,12 +31,15 @@ const declareTries = 5
 // type, the queues of its lines, its gate, the dead letter queue, and the ladder that
 // all queues share. All of it is durable and idempotent; existing objects cost one
 // round trip each, and three for the ladder.
-func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConfig) (isDLQ bool, err error) {
+func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (isDLQ bool, err error) {
 	if err := errors.Join(p.names.check(cfg.Name), p.names.check(cfg.DLQ)); err != nil {
 		return false, err
 	}
 	err = whileDeleted(func() error {
-		isDLQ, err = p.declareOnce(ctx, s, cfg)
+		s, err := p.link.session(ctx) // another one, where the broker has ended the last
+		if err == nil {
+			isDLQ, err = p.declareOnce(ctx, s, cfg)
+		}
 		return err
 	})
 	return isDLQ && err == nil, err
@@ -44,12 +47,14 @@ func (p *Provider) declare(ctx context.Context, s *session, cfg driver.QueueConf
 
 // whileDeleted repeats a declaration that fails because the broker no longer has what an earlier
 // step declared. Another process deletes the queue at the same time, or did so until it was killed:
-// the broker carries out the last requests of a killed process later.
+// the broker carries out the last requests of a killed process later. It answers with an internal
+// error where a queue ends just as it is declared.
 func whileDeleted(declare func() error) error {
 	var err error
 	for range declareTries {
 		err = declare()
-		if e := exception(err); e == nil || e.Code != amqp.NotFound {
+		var e *amqp.Error
+		if !errors.As(err, &e) || !e.Server || e.Code != amqp.NotFound && e.Code != amqp.InternalError {
 			return err
 		}
 	}
