@@ -78,7 +78,8 @@ func TestAFileWhoseQueueIsGoneSaysSo(t *testing.T) {
 	q := openQueue(t, p, driver.QueueConfig{})
 	run(t, application(t, path), "DELETE FROM taskgen_queue")
 	_, err := q.Enqueue(context.Background(), tasks(1))
-	require.ErrorContains(t, err, "was its table emptied")
+	require.ErrorIs(t, err, driver.ErrUnknownQueue)
+	require.ErrorContains(t, err, "it is no longer in the SQLite file")
 }
 
 func TestAWaiterLearnsThatWhatItWaitsForCannotBeMadeDue(t *testing.T) {
