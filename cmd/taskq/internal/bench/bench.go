@@ -22,7 +22,8 @@ import (
 
 // Options say what is measured.
 type Options struct {
-	// Queue of its own, which must not exist. Empty: one with a new name.
+	// Queue that the server does not have open, and that has no tasks. It stays, and is emptied at
+	// the end: it may have been there before. Empty: a new one, which is deleted at the end.
 	Queue string
 	// Provider that the queue is created on; empty for the only one.
 	Provider string
@@ -71,9 +72,9 @@ const removeTime = 30 * time.Second
 // reason is that of what it changes.
 const reason = "taskq bench"
 
-// Run measures. The queue is deleted at the end, also when ctx is done; left says why if it is not.
+// Run measures, and cleans up at the end, also when ctx is done; left says why if it cannot.
 func Run(ctx context.Context, c *target.Client, o Options) (r *Result, left, err error) {
-	b := &benchmark{c: c, o: o}
+	b := &benchmark{c: c, o: o, named: o.Queue != ""}
 	b.o.Queue = cmp.Or(o.Queue, newName())
 	if err := b.create(ctx); err != nil {
 		return nil, nil, err
@@ -108,6 +109,7 @@ func figure(all []float64) Figure {
 type benchmark struct {
 	c        *target.Client
 	o        Options
+	named    bool // by the caller, and not made here
 	provider string
 }
 
@@ -119,7 +121,7 @@ func (b *benchmark) create(ctx context.Context) error {
 	}
 	for _, q := range open.GetQueues() {
 		if q.GetInfo().GetName() == b.o.Queue {
-			return exit.Usagef("the queue %s is there already, and a benchmark deletes its queue: name another one with --on", b.o.Queue)
+			return exit.Usagef("the queue %s is there already, and a benchmark empties its queue: name another one with --on", b.o.Queue)
 		}
 	}
 	res, err := b.c.Admin.CreateQueue(ctx, &v1.CreateQueueRequest{Queue: b.o.Queue, Provider: b.o.Provider, Reason: reason})
@@ -139,18 +141,27 @@ func (b *benchmark) create(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes the queue, or empties it where the provider cannot do that.
+// remove deletes the queue if the benchmark has made it. It empties one that was named, or that the
+// provider cannot delete.
 func (b *benchmark) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
 	defer cancel()
-	_, err := b.c.Admin.DeleteQueue(ctx, &v1.DeleteQueueRequest{Queue: b.o.Queue, WithTasks: true, Reason: reason})
-	if connect.CodeOf(err) == connect.CodeUnimplemented {
-		_, err = b.c.Admin.PurgeQueue(ctx, &v1.PurgeQueueRequest{Queue: b.o.Queue, Reason: reason})
+	if !b.named {
+		_, err := b.c.Admin.DeleteQueue(ctx, &v1.DeleteQueueRequest{Queue: b.o.Queue, WithTasks: true, Reason: reason})
+		if connect.CodeOf(err) != connect.CodeUnimplemented {
+			return b.about(err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("queue %s: %w", b.o.Queue, err)
+	_, err := b.c.Admin.PurgeQueue(ctx, &v1.PurgeQueueRequest{Queue: b.o.Queue, Reason: reason})
+	return b.about(err)
+}
+
+// about says which queue an error is about.
+func (b *benchmark) about(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("queue %s: %w", b.o.Queue, err)
 }
 
 // enqueue fills the queue, and returns how long that took.

@@ -17,13 +17,14 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "bench", Short: "measure how many tasks go through", Args: wants(),
 		Long: `Measure how many tasks a second can be enqueued and completed through the API, and how long a task
-takes to a worker. The tasks are on a queue of their own, which is deleted at the end. With -s
-the server must know the type of the tasks (--type), and the token must have the role admin. With
---provider the API is in this process, and the figures are those of the broker and the way to it.`,
+takes to a worker. The tasks are on a queue of their own, which is deleted at the end unless --on
+names it. With -s the server must know the type of the tasks (--type), and the token must have the
+role admin. With --provider the API is in this process, and the figures are those of the broker and
+the way to it.`,
 		Example: "taskq --provider redis://localhost bench --tasks 1000",
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Queue, "on", "", "name of the queue, which must not exist; else a new one")
+	f.StringVar(&o.Queue, "on", "", "name of a queue without tasks, which is not open and stays, empty; else a new one, which is deleted")
 	f.StringVar(&o.Provider, "on-provider", "", "name of the provider to create it on; needed if the server has several")
 	f.StringVar(&o.Type, "type", "", "type of the tasks; needed with -s")
 	f.StringVar(&o.Payload, "payload", o.Payload, "payload of the tasks as JSON")
@@ -47,7 +48,7 @@ the server must know the type of the tasks (--type), and the token must have the
 		r, left, err := bench.Run(ctx, c, o)
 		progress.Done()
 		if left != nil {
-			a.Notef("the queue of the benchmark could not be deleted: %s", left)
+			a.Notef("the queue of the benchmark could not be removed: %s", left)
 		}
 		if err != nil {
 			return err
