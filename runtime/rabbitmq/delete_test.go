@@ -145,4 +145,5 @@ func TestADeclarationIsRepeatedWhileItIsDeleted(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrUnknownQueue)
 	require.ErrorContains(t, err, "declared 5 times")
 	assert.Equal(t, declareTries, tries)
+	assert.Equal(t, explain(broken), whileDeleted(func() error { return explain(broken) }), "a broker in trouble is said to have deleted nothing")
 }

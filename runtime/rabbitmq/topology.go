@@ -58,6 +58,9 @@ func whileDeleted(declare func() error) error {
 			return err
 		}
 	}
+	if exception(err) == nil {
+		return err // the broker has trouble of its own
+	}
 	return fmt.Errorf("it was declared %d times, and a part of it was deleted each time: open it when nobody deletes it any more, and let no policy with \"expires\" apply to it: %w", declareTries, err)
 }
 
