@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -98,16 +99,13 @@ func (e *queueState) ownsDLQ(ctx context.Context, cfg driver.QueueConfig) (bool,
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		var gone *types.QueueDoesNotExist
-		var refused smithy.APIError
 		switch {
 		case errors.As(err, &gone):
 			return true, nil // an earlier call has deleted it
 		case denied(err):
 			return false, nil
-		case errors.Is(unavailable(err), driver.ErrUnavailable):
-			return false, explain("list the queues that share "+e.dlq.name, err)
-		case errors.As(err, &refused):
-			return true, nil // a server without the action: the name alone decides
+		case lacksAction(err):
+			return true, nil // the name alone decides
 		case err != nil:
 			return false, explain("list the queues that share "+e.dlq.name, err)
 		}
@@ -118,6 +116,18 @@ func (e *queueState) ownsDLQ(ctx context.Context, cfg driver.QueueConfig) (bool,
 		}
 	}
 	return true, nil
+}
+
+// lacksAction reports whether a server, one that is not of AWS, does not know the action. Any
+// other refusal says nothing about it.
+func lacksAction(err error) bool {
+	var refused smithy.APIError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return slices.ContainsFunc([]string{"InvalidAction", "UnknownOperation", "UnsupportedOperation"}, func(code string) bool {
+		return strings.Contains(refused.ErrorCode(), code)
+	})
 }
 
 // sameQueue compares URLs of SQS queues, whatever the host by which a server calls itself.

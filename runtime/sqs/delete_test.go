@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/sqs/sqstest"
 )
 
 // queuesOf lists the names of all SQS queues.
@@ -119,4 +121,24 @@ func TestADeleteMayBeRepeatedFromWhereItStopped(t *testing.T) {
 	require.NoError(t, q.Delete(within(t)))
 	require.NoError(t, q.Delete(within(t)))
 	assert.Empty(t, queuesOf(t, b.p))
+}
+
+func TestADeadLetterQueueStaysWhileNobodyCanSayWhoseItIs(t *testing.T) {
+	t.Parallel()
+	for code, goes := range map[string]bool{"ExpiredToken": false, "KmsThrottled": false, "RequestThrottled": false, "InvalidAction": true, "AWS.SimpleQueueService.UnsupportedOperation": true} {
+		b := newBench(t)
+		q := openQueue(t, b.p, driver.QueueConfig{})
+		openQueue(t, b.provider(t), driver.QueueConfig{Name: "other", DLQ: "q-dlq"})
+		b.SetHook(func(c sqstest.Call) sqstest.Fault {
+			if c.Operation != "ListDeadLetterSourceQueues" {
+				return sqstest.Fault{}
+			}
+			return sqstest.Fault{Error: &sqstest.Error{Type: code, Code: code, Message: "not now"}}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := q.Delete(ctx)
+		cancel()
+		assert.Equal(t, goes, err == nil, "%s: %v", code, err)
+		assert.Equal(t, !goes, slices.Contains(queuesOf(t, b.p), "q-dlq"), code)
+	}
 }
