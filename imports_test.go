@@ -83,7 +83,7 @@ func TestImportsRunOneWay(t *testing.T) {
 }
 
 func TestCoreDependsOnNothingButARateLimiter(t *testing.T) {
-	allowed := []string{module + "/runtime", module + "/internal/typeinfo", module + "/internal/settle", module + "/runtime/internal/jsonvalue", module + "/runtime/generated", module + "/runtime/driver", module + "/runtime/observe", module + "/runtime/internal/pool", module + "/runtime/internal/observed", module + "/runtime/internal/redact", "golang.org/x/time/rate"}
+	allowed := []string{module + "/runtime", module + "/internal/typeinfo", module + "/internal/settle", module + "/internal/deliveries", module + "/runtime/internal/jsonvalue", module + "/runtime/generated", module + "/runtime/driver", module + "/runtime/observe", module + "/runtime/internal/pool", module + "/runtime/internal/observed", module + "/runtime/internal/redact", "golang.org/x/time/rate"}
 	for _, dep := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./runtime") {
 		require.True(t, slices.Contains(allowed, dep), "the core links %s into every user's program", dep)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/internal/observed"
 	"github.com/taskgen/taskgen/runtime/observe"
@@ -15,21 +16,21 @@ import (
 type openQueue struct {
 	driver.Queue
 	caps       driver.Capabilities
-	sendTo     driver.Queue   // the queue, with calls that are observed
-	as         *observe.Queue // as listeners see it; nil: there are no listeners
-	maxPayload int            // bytes that the provider accepts, or driver.Unlimited
-	coalescer  *coalescer     // nil if the provider gathers enqueues itself
+	observed   deliveries.Queue // the queue, with calls that are observed
+	maxPayload int              // bytes that the provider accepts, or driver.Unlimited
+	coalescer  *coalescer       // nil if the provider gathers enqueues itself
 }
 
 func (m *Manager) wrap(p Provider, q driver.Queue) *openQueue {
 	caps := q.Capabilities()
 	o := &openQueue{Queue: q, caps: caps, maxPayload: caps.MaxPayload}
+	o.observed.Listener = m.listener
 	if m.listener != nil {
-		o.as = &observe.Queue{Name: q.Config().Name, Provider: p.Name(), Types: slices.Clone(q.Config().Types), Driver: q}
+		o.observed.As = &observe.Queue{Name: q.Config().Name, Provider: p.Name(), Types: slices.Clone(q.Config().Types), Driver: q}
 	}
-	o.sendTo = observed.Queue(q, o.as, m.listener)
+	o.observed.Queue = observed.Queue(q, o.observed.As, m.listener)
 	if !caps.GathersEnqueues {
-		o.coalescer = newCoalescer(o.sendTo, m.cfg.Linger, m.clock)
+		o.coalescer = newCoalescer(o.observed.Queue, m.cfg.Linger, m.clock)
 	}
 	return o
 }
@@ -39,7 +40,7 @@ func (q *openQueue) Enqueue(ctx context.Context, tasks []*Task) ([]Enqueued, err
 	if q.coalescer != nil {
 		return q.coalescer.enqueue(ctx, tasks)
 	}
-	return enqueueOn(ctx, q.sendTo, tasks)
+	return enqueueOn(ctx, q.observed.Queue, tasks)
 }
 
 // Close closes the queue and waits for its shared batches.

@@ -25,6 +25,7 @@ type Manager struct {
 	sealers      []driver.Sealer
 	resultStores resultStores
 	tellers      tellers
+	deadHooks    deadHooks
 
 	mu       sync.RWMutex
 	queues   map[string]*openQueue
@@ -62,8 +63,8 @@ type ManagerConfig struct {
 	Results Results
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock driver.Clock
-	// Listeners receive the events of the manager and its pools: metrics, traces and the
-	// like. By default there are none, which costs nothing.
+	// Listeners receive the events of the manager, its pools and the workers that have its
+	// tasks by package server: metrics, traces and the like. By default there are none, which costs nothing.
 	Listeners []*observe.Listener
 }
 

@@ -94,7 +94,7 @@ func NewPool(m *Manager, r *Router, cfg PoolConfig) (*Pool, error) {
 	for i, q := range cfg.Queues {
 		shares[i] = pool.Share(q)
 	}
-	host := pool.Host{Clock: m.clock, Queues: m.Queues, Queue: m.queueForPool, Types: m.types, Listener: m.listener, Keeps: m.resultStores.addPool, Seals: len(m.sealers) > 0}
+	host := pool.Host{Clock: m.clock, Queues: m.Queues, Queue: m.queueForPool, Types: m.types, Listener: m.listener, Keeps: m.resultStores.addPool, Buries: m.deadHooks.add, Seals: len(m.sealers) > 0}
 	p, err := pool.New(host, r.r, pool.Config{
 		Name: cfg.Name, Workers: cfg.Workers, Queues: shares, Types: cfg.Types,
 		Strict: cfg.Strict, Grace: cfg.Grace, Results: cfg.Results, Logger: cfg.Logger,

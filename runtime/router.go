@@ -40,7 +40,14 @@ func (r *Router) Handle(policy Policy, h Handler) { r.r.Handle(policy, h) }
 // and its context ends after the time of one lease. Its error or panic is logged, and
 // changes nothing: the task is dead either way. TaskFromContext has the task in the
 // hook, too. Tasks that a provider buries itself, because they cannot be decoded, have
-// no hook. Generated OnDead… functions give a hook the decoded payload; see the
+// no hook.
+//
+// Of a task that dies in the hands of a worker that has it by package server, the hook is
+// called in the server's program, if a pool was made of the router on the server's manager,
+// whether the pool works or not. The middleware has the task before, as one that a pool
+// refuses to run; the context is not that of the worker's call.
+//
+// Generated OnDead… functions give a hook the decoded payload; see the
 // function [OnDead].
 func (r *Router) OnDead(taskType string, hook func(ctx context.Context, t *Task, cause error) error) {
 	r.r.OnDead(taskType, hook)

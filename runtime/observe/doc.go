@@ -1,5 +1,5 @@
 // Package observe is how metrics, traces, a history of tasks and the like see what a
-// program's managers and pools do: they are Listeners, named in ManagerConfig.Listeners of
+// program's managers, pools and servers do: they are Listeners, named in ManagerConfig.Listeners of
 // package runtime. A manager without listeners pays nothing for them.
 //
 // A task's way through the functions of a Listener is EnqueueStart and EnqueueEnd in the

@@ -38,7 +38,8 @@ type Enqueue struct {
 // A Run is one run of a task's handler.
 type Run struct {
 	Queue   *Queue
-	Pool    *Pool
+	Pool    *Pool  // nil for a worker that has the task by package server
+	Worker  string // who runs the task: the Name of the Pool, or the caller of the server
 	Type    string // under which the handler is registered, also if the task names an alias; the task's own if there is no handler
 	Task    *Task
 	Attempt int // the charged runs, this one included
@@ -60,7 +61,7 @@ type Run struct {
 // A Settlement is what a queue has answered for tasks.
 type Settlement struct {
 	Queue  *Queue
-	Worker string
+	Worker string // as in Run
 	Items  []Settled
 	Began  time.Time // of the call
 	Took   time.Duration
@@ -121,7 +122,8 @@ type Orders interface {
 	Cancel(id string) bool
 }
 
-// A Type is a type that a pool has a handler for, as its Spec declares it.
+// A Type is a type of tasks, as its Spec declares it: one that a pool has a handler for, or that
+// a server knows.
 type Type struct {
 	Name       string
 	Aliases    []string

@@ -2,7 +2,7 @@ package observe
 
 import "context"
 
-// A Listener is a set of functions that managers and pools call. Each may be nil, and is
+// A Listener is a set of functions that managers, pools and servers call. Each may be nil, and is
 // not called then. The fields must not change once a manager has the listener.
 //
 // The functions run in the goroutines that do the work, many at a time: they must be safe
@@ -23,11 +23,15 @@ type Listener struct {
 	// EnqueueEnd is called when the enqueue that EnqueueStart announced has ended.
 	EnqueueEnd func(ctx context.Context, e *Enqueue)
 
+	// What follows is called for a pool, and for a server of package server, whose workers have
+	// their tasks over the wire: where a pool runs a task, there a worker has it in its hands.
+
 	// Dequeued is called when a pool has leased tasks. Some may go back unrun.
 	Dequeued func(q *Queue, ds []*Delivery)
 
 	// RunStart is called before the middleware and the handler run a task. The context
-	// that it returns is theirs.
+	// that it returns is theirs. For a worker of a server, it is called before the task is
+	// sent, and the context is that of RunEnd.
 	RunStart func(ctx context.Context, r *Run) context.Context
 	// RunEnd is called with the context of RunStart when the handler has returned and the
 	// pool has decided what becomes of the task, before it tells the queue. The function
@@ -52,6 +56,11 @@ type Listener struct {
 	// is settled.
 	PoolStarted func(p *Pool)
 	PoolStopped func(p *Pool)
+
+	// TypesLearned is called when a server of package server has learned of types whose tasks
+	// workers elsewhere may run: from its Config, its catalog or its fleet. A type that is
+	// described anew comes again.
+	TypesLearned func(types []Type)
 }
 
 // Join returns a Listener that calls each of the given ones: those that start something
@@ -71,6 +80,7 @@ func Join(listeners ...*Listener) *Listener {
 		Called:       each(listeners, func(l *Listener) func(*Call) { return l.Called }),
 		PoolStarted:  each(listeners, func(l *Listener) func(*Pool) { return l.PoolStarted }),
 		PoolStopped:  each(reversed(listeners), func(l *Listener) func(*Pool) { return l.PoolStopped }),
+		TypesLearned: each(listeners, func(l *Listener) func([]Type) { return l.TypesLearned }),
 	}
 	if j.silent() {
 		return nil
@@ -81,5 +91,5 @@ func Join(listeners ...*Listener) *Listener {
 func (l *Listener) silent() bool {
 	return l.QueueOpened == nil && l.QueueClosed == nil && l.EnqueueStart == nil && l.EnqueueEnd == nil &&
 		l.Dequeued == nil && l.RunStart == nil && l.RunEnd == nil && l.Settled == nil && l.LeaseLost == nil &&
-		l.Called == nil && l.PoolStarted == nil && l.PoolStopped == nil
+		l.Called == nil && l.PoolStarted == nil && l.PoolStopped == nil && l.TypesLearned == nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/observe"
 )
@@ -62,10 +63,8 @@ type acker struct {
 	away     bool // the last call failed as a whole: all items wait
 	failing  backoff
 
-	// What listeners are told; told is nil if nobody listens.
-	told   func(*observe.Settlement)
-	as     *observe.Queue
-	worker string
+	heard  *deliveries.Queue // who hears what is settled; nil: nobody
+	worker string            // as listeners know it
 
 	// Buffers of the acker's goroutine, reused by each call.
 	batch, done, dead, released []*item

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/internal/observed"
 	"github.com/taskgen/taskgen/runtime/observe"
@@ -15,8 +16,7 @@ import (
 // them. The monitor guards the fields that are not set only once.
 type consumer struct {
 	run     *run
-	queue   driver.Queue   // its calls are observed
-	as      *observe.Queue // as listeners see it; nil: nobody listens
+	queue   *deliveries.Queue
 	name    string
 	cfg     driver.QueueConfig
 	can     driver.Capabilities
@@ -58,7 +58,7 @@ type common struct {
 func newConsumer(r *run, with common, q driver.Queue, as *observe.Queue, pq Share) *consumer {
 	q = observed.Queue(q, as, with.listener)
 	c := &consumer{
-		run: r, common: with, queue: q, as: as, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
+		run: r, common: with, queue: &deliveries.Queue{Queue: q, As: as, Listener: with.listener}, name: pq.Name, cfg: q.Config(), can: q.Capabilities(), lease: q.Config().Visibility,
 		limiter: newLimiter(pq.Concurrency, pq.Rate), types: r.limitersOf(pq.Name),
 		turn: turn{share: 1 / float64(max(pq.Weight, 1))}, receives: receives{all: &r.receives},
 	}
@@ -82,7 +82,7 @@ func newConsumer(r *run, with common, q driver.Queue, as *observe.Queue, pq Shar
 		companyLocked: c.companyLocked, leaving: c.leaving, closeLocked: c.closeAckedLocked,
 	}
 	c.acker.init(q, batch)
-	c.acker.observe(c.listener, as, r.cfg.Name)
+	c.acker.observe(c.queue, r.cfg.Name)
 	c.extender = leaseExtender{
 		mon: c.mon, clock: c.clock,
 		dueLocked: c.dueLocked, firstEndLocked: c.firstEndLocked, loseLocked: c.loseLocked,

@@ -83,8 +83,8 @@ func (w *worker) execute(it *item, c *taskContext) {
 	}
 	c.begin(x, &w.run.base)
 	w.ctx = c
-	if l := w.run.listener; l != nil {
-		w.tellStart(l, it, c)
+	if q := it.consumer().queue; q.Heard() {
+		w.tellStart(q, it, c)
 	}
 
 	err := errNoOutcome
@@ -179,8 +179,8 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 	if cfg := &it.consumer().cfg; settle.Delays(cfg, it.d.Delay) {
 		settle.Delay(cfg, t, it.d.Delay, clock.Now())
 	}
-	if l := w.run.listener; l != nil && l.RunEnd != nil {
-		w.tellEnd(l, it, err)
+	if q := it.consumer().queue; q.Heard() {
+		w.tellEnd(q, it, err)
 	}
 	if v.outcome != Completed || c.policy.Result {
 		// The time of stores and logs does not count for the next task.
@@ -192,35 +192,9 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 func (w *worker) runDeadHook(it *item, c *taskContext, hook DeadHook, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), it.consumer().lease)
 	defer cancel()
-	info := c.info
-	info.Task = c.dead(it.d.Task)
-	info.Deadline, _ = ctx.Deadline()
-	ctx = context.WithValue(ctx, runKey{}, &execution{info: info, policy: c.policy})
-	var err error
-	func() {
-		defer func() {
-			if v := recover(); v != nil {
-				err = driver.Recovered(v)
-			}
-		}()
-		if err = hook(ctx, info.Task, cause); err != nil {
-			_ = err.Error() // of a nil pointer it panics: here, where the panic is caught
-		}
-	}()
-	if err != nil {
+	if err := c.callHook(ctx, hook, it.d.Task, cause); err != nil {
 		w.logHook(it, c.policy, err)
 	}
-}
-
-// dead is a dying task, with the payload that came through the middleware.
-func (c *taskContext) dead(t *driver.Task) *driver.Task {
-	plain := c.plain.Load()
-	if plain == nil || plain == t {
-		return t
-	}
-	d := *t
-	d.Payload, d.Encoding = plain.Payload, plain.Encoding
-	return &d
 }
 
 // judge is decide with recover: a panic of the policy's Retryable, or of an error when

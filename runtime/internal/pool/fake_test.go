@@ -389,6 +389,7 @@ func newPool(h *host, r *Router, cfg Config) (*Pool, error) {
 		Queues: func() []string { return h.order },
 		Types:  func(queue string) []string { return h.types[queue] },
 		Keeps:  func(driver.ResultStore, []string) {},
+		Buries: func(*Router, Burial) {},
 	}, r, cfg)
 }
 

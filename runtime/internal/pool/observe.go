@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/observe"
@@ -53,51 +54,49 @@ func (r *run) tellStopped() {
 }
 
 // tellStart tells a listener that the worker's run begins.
-func (w *worker) tellStart(l *observe.Listener, it *item, c *taskContext) {
+func (w *worker) tellStart(q *deliveries.Queue, it *item, c *taskContext) {
 	w.seen = observe.Run{
-		Queue: it.consumer().as, Pool: w.run.seen, Type: c.policy.Type, Task: it.d.Task,
+		Pool: w.run.seen, Worker: w.run.cfg.Name, Type: c.policy.Type, Task: it.d.Task,
 		Attempt: c.info.Attempt, Crashes: c.info.Crashes, Began: w.begun, At: w.run.clock.Now(),
 	}
 	if c.policy == &noPolicy {
 		w.seen.Type = it.d.Task.Type
 	}
-	if l.RunStart != nil {
-		w.ctx = l.RunStart(c, &w.seen)
-	}
+	w.ctx = q.Start(c, &w.seen)
 }
 
 // tellEnd tells a listener how the worker's run ended.
-func (w *worker) tellEnd(l *observe.Listener, it *item, err error) {
+func (w *worker) tellEnd(q *deliveries.Queue, it *item, err error) {
 	w.seen.Took, w.seen.Outcome, w.seen.Delay, w.seen.Err = w.took, it.outcome, it.d.Delay, err
-	l.RunEnd(w.ctx, &w.seen)
+	q.End(w.ctx, &w.seen)
 }
 
 // leaseLostLocked tells listeners that a lease has ended.
 func (c *consumer) leaseLostLocked(t *driver.Task) {
-	if l := c.listener; l != nil && l.LeaseLost != nil {
-		c.mon.tellLocked(func() { l.LeaseLost(c.as, t) })
+	if c.queue.Heard() {
+		c.mon.tellLocked(func() { c.queue.Lost(t) })
 	}
 }
 
-// observe makes a listener hear what the queue settles.
-func (a *acker) observe(l *observe.Listener, as *observe.Queue, worker string) {
-	if l != nil {
-		a.told, a.as, a.worker = l.Settled, as, worker
+// observe makes listeners hear what the queue settles.
+func (a *acker) observe(q *deliveries.Queue, worker string) {
+	if q.Heard() {
+		a.heard, a.worker = q, worker
 	}
 }
 
 // settlement is the answer to a call for n items that began at a time, as listeners see
 // it; nil if nobody listens.
 func (a *acker) settlement(began time.Time, n int) *observe.Settlement {
-	if a.told == nil {
+	if a.heard == nil {
 		return nil
 	}
-	return &observe.Settlement{Queue: a.as, Worker: a.worker, Items: make([]observe.Settled, 0, n), Began: began, Took: time.Since(began)}
+	return a.heard.Settlement(a.worker, began, n)
 }
 
 // tellLocked tells listeners what ended with a call.
 func (a *acker) tellLocked(s *observe.Settlement) {
 	if s != nil && len(s.Items) > 0 {
-		a.mon.tellLocked(func() { a.told(s) })
+		a.mon.tellLocked(func() { a.heard.Settled(s) })
 	}
 }

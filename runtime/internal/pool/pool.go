@@ -50,6 +50,9 @@ type Host struct {
 	Listener *observe.Listener
 	// Keeps receives the types whose results are kept in the pool's store.
 	Keeps func(in driver.ResultStore, types []string)
+	// Buries receives what calls the hooks for dead tasks of a router that has some. What it
+	// received of the router before no longer counts.
+	Buries func(of *Router, call Burial)
 	// Seals says that tasks are enqueued with sealed payloads: see driver.Sealer.
 	Seals bool
 }
@@ -146,6 +149,9 @@ func (p *Pool) adoptLocked(x *routing) {
 	x.wrap()
 	p.routing = x
 	p.host.Keeps(p.cfg.Results, x.withResults())
+	if len(x.onDead) > 0 {
+		p.host.Buries(p.router, x.bury)
+	}
 }
 
 // rerouteLocked takes what was registered since the pool was made or last started.
