@@ -57,7 +57,7 @@ type History struct {
 	mu     sync.Mutex
 	buffer buffer
 	pools  []*observe.Pool // those that work
-	writer *writer         // nil while no pool works
+	writer *writer         // nil while no pool works and nothing waits
 
 	writing chan struct{} // capacity 1: full during a write to the store
 	failing bool          // the last write failed, and the log says so; guarded by writing
@@ -76,8 +76,9 @@ func New(store Store, cfg Config) *History {
 
 func (h *History) logger() *slog.Logger { return cmp.Or(h.cfg.Logger, slog.Default()) }
 
-// Listener returns what records the runs of a manager's pools, for ManagerConfig.Listeners.
-// One History may listen to several managers.
+// Listener returns what records the runs of a manager's pools, and of the workers that have its
+// tasks by package server, for ManagerConfig.Listeners. One History may listen to several
+// managers.
 //
 // A pool that has stopped has its records written: its Stop waits for that, for a second at
 // most.
@@ -101,6 +102,7 @@ func (h *History) runEnd(ctx context.Context, r *observe.Run) {
 	defer h.mu.Unlock()
 	if r.Outcome == driver.Abandoned { // the queue takes no outcome
 		h.buffer.add(&rec)
+		h.wake()
 		return
 	}
 	h.buffer.hold(r.Task, r.Pool, &rec)
@@ -142,11 +144,17 @@ func (h *History) leaseLost(_ *observe.Queue, t *observe.Task) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.buffer.release(t, driver.Abandoned)
+	h.wake()
 }
 
-// wake makes the writer write soon, if there are enough records. h.mu is held.
+// wake makes the writer write soon, if there are enough records, and starts one if records wait
+// and there is none. h.mu is held.
 func (h *History) wake() {
-	if h.writer != nil && len(h.buffer.ready) >= batch {
+	switch n := len(h.buffer.ready); {
+	case n == 0:
+	case h.writer == nil:
+		h.start()
+	case n >= batch:
 		h.writer.wake()
 	}
 }

@@ -15,7 +15,7 @@ import (
 func recordOf(r *observe.Run) Record {
 	t := r.Task
 	rec := Record{
-		TaskID: strings.Clone(t.ID), Type: r.Type, Queue: r.Queue.Name, Worker: r.Pool.Name,
+		TaskID: strings.Clone(t.ID), Type: r.Type, Queue: r.Queue.Name, Worker: r.Worker,
 		EnqueuedAt: t.CreatedAt, EndedAt: r.At.Add(r.Took), Crashes: r.Crashes, Outcome: r.Outcome,
 	}
 	text, ran := describe(r)

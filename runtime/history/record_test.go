@@ -124,16 +124,23 @@ type direct struct {
 }
 
 func newDirect(t *testing.T, store history.Store, cfg history.Config) *direct {
-	d := &direct{T: t, history: history.New(store, cfg), pool: &observe.Pool{Name: "w"}, queue: &observe.Queue{Name: "q"}}
-	d.l = d.history.Listener()
+	d := withoutPool(t, store, cfg)
+	d.pool = &observe.Pool{Name: "w"}
 	d.l.PoolStarted(d.pool)
+	return d
+}
+
+// withoutPool is a direct test of workers that belong to no pool.
+func withoutPool(t *testing.T, store history.Store, cfg history.Config) *direct {
+	d := &direct{T: t, history: history.New(store, cfg), queue: &observe.Queue{Name: "q"}}
+	d.l = d.history.Listener()
 	return d
 }
 
 // run ends a run of a new task.
 func (d *direct) run(id string, outcome history.Outcome, err error) *observe.Task {
 	t := &observe.Task{ID: id, Type: "t", CreatedAt: time.Now()}
-	d.l.RunEnd(d.Context(), &observe.Run{Queue: d.queue, Pool: d.pool, Type: "t", Task: t, Attempt: 1, At: time.Now(), Outcome: outcome, Err: err})
+	d.l.RunEnd(d.Context(), &observe.Run{Queue: d.queue, Pool: d.pool, Worker: "w", Type: "t", Task: t, Attempt: 1, At: time.Now(), Outcome: outcome, Err: err})
 	return t
 }
 
@@ -186,6 +193,20 @@ func TestARunOfAStoppedPoolLeavesThoseOfOthers(t *testing.T) {
 		d.settle(held, driver.Completed, nil)
 		d.l.PoolStopped(other.pool)
 		assert.Equal(t, []history.Outcome{driver.Completed}, d.all("other"))
+	})
+}
+
+func TestARunWithoutAPoolIsRecordedUnderItsWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirect(t, memory.NewHistory(), history.Config{})
+		task := &observe.Task{ID: "a", Type: "t"}
+		d.l.RunEnd(t.Context(), &observe.Run{Queue: d.queue, Worker: "shop", Task: task, Outcome: driver.Completed})
+		d.settle(task, driver.Completed, nil)
+		d.l.PoolStopped(d.pool)
+		records, err := d.history.Task(t.Context(), "a")
+		require.NoError(t, err)
+		require.Len(t, records, 1)
+		assert.Equal(t, "shop", records[0].Worker)
 	})
 }
 

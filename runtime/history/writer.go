@@ -24,7 +24,8 @@ const (
 	sayEvery = time.Minute
 )
 
-// A writer is the goroutine that writes records while pools work.
+// A writer is the goroutine that writes records: while pools work, and, for the runs of workers
+// that belong to no pool, until all records are written.
 type writer struct {
 	wakes    chan struct{} // capacity 1
 	stopping chan struct{}
@@ -45,10 +46,28 @@ func (h *History) poolStarted(p *observe.Pool) {
 	h.pools = append(h.pools, p)
 	h.buffer.prepare()
 	if h.writer == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		h.writer = &writer{wakes: make(chan struct{}, 1), stopping: make(chan struct{}), over: make(chan struct{}), giveUp: cancel}
-		go h.loop(ctx, h.writer)
+		h.start()
 	}
+}
+
+// start starts a writer. There is none, and h.mu is held.
+func (h *History) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.writer = &writer{wakes: make(chan struct{}, 1), stopping: make(chan struct{}), over: make(chan struct{}), giveUp: cancel}
+	go h.loop(ctx, h.writer)
+}
+
+// rests ends a writer if no pool works and nothing is to be written, and reports whether it did.
+// The next record starts another.
+func (h *History) rests(w *writer) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.pools) > 0 || len(h.buffer.ready) > 0 || h.writer != w {
+		return false
+	}
+	h.writer = nil
+	w.giveUp()
+	return true
 }
 
 // poolStopped ends the writer with the last pool. It waits until the records are written,
@@ -99,7 +118,7 @@ func (h *History) loop(ctx context.Context, w *writer) {
 			h.logger().Warn("records of the history are dropped: the store is away, or slower than the work", slog.Int64("records", dropped-said), slog.Int64("in_all", dropped))
 			said, saidAt = dropped, time.Now()
 		}
-		if stopping {
+		if stopping || h.rests(w) {
 			return
 		}
 	}
@@ -157,9 +176,9 @@ func (h *History) say(err error) {
 }
 
 // Close writes the records that wait, until ctx ends, and drops those that come later. Call
-// it when the pools have stopped: as a rule their records are written then, and Close has
-// nothing to do unless the store was away. The error says how many records are lost. To call
-// it again does nothing.
+// it when the pools have stopped, and a Server of package server is closed. As a rule the records
+// of pools are written then; those of a server's workers wait for Interval at most, and Close
+// writes them. The error says how many records are lost. To call it again does nothing.
 func (h *History) Close(ctx context.Context) error {
 	select {
 	case h.writing <- struct{}{}:
@@ -170,6 +189,7 @@ func (h *History) Close(ctx context.Context) error {
 	h.mu.Lock()
 	was := h.buffer.dropped
 	h.buffer.closed = true
+	h.dismiss()
 	h.mu.Unlock()
 	if err := h.writeAll(ctx); err != nil {
 		return h.lost(h.Dropped()-was, err)
@@ -183,9 +203,19 @@ func (h *History) close() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b := &h.buffer
+	h.dismiss()
 	n := int64(len(b.ready))
 	b.closed, b.ready, b.dropped = true, nil, b.dropped+n
 	return n + int64(b.writing)
+}
+
+// dismiss ends a writer that no pool will end. h.mu is held.
+func (h *History) dismiss() {
+	if w := h.writer; w != nil && len(h.pools) == 0 {
+		h.writer = nil
+		close(w.stopping)
+		w.giveUp()
+	}
 }
 
 func (h *History) lost(n int64, err error) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/taskgen/taskgen/runtime/history"
 	"github.com/taskgen/taskgen/runtime/history/historystore"
 	"github.com/taskgen/taskgen/runtime/memory"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // ends lets n tasks run and be settled.
@@ -267,4 +268,67 @@ type recording struct {
 func (s *recording) Add(ctx context.Context, records []history.Record, keep historystore.Limits) error {
 	fmt.Fprintf(&s.text, "%+v", records)
 	return s.Store.Add(ctx, records, keep)
+}
+
+func TestRunsWithoutAPoolAreWrittenEveryIntervalToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory.NewHistory()}
+		d := withoutPool(t, store, history.Config{})
+		d.ends(2)
+		synctest.Wait()
+		assert.Empty(t, store.taken())
+		pass(history.Interval)
+		assert.Equal(t, []int{2}, store.taken())
+		pass(time.Minute) // and no goroutine is left: the test would not end
+		d.ends(512)
+		synctest.Wait()
+		pass(history.Interval)
+		assert.Equal(t, []int{2, 512}, store.taken())
+	})
+}
+
+func TestCloseWritesTheRunsWithoutAPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory.NewHistory()}
+		d := withoutPool(t, store, history.Config{})
+		d.ends(2)
+		require.NoError(t, d.history.Close(t.Context()))
+		assert.Equal(t, []int{2}, store.taken())
+		d.ends(1)
+		assert.Equal(t, int64(1), d.history.Dropped())
+	})
+}
+
+func TestRunsWithoutAPoolWaitWhileTheStoreIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory.NewHistory(), err: errAway}
+		d := withoutPool(t, store, history.Config{Logger: slog.New(slog.DiscardHandler)})
+		d.ends(2)
+		pass(time.Minute)
+		assert.Empty(t, store.taken())
+		store.set(nil)
+		pass(history.Interval)
+		assert.Equal(t, []int{2}, store.taken())
+		d.ends(1)
+		store.set(errAway)
+		pass(time.Minute)
+		require.ErrorIs(t, d.history.Close(t.Context()), errAway)
+		assert.Equal(t, int64(1), d.history.Dropped(), "and the writer has ended: the test would not end")
+	})
+}
+
+func TestAPoolAndOtherWorkersShareAWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory.NewHistory()}
+		d := withoutPool(t, store, history.Config{})
+		d.ends(1)
+		p := &observe.Pool{Name: "w"}
+		d.l.PoolStarted(p)
+		d.ends(1)
+		d.l.PoolStopped(p)
+		assert.Equal(t, []int{2}, store.taken())
+		d.ends(1)
+		pass(history.Interval)
+		assert.Equal(t, []int{2, 1}, store.taken())
+	})
 }

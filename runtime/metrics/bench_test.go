@@ -21,7 +21,7 @@ func events(l *observe.Listener, q *observe.Queue) func() {
 	t := &driver.Task{ID: "1", Type: "welcome", Queue: "mail", Payload: []byte(`{"to":"ada"}`), CreatedAt: time.Now()}
 	enqueue := &observe.Enqueue{Tasks: []*driver.Task{t}, Answers: make([]driver.Enqueued, 1), Queue: func(string) *observe.Queue { return q }}
 	deliveries := []*driver.Delivery{{Task: t}}
-	run := &observe.Run{Queue: q, Type: t.Type, Task: t, Attempt: 1, At: t.CreatedAt.Add(30 * time.Millisecond), Took: 3 * time.Millisecond, Outcome: driver.Completed}
+	run := &observe.Run{Queue: q, Pool: &observe.Pool{}, Type: t.Type, Task: t, Attempt: 1, At: t.CreatedAt.Add(30 * time.Millisecond), Took: 3 * time.Millisecond, Outcome: driver.Completed}
 	settlement := &observe.Settlement{Queue: q, Items: []observe.Settled{{Task: t, Outcome: driver.Completed, Ran: true}}}
 	call := &observe.Call{Queue: q, Op: observe.OpComplete, Tasks: 1, Took: time.Millisecond}
 	ctx := context.Background()

@@ -17,6 +17,7 @@ func (m *Metrics) listen() *observe.Listener {
 		EnqueueEnd: m.enqueueEnd, Dequeued: m.dequeuedTasks,
 		RunStart: m.runStart, RunEnd: m.runEnd,
 		Settled: m.settled, LeaseLost: m.leaseLost, Called: m.called,
+		TypesLearned: m.series.OpenTypes,
 	}
 }
 
@@ -60,7 +61,9 @@ func (m *Metrics) dequeuedTasks(q *observe.Queue, ds []*observe.Delivery) {
 
 func (m *Metrics) runStart(ctx context.Context, r *observe.Run) context.Context {
 	of := m.series.Of(r.Queue)
-	of.Queue.busy.Inc()
+	if r.Pool != nil {
+		of.Queue.busy.Inc()
+	}
 	if wait, ok := measure.Wait(r); ok {
 		m.observe(ctx, of.Type(r.Type).wait, wait.Seconds())
 	}
@@ -69,7 +72,9 @@ func (m *Metrics) runStart(ctx context.Context, r *observe.Run) context.Context 
 
 func (m *Metrics) runEnd(ctx context.Context, r *observe.Run) {
 	of := m.series.Of(r.Queue)
-	of.Queue.busy.Dec()
+	if r.Pool != nil {
+		of.Queue.busy.Dec()
+	}
 	s := of.Type(r.Type)
 	reason := measure.Failure(r)
 	if reason != "" {

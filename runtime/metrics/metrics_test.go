@@ -169,6 +169,30 @@ func TestBusyWorkersAreCountedWhileTheyWork(t *testing.T) {
 	e.require(map[string]float64{"worker_slots": 0, "queue_workers" + mail: 0, "worker_slots_busy" + mail: 0})
 }
 
+func TestAWorkerWithoutAPoolIsCountedByItsTasksAlone(t *testing.T) {
+	e := newEnv(t, metrics.Config{})
+	e.handle(func(context.Context, *runtime.Task) error { return nil })
+	l, q := e.metrics.Listener(), &observe.Queue{Name: "mail", Provider: "memory"}
+	run := &observe.Run{Queue: q, Worker: "shop", Type: "welcome", Task: task("welcome"), Attempt: 1, Outcome: driver.Completed}
+	ctx := l.RunStart(t.Context(), run)
+	e.require(map[string]float64{"worker_slots_busy" + mail: 0})
+	l.RunEnd(ctx, run)
+	e.require(map[string]float64{"worker_slots_busy" + mail: 0, "task_processing_duration_seconds" + welcome: 1})
+}
+
+func TestTypesThatAServerKnowsHaveALabel(t *testing.T) {
+	e := newEnv(t, metrics.Config{})
+	l, q := e.metrics.Listener(), &observe.Queue{Name: "mail", Provider: "memory"}
+	l.TypesLearned([]observe.Type{{Name: "parcel", Aliases: []string{"packet"}, Queue: "mail"}, {Name: "elsewhere", Queue: "none"}})
+	const parcels = `{provider="memory",queue="mail",type="parcel"}`
+	e.require(map[string]float64{"tasks_dequeued_total" + parcels: 0})
+	l.Dequeued(q, []*observe.Delivery{{Task: task("packet")}, {Task: task("parcel")}, {Task: task("invented")}})
+	e.require(map[string]float64{
+		"tasks_dequeued_total" + parcels:                                      2,
+		`tasks_dequeued_total{provider="memory",queue="mail",type="unknown"}`: 1,
+	})
+}
+
 func TestAClosedQueueHasNoGauges(t *testing.T) {
 	e := newEnv(t, metrics.Config{})
 	other := runtime.NewManager(runtime.ManagerConfig{Listeners: []*observe.Listener{e.metrics.Listener()}})

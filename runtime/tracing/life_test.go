@@ -125,6 +125,16 @@ func TestARunSpanHasTheTimesOfTheRun(t *testing.T) {
 	assert.Equal(t, 3*time.Second, span.EndTime.Sub(span.StartTime))
 }
 
+func TestARunWithoutAPoolHasTheNameOfItsWorker(t *testing.T) {
+	e := newEnv(t, setup{})
+	l := &listener{Tracing: New(Config{TracerProvider: e.provider})}
+	run := &observe.Run{Worker: "shop", Queue: &observe.Queue{Name: "mail"}, Task: sendTask("a", "welcome", "mail"), Began: time.Now()}
+	ctx := l.runStart(t.Context(), run)
+	run.Outcome = driver.Completed
+	l.runEnd(ctx, run)
+	assert.Equal(t, "shop", attrs(e.span("process mail").Attributes)["messaging.client.id"])
+}
+
 func TestASpanAroundAPoolIsNotTakenForTheProducer(t *testing.T) {
 	for _, parent := range []bool{false, true} {
 		e := newEnv(t, setup{Config: Config{ParentFromProducer: parent}})

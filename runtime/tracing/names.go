@@ -93,7 +93,7 @@ var attributes = []entry{
 	{keyDestination, onSpans, "The queue."},
 	{keyMessageID, onSpans | onLink, "The ID of the task; on a span only if it is of one task."},
 	{keyBatchCount, onSend | onSettle, "The number of tasks, if it is not 1."},
-	{keyClientID, onProcess | onSettle, "The name of the pool (`PoolConfig.Name`)."},
+	{keyClientID, onProcess | onSettle, "The name of the pool (`PoolConfig.Name`), or of the caller of the [API](api.md) that runs the task."},
 	{keyErrorType, onSpans, "The class of the error, if there is one; see below."},
 	{keyTaskType, onSend | onProcess, "The type of the task; on a send span only if all its tasks are of one type."},
 	{keyAttempt, onProcess, "The number of the run, from 1. A run that ended with its worker does not count."},

@@ -65,7 +65,7 @@ func (l *listener) runStart(ctx context.Context, r *observe.Run) context.Context
 	c := &runContext{Context: inner, l: l}
 	if span.IsRecording() {
 		c.span = span
-		span.SetAttributes(keyMessageID.String(r.Task.ID), keyClientID.String(r.Pool.Name))
+		span.SetAttributes(keyMessageID.String(r.Task.ID), keyClientID.String(r.Worker))
 		if r.Crashes > 0 {
 			span.SetAttributes(keyCrashes.Int(r.Crashes))
 		}

@@ -34,7 +34,7 @@ type Record struct {
 	// Error is the text of the run's error, at most MaxError bytes of it. It is empty if
 	// there is none.
 	Error string
-	// Worker is the name of the pool.
+	// Worker is the name of the pool, or of the caller of package server that ran the task.
 	Worker string
 	// TraceID is the ID of the run's trace, as history.Config.TraceID returned it.
 	TraceID string

@@ -20,6 +20,7 @@ func (m *Metrics) listen() *observe.Listener {
 		EnqueueEnd: m.enqueueEnd, Dequeued: m.dequeued,
 		RunStart: m.runStart, RunEnd: m.runEnd,
 		Settled: m.settled, LeaseLost: m.leaseLost, Called: m.called,
+		TypesLearned: m.series.OpenTypes,
 	}
 }
 
@@ -64,7 +65,9 @@ func (m *Metrics) dequeued(q *observe.Queue, ds []*observe.Delivery) {
 
 func (m *Metrics) runStart(ctx context.Context, r *observe.Run) context.Context {
 	of := m.series.Of(r.Queue)
-	m.busy.Add(ctx, 1, of.Queue.queue.add...)
+	if r.Pool != nil {
+		m.busy.Add(ctx, 1, of.Queue.queue.add...)
+	}
 	if wait, ok := measure.Wait(r); ok {
 		m.wait.Record(ctx, wait.Seconds(), of.Type(r.Type).task.record...)
 	}
@@ -73,7 +76,9 @@ func (m *Metrics) runStart(ctx context.Context, r *observe.Run) context.Context 
 
 func (m *Metrics) runEnd(ctx context.Context, r *observe.Run) {
 	of := m.series.Of(r.Queue)
-	m.busy.Add(ctx, -1, of.Queue.queue.add...)
+	if r.Pool != nil {
+		m.busy.Add(ctx, -1, of.Queue.queue.add...)
+	}
 	s := of.Type(r.Type)
 	m.process.Record(ctx, r.Took.Seconds(), s.process[measure.Failure(r)].record...)
 	if measure.Ends(r.Outcome) {

@@ -261,7 +261,7 @@ func TestATaskCostsNoAllocationOfOurs(t *testing.T) {
 	l.QueueOpened(q)
 	task := &driver.Task{Type: "welcome", Queue: "mail", CreatedAt: time.Now()}
 	deliveries := []*driver.Delivery{{Task: task}}
-	run := &observe.Run{Queue: q, Type: task.Type, Task: task, Attempt: 1, At: time.Now(), Outcome: driver.Completed}
+	run := &observe.Run{Queue: q, Pool: &observe.Pool{}, Type: task.Type, Task: task, Attempt: 1, At: time.Now(), Outcome: driver.Completed}
 	settlement := &observe.Settlement{Queue: q, Items: []observe.Settled{{Task: task, Outcome: driver.Completed}}}
 	ctx := context.Background()
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {

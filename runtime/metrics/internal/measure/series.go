@@ -16,7 +16,7 @@ type Series[Q, T any] struct {
 	newType  func(q *observe.Queue, label string) T
 	types    Types
 
-	open sync.Map // *OfQueue, by the *observe.Queue that is open
+	open sync.Map // *OfQueue[Q, T], by the *observe.Queue that is open
 
 	mu    sync.Mutex
 	named map[queueName]*OfQueue[Q, T]
@@ -67,6 +67,20 @@ func (s *Series[Q, T]) OpenPool(p *observe.Pool) {
 				s.Of(q).Type(t.Name)
 			}
 		}
+	}
+}
+
+// OpenTypes makes the series of types that workers elsewhere run: on the open queues of their
+// policies.
+func (s *Series[Q, T]) OpenTypes(types []observe.Type) {
+	for _, t := range types {
+		s.types.LearnType(t)
+		s.open.Range(func(q, of any) bool {
+			if q.(*observe.Queue).Name == t.Queue {
+				of.(*OfQueue[Q, T]).Type(t.Name)
+			}
+			return true
+		})
 	}
 }
 

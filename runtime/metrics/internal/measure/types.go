@@ -8,12 +8,12 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// Unknown is the label of all types that no handler and no queue declares. Anyone who can
+// Unknown is the label of all types that no handler, no queue and no server declares. Anyone who can
 // enqueue may invent types, and each label value costs memory forever.
 const Unknown = "unknown"
 
-// Types are the task types of a program: those that its queues declare and that its pools
-// have handlers for. It is safe for concurrent use. The zero value knows none.
+// Types are the task types of a program: those that its queues declare, that its pools have
+// handlers for, and that its server knows. It is safe for concurrent use. The zero value knows none.
 type Types struct {
 	mu     sync.Mutex
 	labels atomic.Pointer[map[string]string] // by the name in a task; replaced, never changed
@@ -39,7 +39,7 @@ func (ts *Types) Learn(names ...string) {
 	})
 }
 
-// LearnType adds a type that a pool has a handler for, with its aliases.
+// LearnType adds a type with its aliases.
 func (ts *Types) LearnType(t observe.Type) {
 	ts.change(func(labels map[string]string) {
 		for _, alias := range t.Aliases {
