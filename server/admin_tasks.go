@@ -74,8 +74,10 @@ func (a *adminService) cancelHeld(ctx context.Context, id string) (bool, error) 
 	defer a.s.leases.done(items)
 	it := items[0]
 	if it.err == nil {
-		it.verb = completes
-		a.s.send(ctx, items, a.s.cfg.Manager.Now())
+		now := a.s.cfg.Manager.Now()
+		it.verb, it.outcome, it.cause = completes, driver.Cancelled, driver.ErrCancelled
+		a.s.leases.ends(items, now)
+		a.s.send(ctx, items, now)
 	}
 	switch {
 	case errors.Is(it.err, errUnknownLease), errors.Is(it.err, driver.ErrLeaseLost): // it has ended meanwhile

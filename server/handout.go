@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/internal/settle"
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 	"github.com/taskgen/taskgen/runtime/driver"
@@ -22,7 +23,7 @@ const (
 
 // receive dequeues tasks that may be run. Those that may not go to the dead letter queue, as
 // they do in a pool, and it waits for others.
-func (s *Server) receive(ctx context.Context, q driver.Queue, limit int, length time.Duration) ([]*driver.Delivery, error) {
+func (s *Server) receive(ctx context.Context, q *deliveries.Queue, limit int, length time.Duration) ([]*driver.Delivery, error) {
 	hearing := driver.HearBuried(driver.HearBehind(ctx, s.leases.behind), func(t *driver.Task) {
 		s.log().LogAttrs(ctx, slog.LevelError, "task is dead: it cannot be decoded", slog.String("queue", q.Config().Name), slog.String("id", t.ID), slog.String("error", t.Metadata[driver.MetaFailureReason]))
 	})
@@ -39,9 +40,10 @@ func (s *Server) receive(ctx context.Context, q driver.Queue, limit int, length 
 
 // bury moves the tasks that must not be handed out to the dead letter queue, and returns the
 // others.
-func (s *Server) bury(ctx context.Context, q driver.Queue, ds []*driver.Delivery) []*driver.Delivery {
-	now := s.cfg.Manager.Now()
+func (s *Server) bury(ctx context.Context, q *deliveries.Queue, ds []*driver.Delivery) []*driver.Delivery {
+	now, worker := s.cfg.Manager.Now(), callerOf(ctx).name
 	var dead []*driver.Delivery
+	var told []ending
 	kept := ds[:0]
 	for _, d := range ds {
 		cause := refusal(q, d, now)
@@ -49,17 +51,23 @@ func (s *Server) bury(ctx context.Context, q driver.Queue, ds []*driver.Delivery
 			kept = append(kept, d)
 			continue
 		}
-		settle.Die(d.Task, settle.Run{Attempt: d.Attempt(), Worker: callerOf(ctx).name, At: now}, q.Config().Name, cause)
+		run := s.begin(ctx, q, worker, d)
+		settle.Die(d.Task, settle.Run{Attempt: d.Attempt(), Worker: worker, At: now}, q.Config().Name, cause)
 		s.storeFailure(ctx, d.Task)
+		s.callHook(q, d, run, cause)
 		s.log().LogAttrs(ctx, slog.LevelError, "task is dead", slog.Any("task", d.Task.LogValue()), slog.String("error", cause.Error()))
-		dead = append(dead, d)
+		run.end(d, driver.Died, cause, func() *driver.Task { return d.Task })
+		dead, told = append(dead, d), append(told, ending{d, run})
 	}
 	if len(dead) == 0 {
 		return kept
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackLimit)
 	defer cancel()
-	if err := q.DeadLetter(ctx, dead); err != nil {
+	began := time.Now()
+	err := q.DeadLetter(ctx, dead)
+	answered(q, worker, told, driver.Died, began, err)
+	if err != nil {
 		s.log().LogAttrs(ctx, slog.LevelError, "tasks could not be dead lettered: they come back when their leases end", slog.String("queue", q.Config().Name), slog.String("error", err.Error()))
 	}
 	return kept
@@ -67,7 +75,7 @@ func (s *Server) bury(ctx context.Context, q driver.Queue, ds []*driver.Delivery
 
 // refusal is why a task must not be handed out; nil if it may. The limits are those of the
 // pool, except that the server cannot let a suspect run alone.
-func refusal(q driver.Queue, d *driver.Delivery, now time.Time) error {
+func refusal(q *deliveries.Queue, d *driver.Delivery, now time.Time) error {
 	cfg := q.Config()
 	ends, suspicion := settle.Suspicion(d, cfg.MaxDeliveries, q.Capabilities().ForgivesCrashes, 0)
 	if cfg.MaxDeliveries > 0 && ends >= suspicion+cfg.MaxDeliveries {
@@ -106,20 +114,25 @@ func (l *leases) deliveries(held []*lease) []*v1.Delivery {
 	return all
 }
 
-// giveBack puts tasks back on their queue, due at once, and goes on without its caller.
-func giveBack(ctx context.Context, q driver.Queue, ds []*driver.Delivery) error {
+// giveBack puts tasks of a worker back on their queue, due at once, and goes on without its
+// caller. cause is why the worker does not go on with those that it has.
+func giveBack(ctx context.Context, q *deliveries.Queue, worker string, all []ending, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackLimit)
 	defer cancel()
+	copies := make([]*driver.Delivery, len(all))
+	for i := range all {
+		same := *all[i].d
+		same.Delay = 0
+		all[i].d, copies[i] = &same, &same
+		all[i].run.end(&same, driver.Released, cause, all[i].own)
+	}
 	var failed error
-	for len(ds) > 0 {
-		part := ds
-		part, ds = fitting(part, callBytes)
-		copies := make([]*driver.Delivery, len(part))
-		for i, d := range part {
-			same := *d
-			same.Delay, copies[i] = 0, &same
-		}
-		err := q.Release(ctx, copies)
+	for len(copies) > 0 {
+		part, rest := fitting(copies, callBytes)
+		began := time.Now()
+		err := q.Release(ctx, part)
+		answered(q, worker, all[:len(part)], driver.Released, began, err)
+		copies, all = rest, all[len(part):]
 		for i := range part {
 			// What is lost is not held any more: nothing is left to give back.
 			if e := driver.ErrorAt(err, i); e != nil && !errors.Is(e, driver.ErrLeaseLost) {
@@ -134,8 +147,9 @@ func giveBack(ctx context.Context, q driver.Queue, ds []*driver.Delivery) error 
 }
 
 // giveBackOrLog is giveBack where nobody hears of its error.
-func (s *Server) giveBackOrLog(ctx context.Context, q driver.Queue, ds []*driver.Delivery) {
-	if err := giveBack(ctx, q, ds); err != nil {
-		s.log().LogAttrs(ctx, slog.LevelWarn, err.Error(), slog.Int("tasks", len(ds)))
+func (s *Server) giveBackOrLog(ctx context.Context, q *deliveries.Queue, worker string, all []ending, cause error) {
+	n := len(all)
+	if err := giveBack(ctx, q, worker, all, cause); err != nil {
+		s.log().LogAttrs(ctx, slog.LevelWarn, err.Error(), slog.Int("tasks", n))
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"maps"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
 
@@ -41,13 +41,14 @@ type leases struct {
 type lease struct {
 	id     string
 	caller string
-	queue  driver.Queue
+	queue  *deliveries.Queue
 	began  time.Time // when it was handed out
 
 	d     *driver.Delivery
 	sub   *subscription // whose stream it came by; nil: none, or it has ended
-	busy  bool          // a call settles it
+	busy  bool          // a call settles it, or listeners hear that it begins
 	doubt verb          // what an earlier call may have done
+	run   *heardRun     // nil: nobody listens
 }
 
 func newLeases(s *Server) *leases {
@@ -91,8 +92,9 @@ func (l *leases) room(n int) (int, error) {
 	return n, nil
 }
 
-// add takes deliveries of a queue for a caller. Those for which there is no room go back.
-func (l *leases) add(caller string, q driver.Queue, sub *subscription, ds []*driver.Delivery) (held []*lease, back []*driver.Delivery) {
+// add takes deliveries of a queue for a caller. Those for which there is no room go back. The
+// others are busy until begins is called, if somebody listens.
+func (l *leases) add(caller string, q *deliveries.Queue, sub *subscription, ds []*driver.Delivery) (held []*lease, back []*driver.Delivery) {
 	now := l.s.cfg.Manager.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +102,7 @@ func (l *leases) add(caller string, q driver.Queue, sub *subscription, ds []*dri
 		if len(l.held) >= maxLeases || l.closed {
 			return held, ds[i:]
 		}
-		h := &lease{id: strings.ToLower(rand.Text()), caller: caller, queue: q, began: now, d: d, sub: sub}
+		h := &lease{id: strings.ToLower(rand.Text()), caller: caller, queue: q, began: now, d: d, sub: sub, busy: q.Heard()}
 		l.held[h.id] = h
 		if sub != nil {
 			sub.open[h] = struct{}{}
@@ -126,13 +128,20 @@ func (l *leases) dropLocked(h *lease) {
 	}
 }
 
-// dropEnded forgets leases that have ended long enough ago, and looks again later.
+// dropEnded tells of leases that have ended, forgets those that did so long enough ago, and looks
+// again later.
 func (l *leases) dropEnded() {
 	now := l.s.cfg.Manager.Now()
+	var heard events
+	defer heard.tell()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range l.held {
-		if !h.busy && now.Sub(h.d.LeaseUntil) > leaseSlack {
+		if h.busy || h.d.LeaseUntil.After(now) {
+			continue
+		}
+		heard.lost(h)
+		if now.Sub(h.d.LeaseUntil) > leaseSlack {
 			l.dropLocked(h)
 		}
 	}
@@ -178,6 +187,8 @@ func (l *leases) ofTask(id string) (caller, lease string, ok bool) {
 // done takes what became of items, and makes the error of each final.
 func (l *leases) done(items []*item) {
 	now := l.s.cfg.Manager.Now()
+	var heard events
+	defer heard.tell()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, it := range items {
@@ -194,6 +205,11 @@ func (l *leases) done(items []*item) {
 			// call has settled it, whose answer was lost. See driver.Queue.
 			if lost && it.sent && h.doubt == it.verb && it.verb != extends && h.d.LeaseUntil.After(now) && h.queue.Capabilities().FreeLeases {
 				it.err = nil
+			}
+			if it.err == nil {
+				heard.settled(it)
+			} else {
+				heard.lost(h)
 			}
 			l.dropLocked(h)
 		case it.sent && it.verb != extends:
@@ -222,18 +238,23 @@ func (l *leases) close() error {
 	case <-l.idle:
 	case <-ctx.Done(): // a stream whose client reads nothing, or a receive that does not end
 	}
+	type of struct {
+		queue  *deliveries.Queue
+		caller string
+	}
+	back := make(map[of][]ending)
 	l.mu.Lock()
-	back := make(map[driver.Queue][]*driver.Delivery)
 	for _, h := range l.held {
 		if !h.busy {
-			back[h.queue] = append(back[h.queue], h.d)
+			key := of{h.queue, h.caller}
+			back[key] = append(back[key], ending{h.d, h.run})
 			l.dropLocked(h)
 		}
 	}
 	l.mu.Unlock()
 	var err error
-	for q := range maps.Keys(back) {
-		err = errors.Join(err, giveBack(context.Background(), q, back[q]))
+	for key, all := range back {
+		err = errors.Join(err, giveBack(context.Background(), key.queue, key.caller, all, driver.ErrStopping))
 	}
 	return err
 }

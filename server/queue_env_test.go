@@ -116,6 +116,12 @@ func serveQueues(t *testing.T, store queueStore, edit ...func(*server.Config)) *
 	m := runtime.NewManager(runtime.ManagerConfig{Results: store.results})
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	require.NoError(t, m.Open(t.Context(), store.provider, queues...))
+	return serveManager(t, m, store, edit...)
+}
+
+// serveManager is serveQueues for a manager that has queues of the store.
+func serveManager(t *testing.T, m *runtime.Manager, store queueStore, edit ...func(*server.Config)) *queueServer {
+	t.Helper()
 	cfg := server.Config{
 		Manager: m, Types: []server.Type{mailSpec}, Results: store.results, Audit: func(server.AuditRecord) {},
 		Tokens: []server.Token{{Name: "first", Role: server.Operator, Secret: firstToken}, {Name: "second", Role: server.Operator, Secret: secondToken}},

@@ -6,17 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/internal/settle"
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/driver"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 // A verb is a call of a queue about leases.
@@ -39,14 +40,24 @@ type item struct {
 	length time.Duration // for extends: how long
 	sent   bool          // the queue was asked
 	err    error
+
+	owned   bool // d has a task of its own
+	outcome driver.Outcome
+	cause   error               // of the outcome; nil: there is none
+	answer  *observe.Settlement // of the call that asked the queue; nil: nobody listens
 }
+
+// over reports whether an item is not sent, because its lease has ended: the task may be another
+// worker's, and its result that of the other. A release is sent nevertheless: it says that the
+// end was no crash.
+func (it *item) over(now time.Time) bool { return it.verb != releases && !it.d.LeaseUntil.After(now) }
 
 // own gives an item a task that may be changed: the lease may have to be settled again.
 func (it *item) own() *driver.Task {
-	t := *it.d.Task
-	t.Metadata = maps.Clone(t.Metadata)
-	it.d.Task = &t
-	return &t
+	if !it.owned {
+		it.owned, it.d.Task = true, copyOf(it.d.Task)
+	}
+	return it.d.Task
 }
 
 // run is the run of an item, which ends now.
@@ -70,6 +81,7 @@ func (s *Server) settle(ctx context.Context, ids []string, prepare func(i int, i
 	defer s.leases.done(items)
 	now := s.cfg.Manager.Now()
 	s.prepare(items, func(i int, it *item) { prepare(i, it, now) })
+	s.leases.ends(items, now)
 	s.send(ctx, items, now)
 	return items
 }
@@ -101,7 +113,7 @@ const storing = 16
 // send makes one call to each queue for each verb.
 func (s *Server) send(ctx context.Context, items []*item, now time.Time) {
 	type call struct {
-		queue driver.Queue
+		queue *deliveries.Queue
 		verb  verb
 		lease time.Duration
 	}
@@ -109,9 +121,7 @@ func (s *Server) send(ctx context.Context, items []*item, now time.Time) {
 	for _, it := range items {
 		switch {
 		case it.err != nil:
-		case it.verb != releases && !it.d.LeaseUntil.After(now):
-			// The task may be another worker's, and its result that of the other. A release
-			// is sent nevertheless: it says that the end was no crash.
+		case it.over(now):
 			it.err = fmt.Errorf("%w: it ended at %s", driver.ErrLeaseLost, it.d.LeaseUntil.UTC().Format(time.RFC3339))
 		default:
 			c := call{it.lease.queue, it.verb, it.length}
@@ -128,9 +138,11 @@ func (s *Server) send(ctx context.Context, items []*item, now time.Time) {
 			if c.verb == releases || c.verb == deadLetters {
 				part, _ = fitting(ds, callBytes)
 			}
+			began := time.Now()
 			err := ask(ctx, c.queue, c.verb, part, c.lease)
+			answer := c.queue.Settlement(of[0].lease.caller, began, len(part))
 			for i := range part {
-				of[i].err = driver.ErrorAt(err, i)
+				of[i].err, of[i].answer = driver.ErrorAt(err, i), answer
 			}
 			ds, of = ds[len(part):], of[len(part):]
 		}
@@ -166,7 +178,7 @@ func (q *queueService) Complete(ctx context.Context, req *v1.CompleteRequest) (*
 		ids[i] = t.GetLeaseId()
 	}
 	items := q.s.settle(ctx, ids, func(i int, it *item, now time.Time) {
-		it.verb = completes
+		it.verb, it.outcome = completes, driver.Completed
 		if it.d.LeaseUntil.After(now) { // else the result may be another worker's to store
 			it.err = q.s.storeResult(ctx, it.d.Task, req.GetTasks()[i].GetResult())
 		}
@@ -196,6 +208,7 @@ func (q *queueService) Fail(ctx context.Context, req *v1.FailRequest) (*v1.FailR
 			delay = q.s.policyOf(ctx, t.Type).Retry.Delay(t.RetryCount+1, rand.Float64())
 		}
 		settle.Retry(t, it.run(now), cause)
+		it.outcome, it.cause = driver.Retried, cause
 		it.delay(delay, now)
 		all[i].DueAt = timestamp(now.Add(delay))
 	})
@@ -213,8 +226,10 @@ func (q *queueService) Fail(ctx context.Context, req *v1.FailRequest) (*v1.FailR
 func (s *Server) die(ctx context.Context, it *item, cause error, now time.Time) {
 	t := it.own()
 	settle.Die(t, it.run(now), it.lease.queue.Config().Name, cause)
+	it.outcome, it.cause = driver.Died, cause
 	if it.verb = deadLetters; it.d.LeaseUntil.After(now) {
 		s.storeFailure(ctx, t)
+		s.callHook(it.lease.queue, it.d, it.lease.run, cause)
 	}
 }
 
@@ -229,6 +244,9 @@ func (q *queueService) Extend(ctx context.Context, req *v1.ExtendRequest) (*v1.E
 // Release implements the method of QueueService.
 func (q *queueService) Release(ctx context.Context, req *v1.ReleaseRequest) (*v1.ReleaseResponse, error) {
 	items := q.s.settle(ctx, req.GetLeaseIds(), func(_ int, it *item, now time.Time) {
+		if it.outcome = driver.Released; req.GetDelay().AsDuration() > 0 {
+			it.outcome = driver.Snoozed
+		}
 		it.delay(span(req.GetDelay()), now)
 	})
 	return &v1.ReleaseResponse{Outcomes: outcomes(items)}, nil
@@ -280,6 +298,20 @@ func (s *Server) storeFailure(ctx context.Context, t *driver.Task) {
 	}
 	if err := s.cfg.Results.PutResult(ctx, t.ID, nil, t.Metadata[driver.MetaFailureReason], s.retentionOf(ctx, t.Type)); err != nil {
 		s.log().LogAttrs(ctx, slog.LevelWarn, "the failure of a task cannot be stored: who awaits its result is not told", slog.Any("task", t.LogValue()), slog.String("error", err.Error()))
+	}
+}
+
+// callHook calls the hook for a task that dies, if this program has one, for the time of a lease.
+// That it fails is logged.
+func (s *Server) callHook(q *deliveries.Queue, d *driver.Delivery, run *heardRun, cause error) {
+	ctx := context.Background() // neither the end nor the values of the call are the hook's business
+	if run != nil {
+		ctx = run.ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, q.Config().Visibility)
+	defer cancel()
+	if err := deliveries.Bury(ctx, s.cfg.Manager, d, cause); err != nil {
+		s.log().LogAttrs(ctx, slog.LevelError, "the hook for dead tasks failed", slog.Any("task", d.Task.LogValue()), slog.Any("error", err))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	v1 "github.com/taskgen/taskgen/proto/taskgen/v1"
 	"github.com/taskgen/taskgen/runtime/driver"
 )
@@ -35,7 +36,7 @@ func (s *Server) whileLive(ctx context.Context) (context.Context, context.Cancel
 // Dequeue implements the method of QueueService.
 func (q *queueService) Dequeue(ctx context.Context, req *v1.DequeueRequest) (*v1.DequeueResponse, error) {
 	s, l := q.s, q.s.leases
-	queue, err := s.cfg.Manager.Queue(req.GetQueue())
+	queue, err := deliveries.Of(s.cfg.Manager, req.GetQueue())
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +58,10 @@ func (q *queueService) Dequeue(ctx context.Context, req *v1.DequeueRequest) (*v1
 	waiting, stop := context.WithTimeout(waiting, wait)
 	defer stop()
 	ds, err := s.receive(waiting, queue, limit, leaseOf(queue, req.GetLease()))
+	worker := callerOf(ctx).name
 	if ctx.Err() != nil || s.live.Err() != nil { // nobody gets the answer, or settles it
 		if len(ds) > 0 {
-			s.giveBackOrLog(ctx, queue, ds)
+			s.giveBackOrLog(ctx, queue, worker, endingsOf(ds), nil)
 		}
 		return &v1.DequeueResponse{}, ctx.Err()
 	}
@@ -67,10 +69,11 @@ func (q *queueService) Dequeue(ctx context.Context, req *v1.DequeueRequest) (*v1
 		return nil, err
 	}
 	now, later := fitting(ds, maxMessage)
-	held, back := l.add(callerOf(ctx).name, queue, nil, now)
+	held, back := l.add(worker, queue, nil, now)
 	if back = append(back[:len(back):len(back)], later...); len(back) > 0 {
-		s.giveBackOrLog(ctx, queue, back)
+		s.giveBackOrLog(ctx, queue, worker, endingsOf(back), nil)
 	}
+	l.begins(ctx, held)
 	return &v1.DequeueResponse{Deliveries: l.deliveries(held)}, nil
 }
 
@@ -78,7 +81,7 @@ func (q *queueService) Dequeue(ctx context.Context, req *v1.DequeueRequest) (*v1
 type subscription struct {
 	s      *Server
 	caller string
-	queue  driver.Queue
+	queue  *deliveries.Queue
 	length time.Duration // of its leases
 	most   int
 	open   map[*lease]struct{} // without an outcome
@@ -87,7 +90,7 @@ type subscription struct {
 
 // Subscribe implements the method of QueueService.
 func (q *queueService) Subscribe(ctx context.Context, req *v1.SubscribeRequest, stream *connect.ServerStream[v1.SubscribeResponse]) error {
-	queue, err := q.s.cfg.Manager.Queue(req.GetQueue())
+	queue, err := deliveries.Of(q.s.cfg.Manager, req.GetQueue())
 	if err != nil {
 		return err
 	}
@@ -164,11 +167,13 @@ func (sub *subscription) handOut(ctx context.Context, ds []*driver.Delivery, sen
 		now, later := fitting(ds, maxMessage)
 		held, back := l.add(sub.caller, sub.queue, sub, now)
 		if len(back) > 0 {
-			sub.s.giveBackOrLog(ctx, sub.queue, append(back[:len(back):len(back)], later...))
+			l.begins(ctx, held)
+			sub.s.giveBackOrLog(ctx, sub.queue, sub.caller, endingsOf(append(back[:len(back):len(back)], later...)), nil)
 			return errTooManyLeases
 		}
+		l.begins(ctx, held)
 		if err := send(&v1.SubscribeResponse{Deliveries: l.deliveries(held)}); err != nil {
-			sub.s.giveBackOrLog(ctx, sub.queue, later)
+			sub.s.giveBackOrLog(ctx, sub.queue, sub.caller, endingsOf(later), nil)
 			return err
 		}
 		ds = later
@@ -218,6 +223,8 @@ func (sub *subscription) extendAll(ctx context.Context) error {
 	defer cancel()
 	err := sub.queue.Extend(bounded, ds, sub.length)
 	var failed error
+	var heard events
+	defer heard.tell()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, h := range held {
@@ -229,6 +236,7 @@ func (sub *subscription) extendAll(ctx context.Context) error {
 			h.d.LeaseUntil = ds[i].LeaseUntil
 		case errors.Is(e, driver.ErrLeaseLost):
 			if !h.busy { // else its call says what has become of it
+				heard.lost(h)
 				l.dropLocked(h)
 			}
 		default:
@@ -242,6 +250,8 @@ func (sub *subscription) extendAll(ctx context.Context) error {
 // their deliveries.
 func (sub *subscription) toExtend() (held []*lease, ds []*driver.Delivery) {
 	l, now := sub.s.leases, sub.s.cfg.Manager.Now()
+	var heard events
+	defer heard.tell()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for h := range sub.open {
@@ -249,6 +259,7 @@ func (sub *subscription) toExtend() (held []*lease, ds []*driver.Delivery) {
 		switch {
 		case h.busy, left > sub.length: // its worker has asked for longer
 		case left <= 0:
+			heard.lost(h)
 			l.dropLocked(h)
 		default:
 			d := *h.d
@@ -261,21 +272,29 @@ func (sub *subscription) toExtend() (held []*lease, ds []*driver.Delivery) {
 // end gives back what has no outcome. What a call settles just now stays its caller's.
 func (sub *subscription) end(ctx context.Context) {
 	l := sub.s.leases
-	var back []*driver.Delivery
+	var back []ending
 	l.mu.Lock()
 	for h := range sub.open {
 		if h.busy {
 			h.sub = nil
 			continue
 		}
-		back = append(back, h.d)
+		back = append(back, ending{h.d, h.run})
 		l.dropLocked(h)
 	}
 	l.mu.Unlock()
-	if len(back) > 0 {
-		sub.s.giveBackOrLog(ctx, sub.queue, back)
+	if len(back) == 0 {
+		return
 	}
+	cause := errStreamEnded
+	if sub.s.live.Err() != nil {
+		cause = driver.ErrStopping
+	}
+	sub.s.giveBackOrLog(ctx, sub.queue, sub.caller, back, cause)
 }
+
+// errStreamEnded is why a task goes back whose worker is gone.
+var errStreamEnded = errors.New("the stream of its worker has ended")
 
 // sleep reports whether the time has passed before ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskgen/taskgen/internal/deliveries"
 	"github.com/taskgen/taskgen/internal/typeinfo"
 	"github.com/taskgen/taskgen/runtime"
 	"github.com/taskgen/taskgen/runtime/catalog"
 	"github.com/taskgen/taskgen/runtime/fleet"
 	"github.com/taskgen/taskgen/runtime/fleet/payload"
+	"github.com/taskgen/taskgen/runtime/observe"
 )
 
 const (
@@ -36,6 +38,8 @@ type types struct {
 	made  map[string]*knownType // those of all without a spec, by name
 	read  time.Time
 	heard bool // the fleet has said once what is secret, or there is none
+
+	learned func([]observe.Type) // listens; nil: nobody does
 }
 
 // A knownType is a type, and what has been made of its description.
@@ -63,7 +67,26 @@ func newTypes(s *Server) *types {
 			t.own = append(t.own, d)
 		}
 	}
+	if l := deliveries.ListenerOf(s.cfg.Manager); l != nil {
+		t.learned = l.TypesLearned
+	}
+	t.tellLearned(t.own)
 	return t
+}
+
+// tellLearned tells listeners of types.
+func (t *types) tellLearned(types []fleet.Type) {
+	if t.learned == nil || len(types) == 0 {
+		return
+	}
+	all := make([]observe.Type, len(types))
+	for i, d := range types {
+		all[i] = observe.Type{
+			Name: d.Name, Aliases: d.Aliases, Queue: d.Queue, Schema: d.Schema, Secrets: d.Secrets, Timeout: d.Timeout, MaxRetries: d.MaxRetries,
+			Result: d.Result, Retry: d.Retry, Retention: d.Retention, Template: d.Template,
+		}
+	}
+	t.learned(all)
 }
 
 func describe(p runtime.Policy) fleet.Type {
@@ -96,28 +119,36 @@ func (t *types) of(ctx context.Context, name string) (*knownType, bool) {
 // secret of a type is secret, whatever its spec here says: a payload may be of either. If the
 // fleet cannot be read, that is logged, and what it said before counts.
 func (t *types) list(ctx context.Context) fleet.Types {
+	all, fresh := t.current(ctx)
+	t.tellLearned(fresh)
+	return all
+}
+
+// current is list, and returns besides the types that are described anew.
+func (t *types) current(ctx context.Context) (all fleet.Types, fresh []fleet.Type) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.all != nil && (t.s.cfg.Fleet == nil || time.Since(t.read) < typesFor) {
-		return t.all
+		return t.all, nil
 	}
 	told, err := t.tell(ctx)
 	switch {
 	case err == nil:
-		t.set(merged(t.own, told))
+		fresh = t.set(merged(t.own, told))
 		t.heard = true
 	case t.all == nil:
-		t.set(merged(t.own, nil))
+		fresh = t.set(merged(t.own, nil))
 	}
 	if err != nil {
 		t.s.log().LogAttrs(ctx, slog.LevelWarn, "the types of the fleet cannot be read", slog.String("error", err.Error()))
 	}
 	t.read = time.Now()
-	return t.all
+	return t.all, fresh
 }
 
-// set takes new descriptions. What has been made of one that has not changed is kept.
-func (t *types) set(all fleet.Types) {
+// set takes new descriptions, and returns those that it did not have. What has been made of one
+// that has not changed is kept.
+func (t *types) set(all fleet.Types) (fresh []fleet.Type) {
 	known := make(map[string]*knownType, len(all))
 	for _, d := range all {
 		if _, ok := t.specs[d.Name]; ok {
@@ -126,10 +157,12 @@ func (t *types) set(all fleet.Types) {
 		k := t.made[d.Name]
 		if k == nil || !reflect.DeepEqual(k.described, d) {
 			k = t.know(d)
+			fresh = append(fresh, d)
 		}
 		known[d.Name] = k
 	}
 	t.all, t.made = all, known
+	return fresh
 }
 
 // know makes of a description what makes tasks.
