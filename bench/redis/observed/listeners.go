@@ -76,6 +76,7 @@ func idle() *observe.Listener {
 		Settled:      func(*observe.Settlement) {},
 		LeaseLost:    func(*observe.Queue, *observe.Task) {},
 		Called:       func(*observe.Call) {},
+		TypesLearned: func([]observe.Type) {},
 		PoolStarted:  func(*observe.Pool) {},
 		PoolStopped:  func(*observe.Pool) {},
 	}
