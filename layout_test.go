@@ -32,6 +32,7 @@ var generatorSteps = []struct {
 	{"emit/catalog", []string{"model", "emit/schema"}},
 	{"emit/gosrc", []string{"model", "platform", "emit/schema"}},
 	{"shape", []string{"model", "emit/gosrc"}},
+	{"wire", []string{"model"}},
 	{"emit", []string{"model", "diag", "load", "analyze", "check", "emit/gosrc", "shape"}},
 	{"output", nil},
 	{"cache", []string{"load", "output"}},

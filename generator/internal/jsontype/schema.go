@@ -101,14 +101,17 @@ func codecValue(t *types.Named) model.Value {
 	}
 	switch {
 	case has["MarshalJSON"] || has["UnmarshalJSON"]:
-		return model.Value{Kind: model.AnyValue}
+		return model.Value{Kind: model.AnyValue, Codec: codecName(t)}
 	case has["MarshalText"] && has["UnmarshalText"] && byValue(t, "MarshalText"):
-		return model.Value{Kind: model.TextValue}
+		return model.Value{Kind: model.TextValue, Codec: codecName(t)}
 	case has["MarshalText"] || has["UnmarshalText"]: // written in one form here and in another there
-		return model.Value{Kind: model.AnyValue}
+		return model.Value{Kind: model.AnyValue, Codec: codecName(t)}
 	}
 	return model.Value{}
 }
+
+// codecName is the name of a type with its import path, as that of its type arguments.
+func codecName(t *types.Named) string { return types.TypeString(t, (*types.Package).Path) }
 
 // byValue reports whether a type has a method on values. A method on pointers only is
 // called by encoding/json for fields, and not for the values of maps.
@@ -211,7 +214,10 @@ func basicValue(t *types.Basic) model.Value {
 	case info&types.IsString != 0:
 		return model.Value{Kind: model.TextValue}
 	case info&types.IsFloat != 0:
-		return model.Value{Kind: model.NumberValue}
+		if t.Kind() == types.Float32 {
+			return model.Value{Kind: model.NumberValue, Bits: 32}
+		}
+		return model.Value{Kind: model.NumberValue, Bits: 64}
 	case info&types.IsInteger != 0:
 		bits := 64 // int, uint and uintptr: as wide as on the widest machine
 		switch t.Kind() {
@@ -231,13 +237,25 @@ func basicValue(t *types.Basic) model.Value {
 func keyValue(t types.Type) model.Value {
 	b, ok := t.Underlying().(*types.Basic)
 	if !ok || b.Info()&types.IsInteger == 0 {
-		return model.Value{Kind: model.TextValue}
+		return textKey(t)
 	}
 	if _, encodes := codecMethod(t, "MarshalText"); encodes {
-		return model.Value{Kind: model.TextValue}
+		return textKey(t)
 	}
 	v := basicValue(b)
 	v.Quoted = true
+	return v
+}
+
+// textKey is the form of keys that are texts: those of a type that reads them itself are not
+// just any text.
+func textKey(t types.Type) model.Value {
+	v := model.Value{Kind: model.TextValue}
+	if named, ok := types.Unalias(t).(*types.Named); ok {
+		if _, decodes := codecMethod(t, "UnmarshalText"); decodes {
+			v.Codec = codecName(named)
+		}
+	}
 	return v
 }
 

@@ -10,9 +10,13 @@ type Value struct {
 	// Quoted is set if a number or boolean is inside a string (the option "string" of a
 	// json tag).
 	Quoted bool `json:"quoted,omitempty"`
-	// Bits and Unsigned are the range of an integer.
+	// Bits and Unsigned are the range of an integer. Bits of a number are 32 or 64; 0: it
+	// has any number of digits.
 	Bits     int  `json:"bits,omitempty"`
 	Unsigned bool `json:"unsigned,omitempty"`
+	// Codec is the type, with its import path, whose methods write and read the value; empty:
+	// encoding/json does, or time.Time or json.Number.
+	Codec string `json:"codec,omitempty"`
 	// Elem is the element of a list or map, and Len the fixed length of a list; else
 	// -1.
 	Elem *Value `json:"elem,omitempty"`
