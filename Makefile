@@ -18,6 +18,8 @@ TESTFLAGS = -vet=off -timeout 40m
 # A module of large types and no concurrency is tested without it. Its tests run the go
 # command, whose inputs the cache of test results does not know.
 UNRACED = testdata/realworld
+# Packages without concurrency that try more without the detector than with it.
+THOROUGH = ./generator/internal/wire
 
 # What tests must cover, and where their run writes down what they did. Counting is
 # costly under the race detector, so it is a run of its own without it.
@@ -56,7 +58,7 @@ endif
 .PHONY: test
 test: ## run every test of every module, with the race detector, on servers it starts
 	@scripts/setup.sh race servers
-	@failed=; for m in $(MODULES); do \
+	@failed=; $(GO) test $(TESTFLAGS) $(THOROUGH) || failed=1; for m in $(MODULES); do \
 		flags="$(RACEFLAGS)"; case $$m in $(UNRACED)) flags=-count=1 ;; esac; \
 		echo "== test $$m"; (cd $$m && $(RACE) $(GO) test $$flags $(TESTFLAGS) ./...) || failed=1; done; \
 	test -z "$$failed"
