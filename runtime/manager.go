@@ -64,7 +64,8 @@ type ManagerConfig struct {
 	// Clock stamps new tasks and times the linger. Nil: SystemClock.
 	Clock driver.Clock
 	// Listeners receive the events of the manager, its pools and the workers that have its
-	// tasks by package server: metrics, traces and the like. By default there are none, which costs nothing.
+	// tasks by package server: metrics, traces and the like. By default there are none, which
+	// costs nothing.
 	Listeners []*observe.Listener
 }
 

@@ -159,6 +159,12 @@ func failsOne(t *testing.T, c connectv1.QueueServiceClient, lease string) string
 func cutBefore(f *faults) interface{ Store(bool) } { return &f.before }
 func cutBehind(f *faults) interface{ Store(bool) } { return &f.behind }
 
+// stops stops the pool once it runs the task.
+func stops(t *testing.T, p *runtime.Pool, _ *faults, e *ear) {
+	e.first(t, 2)
+	require.NoError(t, p.Stop(soonEnough(t)))
+}
+
 // heals ends the faults once a call that settles the task has failed.
 func heals(t *testing.T, _ *runtime.Pool, f *faults, e *ear) {
 	e.await(t, func() bool { return e.failed > 0 })
@@ -237,11 +243,7 @@ var heardCases = map[string]heardCase{
 		want: []string{"dequeued a", "start mail a 1", "end a snoozed", "settled a snoozed true <nil>"},
 	},
 	"it goes back": {
-		handle: waitsForItsEnd,
-		pooled: func(t *testing.T, p *runtime.Pool, _ *faults, e *ear) {
-			e.first(t, 2)
-			require.NoError(t, p.Stop(soonEnough(t)))
-		},
+		handle: waitsForItsEnd, pooled: stops,
 		remote: func(t *testing.T, _ *queueServer, c connectv1.QueueServiceClient, _ *faults, _ *ear) {
 			_, err := c.Release(soonEnough(t), &v1.ReleaseRequest{LeaseIds: []string{dequeued(t, c, "mails").GetLeaseId()}})
 			require.NoError(t, err)
@@ -249,11 +251,7 @@ var heardCases = map[string]heardCase{
 		want: []string{"dequeued a", "start mail a 1", "end a released", "settled a released true <nil>"},
 	},
 	"who runs it stops": {
-		handle: waitsForItsEnd,
-		pooled: func(t *testing.T, p *runtime.Pool, _ *faults, e *ear) {
-			e.first(t, 2)
-			require.NoError(t, p.Stop(soonEnough(t)))
-		},
+		handle: waitsForItsEnd, pooled: stops,
 		remote: func(t *testing.T, q *queueServer, c connectv1.QueueServiceClient, _ *faults, _ *ear) {
 			dequeued(t, c, "mails")
 			require.NoError(t, q.Close())
@@ -261,11 +259,7 @@ var heardCases = map[string]heardCase{
 		want: []string{"dequeued a", "start mail a 1", "end a released", "settled a released true <nil>"},
 	},
 	"its stream ends": {
-		handle: waitsForItsEnd,
-		pooled: func(t *testing.T, p *runtime.Pool, _ *faults, e *ear) {
-			e.first(t, 2)
-			require.NoError(t, p.Stop(soonEnough(t)))
-		},
+		handle: waitsForItsEnd, pooled: stops,
 		remote: func(t *testing.T, _ *queueServer, c connectv1.QueueServiceClient, _ *faults, _ *ear) {
 			box, cancel := subscribed(t, c, "mails", 1)
 			box.next()

@@ -61,7 +61,7 @@ func pointer(path string) []step {
 			steps = append(steps, step{name, true})
 			continue
 		}
-		plain, ok := unescape(name)
+		plain, ok := Unescape(name)
 		if !ok {
 			return nil
 		}
@@ -70,7 +70,8 @@ func pointer(path string) []step {
 	return steps
 }
 
-func unescape(name string) (string, bool) {
+// Unescape returns the name that Escape has made name of, and false if there is none.
+func Unescape(name string) (string, bool) {
 	var b strings.Builder
 	for {
 		before, after, escaped := strings.Cut(name, "~")

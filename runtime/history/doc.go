@@ -2,10 +2,10 @@
 // and with which error.
 //
 // Each pool whose manager has the [History.Listener] of a [History] records its runs in a
-// [Store], and so does a server of package server for its workers: one [Record] for each run, when the queue has taken its outcome, and one for a
-// task that ends without a run. Tools in any process read them with a History on the same
-// store: Task has the timeline of one task, List looks for records, the newest first, and
-// Stats has counts and percentiles of each type.
+// [Store], and so does a server of package server for its workers: one [Record] for each run,
+// when the queue has taken its outcome, and one for a task that ends without a run. Tools in
+// any process read them with a History on the same store: Task has the timeline of one task,
+// List looks for records, the newest first, and Stats has counts and percentiles of each type.
 //
 // Recording never delays a task. Records wait in memory and are written by a goroutine of
 // their own, every [Interval] or as soon as there are some hundreds. If the store is

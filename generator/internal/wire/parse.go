@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/taskgen/taskgen/generator/internal/model"
+	"github.com/taskgen/taskgen/internal/secretpath"
 )
 
 // ParseLine reads a line as Line.String wrote it.
@@ -126,7 +127,10 @@ func (p *parser) members(f *Form, path string) error {
 		if !ok || strings.Contains(name, "/") {
 			return nil
 		}
-		m := Member{Name: unescape.Replace(name)}
+		var m Member
+		if m.Name, ok = secretpath.Unescape(name); !ok || name == model.EveryElement {
+			return fmt.Errorf("%s/%s: it is not the path of a member", path, name)
+		}
 		var err error
 		if m.Place, m.Required, err = p.line(); err != nil {
 			return err
@@ -138,9 +142,6 @@ func (p *parser) members(f *Form, path string) error {
 	}
 	return nil
 }
-
-// unescape undoes what model.SecretPath does to a name.
-var unescape = strings.NewReplacer("~0", "~", "~1", "/", "~2", "*")
 
 // scalars are the forms without parts by the words in a text; each has a kind and bits.
 var scalars = map[string]Form{

@@ -110,7 +110,7 @@ func TestATextThatIsNoneIsRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "/a text", "/ object\n/a", "/ object\n/a txt", "/ object\n/a [text", "/ object\n/a [x]text", "/ object\n/a [-1]text", "/ object\n/a map[text", "/ object\n/a map[]text",
 		"/ object\n/a same(\"/b\")", "/ object\n/a same(/)", "/ object\n/a text(\"x\"", "/ object\n/a text text", "/ object\n/b text\n/a text", "/ object\n/a text\n/a text",
-		"/ object\n/a/b text", "/ text\n/a text", "/ object\n\"/a text", "/ object\na text", "/ object\n/a int64 required quoted",
+		"/ object\n/a/b text", "/ text\n/a text", "/ object\n\"/a text", "/ object\na text", "/ object\n/a int64 required quoted", "/ object\n/a~3 text", "/ object\n/a~ text", "/ object\n/* text",
 	} {
 		var lines []Line
 		var err error

@@ -8,12 +8,13 @@ import (
 	"github.com/taskgen/taskgen/runtime/observe"
 )
 
-// Unknown is the label of all types that no handler, no queue and no server declares. Anyone who can
-// enqueue may invent types, and each label value costs memory forever.
+// Unknown is the label of all types that no handler, no queue and no server declares.
+// Anyone who can enqueue may invent types, and each label value costs memory forever.
 const Unknown = "unknown"
 
 // Types are the task types of a program: those that its queues declare, that its pools have
-// handlers for, and that its server knows. It is safe for concurrent use. The zero value knows none.
+// handlers for, and that its server knows. It is safe for concurrent use. The zero value
+// knows none.
 type Types struct {
 	mu     sync.Mutex
 	labels atomic.Pointer[map[string]string] // by the name in a task; replaced, never changed
