@@ -49,7 +49,7 @@ func newAPI(client *awssqs.Client) *api {
 			o.HTTPClient, a.closeConnections = own, own.CloseIdleConnections
 		}
 		o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(s *middleware.Stack) error {
-			return s.Finalize.Insert(count, "Retry", middleware.After)
+			return errors.Join(s.Finalize.Add(plainStream, middleware.Before), s.Finalize.Insert(count, "Retry", middleware.After))
 		})
 	})
 	return a
