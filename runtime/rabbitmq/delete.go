@@ -23,7 +23,7 @@ func (q *queue) Delete(ctx context.Context) error {
 		return driver.NoDelete(q.cfg.Name)
 	}
 	return q.deletion.Run(ctx, q.open, func() { q.p.closeQueues(q.cfg.Name) }, func(ctx context.Context) error {
-		if err := q.remove(ctx); err != nil {
+		if err := q.p.link.repeat(ctx, func(s *session) error { return q.remove(ctx, s) }); err != nil {
 			return fmt.Errorf("delete queue %q on RabbitMQ: %w", q.cfg.Name, explain(err))
 		}
 		return nil
@@ -51,11 +51,7 @@ func (p *Provider) closeQueues(name string) {
 	}
 }
 
-func (q *queue) remove(ctx context.Context) error {
-	s, err := q.p.link.session(ctx)
-	if err != nil {
-		return err
-	}
+func (q *queue) remove(ctx context.Context, s *session) error {
 	if err := q.p.removeTasks(ctx, s, q.cfg.Name, q.st.lines); err != nil {
 		return err
 	}

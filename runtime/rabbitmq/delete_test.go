@@ -124,14 +124,12 @@ func TestAWorkerElsewhereThatWaitsIsToldOfTheDeletion(t *testing.T) {
 
 func TestADeclarationIsRepeatedWhileItIsDeleted(t *testing.T) {
 	gone := &amqp.Error{Code: amqp.NotFound, Reason: "no queue 'q:gate'", Server: true}
-	broken := &amqp.Error{Code: amqp.InternalError, Reason: "INTERNAL_ERROR", Server: true}
 	other := errors.New("the broker is away")
 	for name, c := range map[string]struct {
 		answers []error
 		tries   int
 	}{
 		"deleted once":  {[]error{explain(gone), nil}, 2},
-		"while it ends": {[]error{explain(broken), nil}, 2},
 		"never":         {[]error{nil}, 1},
 		"another error": {[]error{explain(gone), other}, 2},
 	} {
@@ -145,5 +143,41 @@ func TestADeclarationIsRepeatedWhileItIsDeleted(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrUnknownQueue)
 	require.ErrorContains(t, err, "declared 5 times")
 	assert.Equal(t, declareTries, tries)
-	assert.Equal(t, explain(broken), whileDeleted(func() error { return explain(broken) }), "a broker in trouble is said to have deleted nothing")
+}
+
+// ends closes a connection as the broker does with an internal error: the client knows before
+// anyone has heard of it.
+func ends(t testing.TB, s *session) error {
+	t.Helper()
+	require.NoError(t, s.conn.Close())
+	_, err := s.conn.Channel()
+	require.ErrorIs(t, err, amqp.ErrClosed)
+	return unavailable(err)
+}
+
+func TestACallIsMadeAgainWhereItsConnectionEndsUnderIt(t *testing.T) {
+	t.Parallel()
+	l := openAt(t, data(t)).link
+	seen := make(map[*session]bool)
+	require.NoError(t, l.repeat(within(t), func(s *session) error {
+		require.False(t, seen[s], "it is made again over a connection that has ended")
+		if seen[s] = true; len(seen) == sessionTries {
+			return nil
+		}
+		return ends(t, s)
+	}))
+	tries, first := 0, seen
+	seen = make(map[*session]bool)
+	err := l.repeat(within(t), func(s *session) error {
+		tries, seen[s] = tries+1, true
+		return ends(t, s)
+	})
+	require.ErrorIs(t, err, driver.ErrUnavailable)
+	assert.Len(t, seen, tries)
+	assert.Equal(t, len(first), tries, "a broker that ends every connection has trouble of its own")
+
+	refused := &amqp.Error{Code: amqp.PreconditionFailed, Server: true}
+	tries = 0
+	require.ErrorIs(t, l.repeat(within(t), func(*session) error { tries++; return refused }), refused)
+	assert.Equal(t, 1, tries, "the answer of a connection that lives is the answer")
 }

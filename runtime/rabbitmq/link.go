@@ -58,7 +58,7 @@ func (l *link) session(ctx context.Context) (*session, error) {
 			l.mu.Unlock()
 			return nil, errClosed
 		}
-		if l.cur != nil && l.cur.ctx.Err() == nil {
+		if l.cur != nil && l.cur.alive() {
 			s := l.cur
 			l.mu.Unlock()
 			return s, nil
@@ -79,11 +79,29 @@ func (l *link) session(ctx context.Context) (*session, error) {
 	}
 }
 
+// sessionTries bounds on how many connections a call is made.
+const sessionTries = 5
+
+// repeat makes a call that may be made more than once. It makes it again on the next
+// connection where its own ends under it: the broker ends one with an internal error when a
+// queue is declared or deleted while it ends, which is an error of the other calls on it, too.
+func (l *link) repeat(ctx context.Context, call func(*session) error) error {
+	for tries := 1; ; tries++ {
+		s, err := l.session(ctx)
+		if err != nil {
+			return err
+		}
+		if err = call(s); err == nil || s.alive() || tries == sessionTries {
+			return err
+		}
+	}
+}
+
 // current is the current connection, or nil.
 func (l *link) current() *session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.cur == nil || l.cur.ctx.Err() != nil {
+	if l.cur == nil || !l.cur.alive() {
 		return nil
 	}
 	return l.cur
@@ -251,6 +269,9 @@ func newSession(conn *amqp.Connection, owned bool) *session {
 	}()
 	return s
 }
+
+// alive reports whether the connection has not ended. The client knows it before ctx ends.
+func (s *session) alive() bool { return s.ctx.Err() == nil && !s.conn.IsClosed() }
 
 // closeWait bounds how long the orderly end of a connection may take, and before it that
 // of what its provider moves.

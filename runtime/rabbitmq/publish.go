@@ -59,7 +59,7 @@ func (p *Provider) publish(ctx context.Context, letters []*letter) {
 			}
 			return
 		}
-		if err != nil && s != nil && s.ctx.Err() == nil { // no channel can be opened
+		if err != nil && s != nil && s.alive() { // no channel can be opened
 			select {
 			case <-time.After(firstPause):
 			case <-ctx.Done():

@@ -272,7 +272,7 @@ func (t *receiver) alive() bool {
 	case <-t.ch.gone:
 		return false
 	default:
-		return t.s.ctx.Err() == nil && !t.ch.IsClosed()
+		return t.s.alive() && !t.ch.IsClosed()
 	}
 }
 

@@ -35,7 +35,7 @@ func (q *queue) Stats(ctx context.Context) (driver.Stats, error) {
 			}
 			n, err = q.count(ctx, s)
 		}
-		if err == nil || s.ctx.Err() == nil {
+		if err == nil || s.alive() {
 			return n, err
 		}
 	}

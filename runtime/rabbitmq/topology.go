@@ -36,30 +36,24 @@ func (p *Provider) declare(ctx context.Context, cfg driver.QueueConfig) (isDLQ b
 		return false, err
 	}
 	err = whileDeleted(func() error {
-		s, err := p.link.session(ctx) // another one, where the broker has ended the last
-		if err == nil {
+		return p.link.repeat(ctx, func(s *session) (err error) {
 			isDLQ, err = p.declareOnce(ctx, s, cfg)
-		}
-		return err
+			return err
+		})
 	})
 	return isDLQ && err == nil, err
 }
 
 // whileDeleted repeats a declaration that fails because the broker no longer has what an earlier
 // step declared. Another process deletes the queue at the same time, or did so until it was killed:
-// the broker carries out the last requests of a killed process later. It answers with an internal
-// error where a queue ends just as it is declared.
+// the broker carries out the last requests of a killed process later.
 func whileDeleted(declare func() error) error {
 	var err error
 	for range declareTries {
 		err = declare()
-		var e *amqp.Error
-		if !errors.As(err, &e) || !e.Server || e.Code != amqp.NotFound && e.Code != amqp.InternalError {
+		if e := exception(err); e == nil || e.Code != amqp.NotFound {
 			return err
 		}
-	}
-	if exception(err) == nil {
-		return err // the broker has trouble of its own
 	}
 	return fmt.Errorf("it was declared %d times, and a part of it was deleted each time: open it when nobody deletes it any more, and let no policy with \"expires\" apply to it: %w", declareTries, err)
 }
