@@ -95,7 +95,7 @@ func full() []byte {
 	return driver.AppendEnvelope(nil, &runtime.Task{
 		ID: "a", Type: "t", Queue: "q", Payload: []byte("any"), Encoding: "zstd", Priority: 1, GroupKey: "g",
 		UniqueKey: "u", UniqueFor: time.Second, Metadata: map[string]string{"k": "v"}, CreatedAt: now, ScheduledFor: now.Add(1),
-		MaxRetries: 1, RetryCount: 1, Timeout: time.Second, SchemaVersion: 1,
+		MaxRetries: 1, RetryCount: 1, Timeout: time.Second, SchemaVersion: 1, Shape: "0123456789ab",
 	})
 }
 

@@ -67,6 +67,7 @@ const (
 	keyRetryCount
 	keyTimeout
 	keySchemaVersion
+	keyShape
 )
 
 func (d *decoder) envelope() error {
@@ -149,6 +150,8 @@ func (d *decoder) member(key string) error {
 		return d.duration(keyTimeout, &t.Timeout)
 	case "schema_version":
 		return d.integer(keySchemaVersion, &t.SchemaVersion)
+	case "shape":
+		return d.string(keyShape, &t.Shape)
 	default:
 		return d.value(1)
 	}

@@ -50,6 +50,7 @@ func AppendEnvelope(dst []byte, t *Task) []byte {
 	dst = appendNumber(dst, `,"retry_count":`, int64(t.RetryCount))
 	dst = appendNumber(dst, `,"timeout_ms":`, milliseconds(t.Timeout))
 	dst = appendNumber(dst, `,"schema_version":`, int64(t.SchemaVersion))
+	dst = appendText(dst, `,"shape":`, t.Shape)
 	return append(dst, '}')
 }
 

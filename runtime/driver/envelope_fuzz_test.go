@@ -16,7 +16,7 @@ var envelopeSeeds = []string{
 	`{"v":1,"id":"a","type":"b","queue":"c","payload":"aGVsbG8=","encoding":"zstd","metadata":{"k":"v","\u006b2":"\/"}}`,
 	` { "queue" : "c" , "v" : 1 , "other" : [ { } ] , "payload" : null , "type" : "b" , "id" : "\ud83d\ude00" } `,
 	`{"v":1,"id":"a","type":"b","queue":"c","payload":1,"created_at":"2026-03-01T10:00:00.000000001+02:00","scheduled_for":"2026-03-01T10:00:00Z"}`,
-	`{"v":1,"id":"a","type":"b","queue":"c","payload":1,"priority":1,"group_key":"g","unique_key":"u","unique_for_ms":2,"max_retries":3,"retry_count":4,"timeout_ms":5,"schema_version":6}`,
+	`{"v":1,"id":"a","type":"b","queue":"c","payload":1,"priority":1,"group_key":"g","unique_key":"u","unique_for_ms":2,"max_retries":3,"retry_count":4,"timeout_ms":5,"schema_version":6,"shape":"0123456789ab"}`,
 	`{"v":2}`, `{"v":1,"v":1}`, `{"v":1.0}`, `{"id":"\ud800"}`, `{}`, `[`, ``, `null`, `{"a":1,}`, `{"payload":{"a":01}}`,
 	`{"v":1,"id":"a","type":"b","queue":"c","payload":"a","encoding":"x"}`, `{"metadata":{"a":"b","a":"c"}}`, `{"timeout_ms":9223372036855}`,
 }
@@ -56,7 +56,7 @@ var oddValues = []string{
 	`null`, `true`, `false`, `nul`, `{}`, `[]`, `{"a":"b"}`, `{"a":"b","a":"c"}`, `{"a":"b","\u0061":"c"}`, `{"a":1}`, `{"a":null}`, `["a"]`, `[1,]`, `{,}`,
 	`"2026-03-01T10:20:30Z"`, `"2026-03-01T10:20:30.000000001+02:00"`, `"2026-03-01T10:20:30,5Z"`, `"2026-03-01t10:20:30z"`, `"0000-12-31T23:59:59Z"`,
 	`"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59-00:01"`, `"2026-02-30T00:00:00Z"`, `"2026-03-01T1:20:30Z"`, `"2026-03-01T10:20:30\u005a"`,
-	`"aGVsbG8="`, `"aGVsbG8"`, `"aGVs\nbG8="`, `"zstd"`, `"\/\/8="`,
+	`"aGVsbG8="`, `"aGVsbG8"`, `"aGVs\nbG8="`, `"zstd"`, `"\/\/8="`, `"0123456789ab"`, `"0123456789\u0061b"`, `"0123456789AB"`, `"0123456789a"`,
 }
 
 // Envelopes put together from the right keys and odd values reach corners that

@@ -36,6 +36,7 @@ type refEnvelope struct {
 	RetryCount    int               `json:"retry_count,omitempty"`
 	Timeout       int64             `json:"timeout_ms,omitempty"`
 	SchemaVersion int               `json:"schema_version,omitempty"`
+	Shape         string            `json:"shape,omitempty"`
 }
 
 func refEncode(t *testing.T, task *Task) []byte {
@@ -45,7 +46,7 @@ func refEncode(t *testing.T, task *Task) []byte {
 		Version: &v, ID: task.ID, Type: task.Type, Queue: task.Queue, Encoding: task.Encoding, Priority: task.Priority,
 		GroupKey: task.GroupKey, UniqueKey: task.UniqueKey, UniqueFor: refMillis(task.UniqueFor), Metadata: task.Metadata,
 		CreatedAt: task.CreatedAt.UTC(), ScheduledFor: task.ScheduledFor.UTC(), MaxRetries: task.MaxRetries,
-		RetryCount: task.RetryCount, Timeout: refMillis(task.Timeout), SchemaVersion: task.SchemaVersion,
+		RetryCount: task.RetryCount, Timeout: refMillis(task.Timeout), SchemaVersion: task.SchemaVersion, Shape: task.Shape,
 	}
 	ref.Payload = task.Payload
 	if task.Encoding != "" {
@@ -121,7 +122,7 @@ func refDecode(data []byte) (*Task, error) {
 		ID: ref.ID, Type: ref.Type, Queue: ref.Queue, Payload: known["payload"], Encoding: ref.Encoding, Priority: ref.Priority,
 		GroupKey: ref.GroupKey, UniqueKey: ref.UniqueKey, UniqueFor: time.Duration(ref.UniqueFor) * time.Millisecond,
 		Metadata: ref.Metadata, CreatedAt: ref.CreatedAt.UTC(), ScheduledFor: ref.ScheduledFor.UTC(), MaxRetries: ref.MaxRetries,
-		RetryCount: ref.RetryCount, Timeout: time.Duration(ref.Timeout) * time.Millisecond, SchemaVersion: ref.SchemaVersion,
+		RetryCount: ref.RetryCount, Timeout: time.Duration(ref.Timeout) * time.Millisecond, SchemaVersion: ref.SchemaVersion, Shape: ref.Shape,
 	}
 	if len(task.Metadata) == 0 {
 		task.Metadata = nil
@@ -191,7 +192,7 @@ func refMembers(data []byte, onlyKnown bool) (map[string]json.RawMessage, error)
 }
 
 var envelopeKeys = strings.Fields(`v id type queue payload encoding priority group_key unique_key unique_for_ms metadata
-	created_at scheduled_for max_retries retry_count timeout_ms schema_version`)
+	created_at scheduled_for max_retries retry_count timeout_ms schema_version shape`)
 
 // loneSurrogate reports whether a JSON string holds an escape that is half of a
 // surrogate pair, which encoding/json replaces and the envelope refuses.

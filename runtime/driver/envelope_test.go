@@ -30,6 +30,9 @@ func anyTask(rt *rapid.T) *Task {
 		MaxRetries: natural.Draw(rt, "max"), RetryCount: natural.Draw(rt, "count"), Timeout: long.Draw(rt, "timeout"),
 		SchemaVersion: natural.Draw(rt, "version"),
 	}
+	if rapid.Bool().Draw(rt, "shaped") {
+		t.Shape = rapid.StringMatching(`[0-9a-f]{12}`).Draw(rt, "shape")
+	}
 	if rapid.Bool().Draw(rt, "scheduled") {
 		t.ScheduledFor = at.Draw(rt, "due")
 	}
@@ -158,6 +161,7 @@ func TestEnvelopeCutsWhiteSpaceAroundThePayload(t *testing.T) {
 func TestAppendEnvelopeAllocatesNothing(t *testing.T) {
 	plain, encoded := benchTask(1000), benchTask(20)
 	encoded.Payload, encoded.Encoding = []byte("some bytes"), "zstd"
+	plain.Shape, encoded.Shape = "0123456789ab", "0123456789ab"
 	room := make([]byte, 0, 4096)
 	for _, task := range []*Task{plain, encoded} {
 		assert.Zero(t, testing.AllocsPerRun(100, func() { room = AppendEnvelope(room[:0], task) }))
@@ -167,7 +171,7 @@ func TestAppendEnvelopeAllocatesNothing(t *testing.T) {
 
 func TestDecodeEnvelopeAllocatesLittle(t *testing.T) {
 	task := benchTask(1000)
-	task.Metadata = nil
+	task.Metadata, task.Shape = nil, "0123456789ab"
 	data := AppendEnvelope(nil, task)
 	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = DecodeEnvelope(data) }), 2.0, "the task and one copy of data")
 }

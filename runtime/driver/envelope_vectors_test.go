@@ -39,7 +39,7 @@ func (v vectorTask) task() *Task {
 		ID: v.ID, Type: v.Type, Queue: v.Queue, Payload: v.PayloadBase64, Encoding: v.Encoding, Priority: v.Priority,
 		GroupKey: v.GroupKey, UniqueKey: v.UniqueKey, UniqueFor: time.Duration(v.UniqueFor) * time.Millisecond, Metadata: v.Metadata,
 		CreatedAt: v.CreatedAt, ScheduledFor: v.ScheduledFor, MaxRetries: v.MaxRetries, RetryCount: v.RetryCount,
-		Timeout: time.Duration(v.Timeout) * time.Millisecond, SchemaVersion: v.SchemaVersion,
+		Timeout: time.Duration(v.Timeout) * time.Millisecond, SchemaVersion: v.SchemaVersion, Shape: v.Shape,
 	}
 	if v.Payload != nil {
 		t.Payload = []byte(*v.Payload)

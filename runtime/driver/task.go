@@ -57,6 +57,10 @@ type Task struct {
 	Timeout time.Duration
 	// SchemaVersion is the version of the payload's schema. 0: not versioned.
 	SchemaVersion int
+	// Shape names the JSON form of the payload's Go type: 12 hexadecimal digits in lower
+	// case, the same for types with the same form. Empty: not known, as for tasks written
+	// by earlier versions or by other languages.
+	Shape string
 
 	// checked is the payload that SetJSON was given. While it is still the payload, the
 	// payload is known to be JSON.
@@ -182,6 +186,8 @@ func (t *Task) validFields() error {
 		return invalid("task %s (%s): negative retry numbers (%d of %d)", t.ID, t.Type, t.RetryCount, t.MaxRetries)
 	case t.SchemaVersion < 0:
 		return invalid("task %s (%s): schema version %d is below 0", t.ID, t.Type, t.SchemaVersion)
+	case !validShape(t.Shape):
+		return invalid("task %s (%s): the shape %.40q is not %d hexadecimal digits in lower case", t.ID, t.Type, t.Shape, shapeDigits)
 	case t.Timeout < 0 || t.UniqueFor < 0:
 		return invalid("task %s (%s): a negative duration", t.ID, t.Type)
 	case t.UniqueFor > 0 && t.UniqueKey == "":
@@ -190,6 +196,23 @@ func (t *Task) validFields() error {
 		return invalid("task %s (%s): a time outside of the years 1 to 9999", t.ID, t.Type)
 	}
 	return nil
+}
+
+// shapeDigits is the length of a shape. Two of a million shapes are the same with a
+// probability of 0.2 %.
+const shapeDigits = 12
+
+// validShape reports whether a shape is empty or has the form of one.
+func validShape(s string) bool {
+	if s == "" {
+		return true
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == shapeDigits
 }
 
 // validTime reports whether RFC 3339 has a form for the time.
