@@ -65,7 +65,7 @@ func (q *queue) copyOf(t *driver.Task, payloads *arena) driver.Task {
 		ID: t.ID, Type: t.Type, Queue: q.name, Payload: payloads.copy(t.Payload), Encoding: t.Encoding,
 		Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, UniqueFor: t.UniqueFor,
 		Metadata: maps.Clone(t.Metadata), CreatedAt: t.CreatedAt, ScheduledFor: t.ScheduledFor,
-		MaxRetries: t.MaxRetries, RetryCount: t.RetryCount, Timeout: t.Timeout, SchemaVersion: t.SchemaVersion,
+		MaxRetries: t.MaxRetries, RetryCount: t.RetryCount, Timeout: t.Timeout, SchemaVersion: t.SchemaVersion, Shape: t.Shape,
 	}
 }
 

@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math"
@@ -20,8 +21,8 @@ import (
 //	mark, which fields there are (a bit for each), type, the fields, payload
 //
 // where a number is an unsigned varint, a text its length and its bytes, a duration twice
-// its milliseconds or twice its seconds and one, a time a varint of Unix nanoseconds, and
-// the payload the rest. Released and dead tasks are envelopes again.
+// its milliseconds or twice its seconds and one, a time a varint of Unix nanoseconds, a
+// shape 6 bytes, and the payload the rest. Released and dead tasks are envelopes again.
 
 // compactMark begins a compact value, and no envelope. Another mark, \x01, began a form whose
 // fields stood in another order: neither may be read as the other.
@@ -45,6 +46,7 @@ const (
 	hasEncoding
 	hasCreatedAt
 	hasRetryCount
+	hasShape
 	compactFields = 1<<iota - 1
 )
 
@@ -67,7 +69,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	fields := uint64(0)
 	for i, has := range [...]bool{
 		near, t.MaxRetries != 0, t.Timeout != 0, t.SchemaVersion != 0, len(t.Metadata) > 0, !t.ScheduledFor.IsZero(), t.UniqueKey != "",
-		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", !near && !t.CreatedAt.IsZero(), t.RetryCount != 0,
+		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", !near && !t.CreatedAt.IsZero(), t.RetryCount != 0, t.Shape != "",
 	} {
 		if has {
 			fields |= 1 << i
@@ -112,6 +114,7 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 		dst = binary.AppendVarint(dst, t.CreatedAt.UnixNano())
 	}
 	number(hasRetryCount, int64(t.RetryCount))
+	dst, _ = hex.AppendDecode(dst, []byte(t.Shape)) // a valid task has hexadecimal digits
 	if t.Encoding == "" {
 		return append(dst, bytes.Trim(t.Payload, " \t\r\n")...)
 	}
@@ -190,6 +193,7 @@ func decodeTask(value, id, queue string) (*driver.Task, error) {
 		t.CreatedAt = r.time(hasCreatedAt)
 	}
 	t.RetryCount = r.count(hasRetryCount)
+	t.Shape = r.shape()
 	t.Payload = []byte(r.rest)
 	if r.bad || r.fields > compactFields {
 		return nil, fmt.Errorf("%w: its stored form is truncated, or of a newer version", driver.ErrInvalidTask)
@@ -241,6 +245,20 @@ func (r *compactReader) texts() map[string]string {
 		texts[key] = r.text()
 	}
 	return texts
+}
+
+func (r *compactReader) shape() string {
+	const size = 6
+	if !r.has(hasShape) {
+		return ""
+	}
+	if len(r.rest) < size {
+		r.bad = true
+		return ""
+	}
+	shape := hex.EncodeToString(bytesOf(r.rest[:size]))
+	r.rest = r.rest[size:]
+	return shape
 }
 
 func (r *compactReader) number(field, most uint64) uint64 {

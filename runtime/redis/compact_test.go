@@ -29,7 +29,7 @@ func everyField() []*driver.Task {
 		{
 			ID: "a", Type: "é", Queue: "q", Payload: []byte(`"x"`), Priority: 300, GroupKey: "g", UniqueKey: "u", UniqueFor: time.Microsecond,
 			Metadata: map[string]string{"b": "2", "a": "", "": "x"}, CreatedAt: at, ScheduledFor: at.Add(time.Hour),
-			MaxRetries: math.MaxInt, RetryCount: 7, Timeout: math.MaxInt64, SchemaVersion: 2,
+			MaxRetries: math.MaxInt, RetryCount: 7, Timeout: math.MaxInt64, SchemaVersion: 2, Shape: "00fe5a9d0b1c",
 		},
 		{ID: "a", Type: "t", Queue: "q", Payload: []byte{0, ' ', 0xff, '\n'}, Encoding: "zstd,aes-gcm", CreatedAt: time.Unix(0, -1)},
 		{ID: id, Type: "t", Queue: "q", Payload: []byte(`1`), CreatedAt: time.Unix(0, created), Timeout: 90 * time.Second, UniqueKey: "u", UniqueFor: 1500 * time.Millisecond},
@@ -81,6 +81,8 @@ func TestACompactTaskAddsFewBytesToItsTypeAndPayload(t *testing.T) {
 	now := time.Now()
 	task := &driver.Task{ID: idAt(now), Type: "noop", Queue: "q", Payload: []byte(`{}`), CreatedAt: now, MaxRetries: 3, Timeout: time.Minute, SchemaVersion: 1}
 	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 10)
+	task.Shape = "00fe5a9d0b1c"
+	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 17)
 }
 
 func TestTheEarlierCompactFormIsRefused(t *testing.T) {
