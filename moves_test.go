@@ -66,7 +66,7 @@ func letter(id string) *runtime.Task {
 		Payload:   []byte("{ \"b\":1e2,\"a\" : [null,\"\\u00e9\u00e9\u2028<&>\\/\" ], \"big\":12345678901234567890.10 }"),
 		Metadata:  map[string]string{"tenant": "t 1", "é\u2028": "\"quoted\"\n\x00"},
 		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC), MaxRetries: 3, RetryCount: 2,
-		Timeout: 90 * time.Second, SchemaVersion: 7,
+		Timeout: 90 * time.Second, SchemaVersion: 7, Shape: "0123456789ab",
 	}
 }
 

@@ -75,6 +75,7 @@ func (w *env) fullTask(q driver.Queue) *runtime.Task {
 		t.CreatedAt = w.now().Add(-123456789 * time.Nanosecond)
 		t.ScheduledFor = t.CreatedAt.Add(1001 * time.Nanosecond)
 		t.MaxRetries, t.RetryCount, t.Timeout, t.SchemaVersion = 7, 2, 1500*time.Millisecond, 12 // envelopes hold whole milliseconds
+		t.Shape = "0123456789ab"
 		if !q.Capabilities().KeepsReleased {
 			t.RetryCount = 0 // the provider counts it
 		}
@@ -134,6 +135,7 @@ func taskDiff(got, want *runtime.Task) string {
 		{"Encoding", got.Encoding, want.Encoding},
 		{"GroupKey", got.GroupKey, want.GroupKey},
 		{"UniqueKey", got.UniqueKey, want.UniqueKey},
+		{"Shape", got.Shape, want.Shape},
 	} {
 		diff(f.name, f.got == f.want, f.got, f.want)
 	}

@@ -253,7 +253,7 @@ func (w *env) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task 
 	n := w.seq
 	t := &runtime.Task{
 		ID: fmt.Sprintf("task-%06d", n), Type: "work", Queue: q.Config().Name, CreatedAt: w.now(),
-		Payload: fmt.Appendf(nil, `{"n":%d}`, n), MaxRetries: 3,
+		Payload: fmt.Appendf(nil, `{"n":%d}`, n), MaxRetries: 3, Shape: "5a9d0b1c00fe",
 	}
 	if q.Config().Type == runtime.FIFO {
 		t.GroupKey = "group"

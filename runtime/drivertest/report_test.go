@@ -123,7 +123,7 @@ func TestATaskDiffNamesEveryField(t *testing.T) {
 		diff := taskDiff(new(runtime.Task), full)
 		for _, field := range []string{
 			"ID", "Type", "Queue", "Encoding", "GroupKey", "UniqueKey", "Priority", "MaxRetries", "RetryCount",
-			"SchemaVersion", "Timeout", "UniqueFor", "Payload", "Metadata", "CreatedAt", "ScheduledFor",
+			"SchemaVersion", "Shape", "Timeout", "UniqueFor", "Payload", "Metadata", "CreatedAt", "ScheduledFor",
 		} {
 			assert.Contains(t, diff, field+" is ")
 		}

@@ -102,7 +102,7 @@ func router() *runtime.Router {
 // levels, by its last letter.
 func (d *env) mail(id string) *runtime.Task {
 	t := &runtime.Task{
-		ID: id, Type: "mail", Queue: name, CreatedAt: died.Add(-time.Hour), MaxRetries: 3,
+		ID: id, Type: "mail", Queue: name, CreatedAt: died.Add(-time.Hour), MaxRetries: 3, Shape: "0123456789ab",
 		Payload: []byte(`{"to":"` + id + `@example.com","password":"hush","keys":[{"value":"hush"}],"size":12345678901234567890}`),
 	}
 	last := int(id[len(id)-1])

@@ -108,7 +108,7 @@ func (s *env) entry(id string, wake time.Time) *jobstore.Entry {
 			When: schedule.Cron("0 6 * * *", "Europe/Berlin"), Overlap: jobstore.AllowOverlap, Missed: jobstore.FireAll, MaxMissed: 7,
 			Jitter: time.Minute, State: jobstore.Scheduled, Next: wake, Was: now, CreatedAt: now, UpdatedAt: now, Fired: 3, Skipped: 2,
 			Last: jobstore.Run{TaskID: "last", Due: now, State: jobstore.Enqueued}, Error: "it’s full", Failures: 1,
-			Task: &runtime.Task{ID: id, Type: "report", Queue: "q", Payload: []byte(`{"text":"ü\u0000"}`), CreatedAt: now, Metadata: map[string]string{"k": "v"}},
+			Task: &runtime.Task{ID: id, Type: "report", Queue: "q", Payload: []byte(`{"text":"ü\u0000"}`), CreatedAt: now, Shape: "0123456789ab", Metadata: map[string]string{"k": "v"}},
 		},
 	}
 }

@@ -70,7 +70,7 @@ var died = time.Date(2026, 3, 1, 10, 0, 0, 5, time.UTC)
 
 func dead(id string) *runtime.Task {
 	t := &runtime.Task{
-		ID: id, Type: "mail", Queue: "q-dlq", Payload: []byte(`{"to": "` + id + `"}`), CreatedAt: died.Add(-time.Hour), MaxRetries: 3, RetryCount: 3,
+		ID: id, Type: "mail", Queue: "q-dlq", Payload: []byte(`{"to": "` + id + `"}`), CreatedAt: died.Add(-time.Hour), MaxRetries: 3, RetryCount: 3, Shape: "0123456789ab",
 		Metadata: map[string]string{"tenant": "acme"},
 	}
 	cause := errors.New("no answer")
