@@ -60,6 +60,8 @@ type Spec[T any] struct {
 	// Retention is how long the result is kept. 0: DefaultResultRetention.
 	Retention     time.Duration
 	SchemaVersion int
+	// Shape names the JSON form of the payload: see the field of Task. Empty: not known.
+	Shape string
 	// Codec of the payload. Nil: JSON.
 	Codec Codec
 	// Plain returns the payload as a type without methods, which the default codec
@@ -73,8 +75,8 @@ type Spec[T any] struct {
 type Rate = pool.Rate
 
 // Policy is the part of a Spec that the worker needs, without its payload type. It has
-// the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate, Secrets, Schema
-// and Retention of a Spec, and two more. Result, a bool, says that the handler sets a
+// the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate, Secrets, Schema,
+// Shape and Retention of a Spec, and two more. Result, a bool, says that the handler sets a
 // result, with SetResult. Template says how a task is made without the payload's type; see
 // package catalog. It is nil for a policy that is written by hand.
 type Policy = pool.Policy
@@ -87,7 +89,7 @@ func (s *Spec[T]) Policy() Policy {
 	}
 	return Policy{
 		Type: s.Type, Aliases: s.Aliases, Queue: s.Queue, Timeout: s.Timeout, Retry: s.Retry,
-		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: secrets, Schema: s.Schema, Retention: s.Retention,
+		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: secrets, Schema: s.Schema, Shape: s.Shape, Retention: s.Retention,
 		Template: s.template(),
 	}
 }
@@ -192,7 +194,8 @@ func (s *Spec[T]) fill(t *Task, v *T, now time.Time) error {
 		t.Payload = payload
 	}
 	t.Type, t.Queue = s.Type, s.Queue
-	t.Timeout, t.Priority, t.MaxRetries, t.SchemaVersion = s.Timeout, s.Priority, s.Retry.Max, s.SchemaVersion
+	t.Timeout, t.Priority, t.MaxRetries = s.Timeout, s.Priority, s.Retry.Max
+	t.SchemaVersion, t.Shape = s.SchemaVersion, s.Shape
 	t.CreatedAt = now
 	if s.UniqueKey != nil {
 		t.UniqueKey, t.UniqueFor = s.UniqueKey(v), s.UniqueFor

@@ -32,7 +32,7 @@ func greetingSpec() *Spec[greeting] {
 			}
 			return nil
 		},
-		Secrets: []string{"to"}, Concurrency: 3, Rate: Rate{Limit: 5, Per: time.Second}, Retention: time.Hour, SchemaVersion: 6,
+		Secrets: []string{"to"}, Concurrency: 3, Rate: Rate{Limit: 5, Per: time.Second}, Retention: time.Hour, SchemaVersion: 6, Shape: "0123456789ab",
 	}
 }
 
@@ -50,7 +50,7 @@ func TestSpecFillsATask(t *testing.T) {
 	require.NoError(t, greetingSpec().fill(task, &greeting{Name: "ada"}, now))
 	want := &Task{
 		Type: "greeting", Queue: "q", Priority: 2, GroupKey: "g-ada", UniqueKey: "u-ada",
-		UniqueFor: time.Hour, CreatedAt: now, MaxRetries: 4, Timeout: time.Minute, SchemaVersion: 6,
+		UniqueFor: time.Hour, CreatedAt: now, MaxRetries: 4, Timeout: time.Minute, SchemaVersion: 6, Shape: "0123456789ab",
 	}
 	driver.SetJSON(want, []byte(`{"name":"ada"}`))
 	assert.Equal(t, want, task)
@@ -269,7 +269,7 @@ func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {
 	got.Template = nil
 	assert.Equal(t, Policy{
 		Type: "greeting", Aliases: []string{"hello"}, Queue: "q", Timeout: time.Minute, Retry: RetryPolicy{Max: 4}, Concurrency: 3,
-		Rate: Rate{Limit: 5, Per: time.Second}, Secrets: []string{"to"}, Retention: time.Hour,
+		Rate: Rate{Limit: 5, Per: time.Second}, Secrets: []string{"to"}, Shape: "0123456789ab", Retention: time.Hour,
 	}, got)
 }
 

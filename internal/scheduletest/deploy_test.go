@@ -118,7 +118,7 @@ func TestADryRunSaysWhatADeployWouldDo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.s.Cancel(ctx, "schedule#same"))
 	onTidy := r.env.Tasks()[0]
-	spec := runtime.Spec[int]{Type: "sweep", Queue: "reports", Timeout: time.Minute, Retry: runtime.RetryPolicy{Max: 3}}
+	spec := runtime.Spec[int]{Type: "sweep", Queue: "reports", Timeout: time.Minute, Retry: runtime.RetryPolicy{Max: 3}, Shape: "0123456789ab"}
 	next := append([]schedule.Declaration{schedule.Recurring(schedule.Every(time.Hour), schedule.SkipOverlap, &spec)},
 		append(declared(schedule.Every(time.Hour), "same"), declared(schedule.Every(time.Hour), "new")...)...)
 	changes, err := schedule.Declare(ctx, r.s, "shop", next, schedule.DryRun())
@@ -133,6 +133,7 @@ func TestADryRunSaysWhatADeployWouldDo(t *testing.T) {
     overlap: allow → skip
     timeout: 0s → 1m0s
     retries: 0 → 3
+    shape: none → 0123456789ab
     payload differs
 `, changes.Explain())
 	require.Len(t, changes.Lost, 1)

@@ -89,7 +89,7 @@ func (b *bench) work() {
 
 func reports() *runtime.Spec[string] {
 	return &runtime.Spec[string]{
-		Type: "report", Aliases: []string{"old report"}, Queue: "fast", Retry: runtime.RetryPolicy{Max: 1}, SchemaVersion: 2, Timeout: time.Minute,
+		Type: "report", Aliases: []string{"old report"}, Queue: "fast", Retry: runtime.RetryPolicy{Max: 1}, SchemaVersion: 2, Shape: "0123456789ab", Timeout: time.Minute,
 		UniqueKey: func(s *string) string { return "key of " + *s }, UniqueFor: time.Minute,
 	}
 }
@@ -156,6 +156,7 @@ func TestModifyKeepsTheOptionsOfAJobOfAnAliasAndNotOfAnotherType(t *testing.T) {
 		task := b.at(id).Task
 		assert.Equal(t, "report", task.Type)
 		assert.Equal(t, 2, task.SchemaVersion)
+		assert.Equal(t, "0123456789ab", task.Shape, "it is that of the payload")
 		assert.Equal(t, kept, task.Queue == "slow", name)
 	}
 }

@@ -20,6 +20,7 @@ type Type struct {
 	Aliases    []string      `json:"aliases,omitempty"`
 	Queue      string        `json:"queue,omitempty"`   // empty if none is named
 	Schema     string        `json:"schema,omitempty"`  // the JSON Schema of its payload; empty if it has none, or one that is too large to be published
+	Shape      string        `json:"shape,omitempty"`   // names the JSON form of its payload, as Task.Shape of package driver; empty: not known
 	Secrets    []string      `json:"secrets,omitempty"` // the paths of the payload's secret fields
 	Timeout    time.Duration `json:"timeout,omitempty"` // in nanoseconds; 0: none
 	MaxRetries int           `json:"max_retries,omitempty"`

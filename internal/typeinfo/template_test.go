@@ -20,7 +20,7 @@ func whole() Type {
 		Field{Name: "seats", Tagged: true, Shape: Shape{Kind: Map, Key: "int8", Elem: &Shape{Kind: Array, Len: 2, Elem: &Shape{Kind: Any}}}},
 	)
 	return Type{
-		Name: "mail", Aliases: []string{"post"}, Queue: "mails", Schema: `{"type":"object"}`, Secrets: []string{"/user"}, Timeout: time.Minute, MaxRetries: 3, Result: true,
+		Name: "mail", Aliases: []string{"post"}, Queue: "mails", Schema: `{"type":"object"}`, Shape: "0123456789ab", Secrets: []string{"/user"}, Timeout: time.Minute, MaxRetries: 3, Result: true,
 		Retry: Retry{Backoff: "linear", Base: time.Second, Cap: time.Hour, Factor: 1.5, Jitter: 0.2}, Retention: time.Hour,
 		Template: &Template{
 			Version: Version, Priority: 1, SchemaVersion: 2, UniqueBy: []string{"user"}, UniqueFor: time.Hour, GroupBy: "user", Required: []string{"user"}, Sealed: true,

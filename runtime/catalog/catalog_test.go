@@ -22,7 +22,7 @@ func described[T any](t *testing.T, spec *runtime.Spec[T]) fleet.Type {
 	t.Helper()
 	p := spec.Policy()
 	d := fleet.Type{
-		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Schema: p.Schema, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max,
+		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Schema: p.Schema, Shape: p.Shape, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max,
 		Retry:     fleet.Retry{Backoff: string(p.Retry.Backoff), Base: p.Retry.Base, Cap: p.Retry.Cap, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter},
 		Retention: p.Retention, Template: p.Template,
 	}
@@ -82,7 +82,7 @@ type order struct {
 }
 
 var orderSpec = runtime.Spec[order]{
-	Type: "order", Queue: "orders", Timeout: time.Minute, Priority: 2, SchemaVersion: 3, Retry: runtime.RetryPolicy{Max: 4},
+	Type: "order", Queue: "orders", Timeout: time.Minute, Priority: 2, SchemaVersion: 3, Shape: "0123456789ab", Retry: runtime.RetryPolicy{Max: 4},
 	UniqueKey: func(o *order) string { return runtime.KeyOf(&o.ID, &o.At, &o.Customer, &o.Price, &o.Points, &o.Trace) }, UniqueFor: time.Hour,
 	UniqueBy: []string{"id", "at", "customer", "price", "points", "trace"},
 	GroupKey: func(o *order) string { return string(o.Customer) }, GroupBy: "customer",
@@ -135,6 +135,7 @@ func sameTask(t *testing.T, want, got *runtime.Task, about string) {
 		{want.MaxRetries, got.MaxRetries},
 		{want.Priority, got.Priority},
 		{want.SchemaVersion, got.SchemaVersion},
+		{want.Shape, got.Shape},
 		{want.Metadata, got.Metadata},
 		{want.Queue, got.Queue},
 		{want.Type, got.Type},

@@ -74,7 +74,7 @@ func (t *Type) Policy() runtime.Policy { return PolicyOf(t.described) }
 // be made. What only code has is missing: Retry.Retryable, and bounds of a worker.
 func PolicyOf(d fleet.Type) runtime.Policy {
 	return runtime.Policy{
-		Type: d.Name, Aliases: d.Aliases, Queue: d.Queue, Timeout: d.Timeout, Secrets: d.Secrets, Schema: d.Schema,
+		Type: d.Name, Aliases: d.Aliases, Queue: d.Queue, Timeout: d.Timeout, Secrets: d.Secrets, Schema: d.Schema, Shape: d.Shape,
 		Retry: runtime.RetryPolicy{
 			Max: d.MaxRetries, Backoff: runtime.Backoff(d.Retry.Backoff), Base: d.Retry.Base, Cap: d.Retry.Cap, Factor: d.Retry.Factor, Jitter: d.Retry.Jitter,
 		},
@@ -109,7 +109,7 @@ func (t *Type) NewTaskJSON(payload []byte, now time.Time, opts ...runtime.Enqueu
 	}
 	task := &runtime.Task{
 		Type: t.described.Name, Queue: t.described.Queue, Timeout: t.described.Timeout, MaxRetries: t.described.MaxRetries,
-		Priority: t.template.Priority, SchemaVersion: t.template.SchemaVersion, CreatedAt: now,
+		Priority: t.template.Priority, SchemaVersion: t.template.SchemaVersion, Shape: t.described.Shape, CreatedAt: now,
 	}
 	driver.SetJSON(task, data)
 	t.keys(task, fields)

@@ -262,7 +262,7 @@ func TestTypesAreDescribedAtTheStartAndNowAndThen(t *testing.T) {
 		types, err := p.fleet.Types(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, fleet.Types{{
-			Name: "mail", Queue: "q", Schema: mail.Schema, Secrets: mail.Secrets, Timeout: mail.Timeout, MaxRetries: 3,
+			Name: "mail", Queue: "q", Schema: mail.Schema, Shape: "0123456789ab", Secrets: mail.Secrets, Timeout: mail.Timeout, MaxRetries: 3,
 			Template: &fleet.Template{Version: 1, Payload: mail.Policy().Template.Payload},
 		}}, types)
 		pass(11 * time.Hour)

@@ -32,7 +32,7 @@ type program struct {
 }
 
 var mail = runtime.Spec[string]{
-	Type: "mail", Queue: "q", Schema: `{"type":"string"}`, Secrets: []string{""},
+	Type: "mail", Queue: "q", Shape: "0123456789ab", Schema: `{"type":"string"}`, Secrets: []string{""},
 	Timeout: time.Hour, Retry: runtime.RetryPolicy{Max: 3},
 }
 

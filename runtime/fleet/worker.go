@@ -258,7 +258,7 @@ func (w *worker) publish(ctx context.Context) error {
 	types := make([]Type, len(w.pool.Types))
 	for i, t := range w.pool.Types {
 		types[i] = Type{
-			Name: t.Name, Aliases: t.Aliases, Queue: t.Queue, Schema: t.Schema, Secrets: t.Secrets,
+			Name: t.Name, Aliases: t.Aliases, Queue: t.Queue, Schema: t.Schema, Shape: t.Shape, Secrets: t.Secrets,
 			Timeout: t.Timeout, MaxRetries: t.MaxRetries, Result: t.Result, Retry: t.Retry, Retention: t.Retention, Template: t.Template,
 		}
 		data, err := types[i].Encode()

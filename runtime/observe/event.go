@@ -129,6 +129,7 @@ type Type struct {
 	Aliases    []string
 	Queue      string   // empty if none is named
 	Schema     string   // the JSON Schema of its payload; empty if it has none
+	Shape      string   // names the JSON form of its payload, as Task.Shape of package driver; empty: not known
 	Secrets    []string // the paths of the payload's secret fields
 	Timeout    time.Duration
 	MaxRetries int

@@ -108,6 +108,7 @@ func (s *Status) differences(job *Job) (all []Difference) {
 	differ("retries", a.MaxRetries, b.MaxRetries)
 	differ("unique for", a.UniqueFor, b.UniqueFor)
 	differ("schema version", a.SchemaVersion, b.SchemaVersion)
+	differ("shape", a.Shape, b.Shape)
 	if a.UniqueKey != b.UniqueKey {
 		all = append(all, Difference{What: "unique key"})
 	}

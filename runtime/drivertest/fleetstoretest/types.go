@@ -54,7 +54,7 @@ func textOf(types []fleetstore.Type) string {
 
 // welcome has all that a type can have.
 var welcome = fleetstore.Type{
-	Name: "welcome", Aliases: []string{"hello"}, Queue: "mail", Schema: `{"type": "object"}`, Secrets: []string{"/token", "/to/*/iban"},
+	Name: "welcome", Aliases: []string{"hello"}, Queue: "mail", Schema: `{"type": "object"}`, Shape: "0123456789ab", Secrets: []string{"/token", "/to/*/iban"},
 	Timeout: 90 * time.Second, MaxRetries: 5, Result: true, Retention: time.Hour,
 	Retry: fleetstore.Retry{Backoff: "linear", Base: time.Second, Cap: time.Minute, Factor: 1.5, Jitter: 0.1},
 	Template: &fleetstore.Template{

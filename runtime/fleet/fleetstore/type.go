@@ -11,8 +11,8 @@ import (
 // tasks of it.
 type (
 	// A Type describes a type of tasks, as the Spec of a worker declares it: its Name,
-	// Aliases, Queue, Schema, Secrets, Timeout, MaxRetries, Retry and Retention; Result, if
-	// its handler returns one; and its Template. Durations are in nanoseconds in JSON. The
+	// Aliases, Queue, Schema, Shape, Secrets, Timeout, MaxRetries, Retry and Retention;
+	// Result, if its handler returns one; and its Template. Durations are in nanoseconds in JSON. The
 	// Schema is empty if the type has none, or one that is too large to be published. The
 	// methods Encode and Decode write it as a store keeps it, and read that.
 	Type = typeinfo.Type

@@ -21,7 +21,7 @@ func (r *run) tellStarted() {
 		if name == rt.policy.Type { // and no alias
 			p := &rt.policy
 			r.seen.Types = append(r.seen.Types, observe.Type{
-				Name: name, Aliases: slices.Clone(p.Aliases), Queue: p.Queue, Schema: p.Schema, Secrets: slices.Clone(p.Secrets),
+				Name: name, Aliases: slices.Clone(p.Aliases), Queue: p.Queue, Schema: p.Schema, Shape: p.Shape, Secrets: slices.Clone(p.Secrets),
 				Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result, Retry: p.Retry.published(), Retention: p.Retention, Template: r.p.template(p),
 			})
 		}

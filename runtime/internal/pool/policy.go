@@ -25,6 +25,7 @@ type Policy struct {
 	Rate        Rate
 	Secrets     []string
 	Schema      string
+	Shape       string
 	// Result says that the handler sets one, with SetResult.
 	Result    bool
 	Retention time.Duration
