@@ -20,7 +20,7 @@ type knownTypes fleet.Types
 // Policy implements dlq.Types.
 func (k knownTypes) Policy(name string) (runtime.Policy, bool) {
 	t, ok := fleet.Types(k).Of(name)
-	return runtime.Policy{Type: t.Name, Aliases: t.Aliases, Schema: t.Schema, Secrets: t.Secrets}, ok
+	return runtime.Policy{Type: t.Name, Aliases: t.Aliases, Schema: t.Schema, Shape: t.Shape, Secrets: t.Secrets}, ok
 }
 
 // known are the types that the server knows now: none until the fleet has said what is secret.

@@ -44,6 +44,7 @@ func taskWithout(t *runtime.Task) *v1.Task {
 	return &v1.Task{
 		Id: t.ID, Type: t.Type, Queue: t.Queue, Encoding: t.Encoding, Priority: int32(t.Priority), GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Metadata: metadata,
 		CreatedAt: timestamp(t.CreatedAt), DueAt: timestamp(t.DueAt()), MaxRetries: int32(t.MaxRetries), RetryCount: int32(t.RetryCount), Timeout: duration(t.Timeout),
+		Shape: t.Shape,
 	}
 }
 

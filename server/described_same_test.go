@@ -54,7 +54,7 @@ type Stop struct {
 }
 
 var shipmentSpec = &runtime.Spec[shipment]{
-	Type: "shipment", Aliases: []string{"freight"}, Queue: "shipments", Timeout: 90 * time.Second, Priority: 3, SchemaVersion: 7, Retention: 2 * time.Hour,
+	Type: "shipment", Aliases: []string{"freight"}, Queue: "shipments", Timeout: 90 * time.Second, Priority: 3, SchemaVersion: 7, Shape: "0123456789ab", Retention: 2 * time.Hour,
 	Retry:     runtime.RetryPolicy{Max: 5, Backoff: runtime.Linear, Base: time.Minute, Cap: time.Hour, Factor: 1.5, Jitter: 0.25},
 	UniqueKey: func(s *shipment) string { return runtime.KeyOf(&s.Parcel, &s.Depot, &s.Due, &s.Stops, &s.Price) }, UniqueFor: 3 * time.Hour,
 	UniqueBy: []string{"parcel", "depot", "due", "stops", "price"},
@@ -199,6 +199,7 @@ func TestAServerWithoutTheCodeAcceptsWhatTheCodeAccepts(t *testing.T) {
 			assert.Equal(t, connect.CodeOf(errA), connect.CodeOf(errB), payload)
 			if accepted {
 				task := want.last()
+				assert.Equal(t, shipmentSpec.Shape, task.Shape)
 				assert.NotEmpty(t, task.UniqueKey)
 				assert.NotEmpty(t, task.GroupKey)
 				assert.Equal(t, task, got.last(), "the %s: %s", name, payload)

@@ -28,7 +28,7 @@ type parcel struct {
 
 func parcelSpec() *runtime.Spec[parcel] {
 	return &runtime.Spec[parcel]{
-		Type: "parcel", Aliases: []string{"package"}, Queue: "parcels", Timeout: time.Minute, Retry: runtime.RetryPolicy{Max: 3, Backoff: runtime.Constant, Base: time.Hour},
+		Type: "parcel", Aliases: []string{"package"}, Queue: "parcels", Shape: "0123456789ab", Timeout: time.Minute, Retry: runtime.RetryPolicy{Max: 3, Backoff: runtime.Constant, Base: time.Hour},
 		Schema:    `{"type":"object","properties":{"id":{"type":"integer"},"owner":{"type":"string"}},"required":["id"]}`,
 		UniqueKey: func(p *parcel) string { return runtime.KeyOf(&p.ID) }, UniqueBy: []string{"id"},
 	}
@@ -37,7 +37,7 @@ func parcelSpec() *runtime.Spec[parcel] {
 func describedBy[T any](spec *runtime.Spec[T]) fleet.Type {
 	p := spec.Policy()
 	return fleet.Type{
-		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Schema: p.Schema, Secrets: p.Secrets, Template: p.Template,
+		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Schema: p.Schema, Shape: p.Shape, Secrets: p.Secrets, Template: p.Template,
 		Retry:     fleet.Retry{Backoff: string(p.Retry.Backoff), Base: p.Retry.Base, Cap: p.Retry.Cap, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter},
 		Retention: p.Retention,
 	}
@@ -70,7 +70,8 @@ func isEnqueuedAsBySpec(t *testing.T, s *testServer, m *runtime.Manager) {
 	require.NoError(t, err)
 	got := ds[0].Task
 	assert.Equal(t, string(want.Payload), string(got.Payload))
-	assert.Equal(t, []any{want.Type, want.UniqueKey, want.Timeout, want.MaxRetries, want.Metadata}, []any{got.Type, got.UniqueKey, got.Timeout, got.MaxRetries, got.Metadata})
+	assert.Equal(t, []any{want.Type, want.Shape, want.UniqueKey, want.Timeout, want.MaxRetries, want.Metadata}, []any{got.Type, got.Shape, got.UniqueKey, got.Timeout, got.MaxRetries, got.Metadata})
+	assert.Equal(t, "0123456789ab", got.Shape)
 	require.NoError(t, q.Release(bounded(t), ds))
 }
 
@@ -82,6 +83,7 @@ func TestATypeOfTheCatalogAloneIsEnqueued(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, res.GetTypes(), 1)
 	assert.True(t, res.GetTypes()[0].GetEnqueues())
+	assert.Equal(t, "0123456789ab", res.GetTypes()[0].GetShape())
 }
 
 // A signalStore tells when types have been published.

@@ -32,7 +32,7 @@ type report struct {
 const jobCanary = "canary-4711"
 
 var reportSpec = &runtime.Spec[report]{
-	Type: "report", Aliases: []string{"old-report"}, Queue: "reports", Secrets: []string{"/token"}, Retry: runtime.RetryPolicy{Max: 3},
+	Type: "report", Aliases: []string{"old-report"}, Queue: "reports", Shape: "0123456789ab", Secrets: []string{"/token"}, Retry: runtime.RetryPolicy{Max: 3},
 	Schema: `{"type":"object","properties":{"reader":{"type":"string"},"token":{"type":"string","maxLength":20}},"required":["reader"]}`,
 	Validate: func(r *report) error {
 		if r.Reader == "nobody" {

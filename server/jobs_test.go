@@ -72,7 +72,7 @@ func TestAJobThatWasScheduledIsShownWholeAndWithoutItsSecrets(t *testing.T) {
 		assert.False(t, job.GetCreatedAt().AsTime().Before(before))
 		shown := job.GetTask()
 		assert.JSONEq(t, `{"reader":"ada","token":"`+runtime.Redacted+`"}`, shown.GetPayload())
-		assert.Equal(t, []any{"report", "urgent", int32(2), int32(5), time.Minute}, []any{shown.GetType(), shown.GetQueue(), shown.GetPriority(), shown.GetMaxRetries(), shown.GetTimeout().AsDuration()})
+		assert.Equal(t, []any{"report", "0123456789ab", "urgent", int32(2), int32(5), time.Minute}, []any{shown.GetType(), shown.GetShape(), shown.GetQueue(), shown.GetPriority(), shown.GetMaxRetries(), shown.GetTimeout().AsDuration()})
 		assert.Equal(t, map[string]string{"tenant": "7"}, shown.GetMetadata())
 		assert.Empty(t, shown.GetId(), "each firing has an ID of its own")
 		assert.Nil(t, shown.GetDueAt())

@@ -109,7 +109,7 @@ func (m *monitoringService) ListTypes(ctx context.Context, _ *v1.ListTypesReques
 		known, ok := m.s.types.of(ctx, t.Name)
 		enqueues := ok && known.maker != nil
 		res.Types = append(res.Types, &v1.TaskType{
-			Name: t.Name, Aliases: t.Aliases, Queue: t.Queue, Schema: t.Schema, Secrets: t.Secrets,
+			Name: t.Name, Aliases: t.Aliases, Queue: t.Queue, Schema: t.Schema, Shape: t.Shape, Secrets: t.Secrets,
 			Timeout: duration(t.Timeout), MaxRetries: int32(t.MaxRetries), Result: t.Result, Enqueues: enqueues,
 		})
 	}

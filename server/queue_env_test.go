@@ -35,7 +35,7 @@ const mailCanary = "canary-0815"
 
 // mailSpec retries so soon that a test may wait for it.
 var mailSpec = &runtime.Spec[mail]{
-	Type: "mail", Aliases: []string{"old-mail"}, Queue: "mails", Secrets: []string{"/token"}, Timeout: time.Minute,
+	Type: "mail", Aliases: []string{"old-mail"}, Queue: "mails", Shape: "5a9d0b1c00fe", Secrets: []string{"/token"}, Timeout: time.Minute,
 	Retry:     runtime.RetryPolicy{Max: 2, Backoff: "constant", Base: 10 * time.Millisecond},
 	UniqueKey: func(m *mail) string { return m.Once },
 	Schema:    `{"type":"object","properties":{"to":{"type":"string"},"token":{"type":"string","maxLength":20},"once":{"type":"string"}},"required":["to"]}`,

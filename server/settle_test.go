@@ -88,6 +88,7 @@ func TestADeliveryHasTheWholeTask(t *testing.T) {
 		assert.JSONEq(t, task.GetPayload(), d.GetTask().GetPayload())
 		assert.Empty(t, d.GetEncodedPayload())
 		assert.Equal(t, task.GetMetadata(), d.GetTask().GetMetadata())
+		assert.Equal(t, mailSpec.Shape, d.GetTask().GetShape())
 	})
 }
 

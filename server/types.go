@@ -82,7 +82,7 @@ func (t *types) tellLearned(types []fleet.Type) {
 	all := make([]observe.Type, len(types))
 	for i, d := range types {
 		all[i] = observe.Type{
-			Name: d.Name, Aliases: d.Aliases, Queue: d.Queue, Schema: d.Schema, Secrets: d.Secrets, Timeout: d.Timeout, MaxRetries: d.MaxRetries,
+			Name: d.Name, Aliases: d.Aliases, Queue: d.Queue, Schema: d.Schema, Shape: d.Shape, Secrets: d.Secrets, Timeout: d.Timeout, MaxRetries: d.MaxRetries,
 			Result: d.Result, Retry: d.Retry, Retention: d.Retention, Template: d.Template,
 		}
 	}
@@ -91,7 +91,7 @@ func (t *types) tellLearned(types []fleet.Type) {
 
 func describe(p runtime.Policy) fleet.Type {
 	return fleet.Type{
-		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Schema: p.Schema, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result,
+		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Schema: p.Schema, Shape: p.Shape, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: p.Result,
 		Retry:     fleet.Retry{Backoff: string(p.Retry.Backoff), Base: p.Retry.Base, Cap: p.Retry.Cap, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter},
 		Retention: p.Retention, Template: p.Template,
 	}

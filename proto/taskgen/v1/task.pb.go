@@ -178,7 +178,9 @@ type Task struct {
 	// How often the task has failed and was retried.
 	RetryCount int32 `protobuf:"varint,13,opt,name=retry_count,json=retryCount,proto3" json:"retry_count,omitempty"`
 	// How long one run may take. Unset: only the limit of the type.
-	Timeout       *durationpb.Duration `protobuf:"bytes,14,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,14,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Name of the payload's JSON form, 12 hexadecimal digits. Empty: not known.
+	Shape         string `protobuf:"bytes,15,opt,name=shape,proto3" json:"shape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -309,6 +311,13 @@ func (x *Task) GetTimeout() *durationpb.Duration {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *Task) GetShape() string {
+	if x != nil {
+		return x.Shape
+	}
+	return ""
 }
 
 // QueueStats are the numbers of one queue.
@@ -660,7 +669,9 @@ type TaskType struct {
 	// Whether its handler returns a result.
 	Result bool `protobuf:"varint,8,opt,name=result,proto3" json:"result,omitempty"`
 	// Whether this server accepts enqueues of the type.
-	Enqueues      bool `protobuf:"varint,9,opt,name=enqueues,proto3" json:"enqueues,omitempty"`
+	Enqueues bool `protobuf:"varint,9,opt,name=enqueues,proto3" json:"enqueues,omitempty"`
+	// Name of the payload's JSON form, 12 hexadecimal digits. Empty: not known.
+	Shape         string `protobuf:"bytes,10,opt,name=shape,proto3" json:"shape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -758,6 +769,13 @@ func (x *TaskType) GetEnqueues() bool {
 	return false
 }
 
+func (x *TaskType) GetShape() string {
+	if x != nil {
+		return x.Shape
+	}
+	return ""
+}
+
 // ItemError says why one item of a batch failed.
 type ItemError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -818,7 +836,7 @@ var File_taskgen_v1_task_proto protoreflect.FileDescriptor
 const file_taskgen_v1_task_proto_rawDesc = "" +
 	"\n" +
 	"\x15taskgen/v1/task.proto\x12\n" +
-	"taskgen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x04\n" +
+	"taskgen.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x04\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
@@ -838,7 +856,8 @@ const file_taskgen_v1_task_proto_rawDesc = "" +
 	"maxRetries\x12\x1f\n" +
 	"\vretry_count\x18\r \x01(\x05R\n" +
 	"retryCount\x123\n" +
-	"\atimeout\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\atimeout\x1a;\n" +
+	"\atimeout\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x14\n" +
+	"\x05shape\x18\x0f \x01(\tR\x05shape\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x01\n" +
@@ -877,7 +896,7 @@ const file_taskgen_v1_task_proto_rawDesc = "" +
 	"\x05pause\x18\x05 \x01(\bR\x05pause\x12\x18\n" +
 	"\aredrive\x18\x06 \x01(\bR\aredrive\x12\x18\n" +
 	"\adiscard\x18\a \x01(\bR\adiscard\x12\x16\n" +
-	"\x06delete\x18\b \x01(\bR\x06delete\"\x8a\x02\n" +
+	"\x06delete\x18\b \x01(\bR\x06delete\"\xa0\x02\n" +
 	"\bTaskType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x14\n" +
@@ -888,7 +907,9 @@ const file_taskgen_v1_task_proto_rawDesc = "" +
 	"\vmax_retries\x18\a \x01(\x05R\n" +
 	"maxRetries\x12\x16\n" +
 	"\x06result\x18\b \x01(\bR\x06result\x12\x1a\n" +
-	"\benqueues\x18\t \x01(\bR\benqueues\"9\n" +
+	"\benqueues\x18\t \x01(\bR\benqueues\x12\x14\n" +
+	"\x05shape\x18\n" +
+	" \x01(\tR\x05shape\"9\n" +
 	"\tItemError\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage*\x98\x01\n" +

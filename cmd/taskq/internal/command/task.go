@@ -97,7 +97,7 @@ func (a *app) printTask(id string, res *v1.GetTaskResponse) error {
 	if task != nil {
 		shown = append(shown, "type", task.GetType(), "queue", task.GetQueue(), "created", exact(task.GetCreatedAt()), "due", exact(task.GetDueAt()),
 			"retries", fmt.Sprintf("%d of %d", task.GetRetryCount(), task.GetMaxRetries()), "timeout", optional(lasts(task.GetTimeout())),
-			"group key", task.GetGroupKey(), "unique key", task.GetUniqueKey(), "encoding", task.GetEncoding(), "metadata", pairs(task.GetMetadata()), "payload", payload(task.GetPayload()))
+			"group key", task.GetGroupKey(), "unique key", task.GetUniqueKey(), "encoding", task.GetEncoding(), "shape", task.GetShape(), "metadata", pairs(task.GetMetadata()), "payload", payload(task.GetPayload()))
 	}
 	if err := a.details(shown...); err != nil || len(res.GetRuns()) == 0 {
 		return err
