@@ -169,8 +169,8 @@ func (p *faultyProvider) Open(ctx context.Context, cfg driver.QueueConfig) (driv
 }
 
 // RedriveDeaths carries the first redrive out and loses its answer.
-func (q *faultyQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	moved, err := q.memoryQueue.RedriveDeaths(ctx, deaths, payloads)
+func (q *faultyQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
+	moved, err := q.memoryQueue.RedriveDeaths(ctx, deaths, edits)
 	if q.p.fails--; q.p.fails >= 0 {
 		return nil, fmt.Errorf("%w: the answer is lost", driver.ErrUnavailable)
 	}

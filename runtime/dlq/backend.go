@@ -13,9 +13,9 @@ type backend interface {
 	// browse is like Browse of driver.Browser.
 	browse(ctx context.Context, cursor string, limit int) (tasks []*runtime.Task, next string, err error)
 	// redrive moves the tasks of the given deaths to the queue on which they died, each
-	// with another payload where payloads has one, like RedriveDeaths of driver.Redriver.
+	// edited where edits has an entry, like RedriveDeaths of driver.Redriver.
 	// discard removes them, like DiscardDeaths of driver.Discarder.
-	redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
+	redrive(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error)
 	discard(ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
 	// discardRefs removes the tasks that as names, and returns their IDs.
 	discardRefs(ctx context.Context, as []letterRef) ([]string, error)
@@ -46,12 +46,12 @@ func (s *queueBackend) browse(ctx context.Context, cursor string, limit int) ([]
 	return tasks, next, nil
 }
 
-func (s *queueBackend) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (s *queueBackend) redrive(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	r, ok := s.q.(driver.Redriver)
 	if !ok || !s.q.Capabilities().Redrive {
 		return nil, errUnsupported(s.q, "redrive", "take the task from its dead letter queue, enqueue it, and then complete it there")
 	}
-	return r.RedriveDeaths(ctx, deaths, payloads)
+	return r.RedriveDeaths(ctx, deaths, edits)
 }
 
 func (s *queueBackend) discarder() (driver.Discarder, error) {

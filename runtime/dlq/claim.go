@@ -36,7 +36,7 @@ type claim struct {
 	err   error // why the letter stays
 }
 
-func (s *storeBackend) redrive(ctx context.Context, deaths []driver.Death, payloads [][]byte) (moved []driver.Death, err error) {
+func (s *storeBackend) redrive(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) (moved []driver.Death, err error) {
 	var be runtime.BatchError
 	for from := 0; from < len(deaths); from += batch {
 		var cs []*claim
@@ -44,7 +44,7 @@ func (s *storeBackend) redrive(ctx context.Context, deaths []driver.Death, paylo
 		if err != nil {
 			return moved, err
 		}
-		s.enqueue(ctx, cs, payloads)
+		s.enqueue(ctx, cs, edits)
 		for _, c := range cs {
 			if c.err == nil {
 				moved = append(moved, deaths[c.index])
@@ -119,7 +119,7 @@ func (s *storeBackend) claim(ctx context.Context, deaths []driver.Death, from in
 }
 
 // enqueue puts the claimed tasks on the queues on which they died.
-func (s *storeBackend) enqueue(ctx context.Context, cs []*claim, payloads [][]byte) {
+func (s *storeBackend) enqueue(ctx context.Context, cs []*claim, edits []*driver.Edit) {
 	ctx, cancel := context.WithTimeout(ctx, claimedEnqueue)
 	defer cancel()
 	byQueue := make(map[string][]*claim)
@@ -131,8 +131,8 @@ func (s *storeBackend) enqueue(ctx context.Context, cs []*claim, payloads [][]by
 		tasks := make([]*runtime.Task, len(of))
 		for i, c := range of {
 			tasks[i] = c.was.Clone()
-			if payloads != nil && payloads[c.index] != nil {
-				tasks[i].Payload = payloads[c.index]
+			if edits != nil && edits[c.index] != nil {
+				edits[c.index].Apply(tasks[i])
 			}
 			prepareRedrive(tasks[i], q, s.m)
 		}

@@ -18,7 +18,8 @@ import (
 var ErrInvalidPayload = errors.New("taskgen: invalid payload")
 
 // RedriveEdited puts a letter back on its queue with another payload, which must fit the
-// schema of its type; without a schema, any JSON is valid.
+// schema of its type; without a schema, any JSON is valid. The task gets the shape of its
+// type as the router or Config.Types has it, and none if they do not know it.
 //
 // Wherever the payload has runtime.Redacted instead of a secret, the secret is kept. An
 // element of a list keeps its secrets if everything shown of it is unchanged, even if it
@@ -46,7 +47,7 @@ func (b *Box) RedriveEdited(ctx context.Context, id string, payload []byte) erro
 	if err != nil {
 		return err
 	}
-	moved, err := b.backend.redrive(ctx, []driver.Death{driver.DeathOf(t)}, [][]byte{edited})
+	moved, err := b.backend.redrive(ctx, []driver.Death{driver.DeathOf(t)}, []*driver.Edit{edited})
 	switch {
 	case err != nil && len(moved) > 0:
 		return err
@@ -87,8 +88,9 @@ func editError(t *runtime.Task, err error) error {
 	return fmt.Errorf("edit dead letter %s (%s): %w", t.ID, t.Type, err)
 }
 
-// edited checks the new payload of a letter, and puts the secrets back.
-func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
+// edited checks the new payload of a letter, and puts the secrets back. Its shape is that of
+// the type by which it was checked.
+func (b *Box) edited(t *runtime.Task, payload []byte) (*driver.Edit, error) {
 	if t.Encoding != "" {
 		return nil, editError(t, fmt.Errorf("%w: its payload is encoded as %q: discard it, and enqueue another task through the middleware that encodes it", runtime.ErrUnsupported, t.Encoding))
 	}
@@ -100,7 +102,7 @@ func (b *Box) edited(t *runtime.Task, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, editError(t, err)
 	}
-	return edited, nil
+	return &driver.Edit{Payload: edited, Shape: policy.Shape}, nil
 }
 
 // reenqueue enqueues tasks that were dead, and forgets their previous outcomes.

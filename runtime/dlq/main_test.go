@@ -43,7 +43,7 @@ type env struct {
 func mails() *runtime.Router {
 	r := runtime.NewRouter()
 	r.Handle(runtime.Policy{
-		Type: "mail", Aliases: []string{"letter"}, Queue: "q", Secrets: []string{"password", "keys.*.value"},
+		Type: "mail", Aliases: []string{"letter"}, Queue: "q", Shape: "00fe5a9d0b1c", Secrets: []string{"password", "keys.*.value"},
 		Schema: `{
 			"$schema": "https://json-schema.org/draft/2020-12/schema",
 			"type": "object",
@@ -80,7 +80,7 @@ func inMemory(t *testing.T) *env { return newEnv(t, memory.New(), runtime.QueueC
 
 func mail(id string) *runtime.Task {
 	return &runtime.Task{
-		ID: id, Type: "mail", Queue: "q", CreatedAt: start.Add(-time.Hour), MaxRetries: 3,
+		ID: id, Type: "mail", Queue: "q", CreatedAt: start.Add(-time.Hour), MaxRetries: 3, Shape: "0123456789ab",
 		Payload: []byte(`{"to":"` + id + `@example.com","password":"hush","keys":[{"value":"hush"}],"size":12345678901234567890}`),
 	}
 }

@@ -273,7 +273,9 @@ func TestBoxOfAStoreRedrivesEditsAndDiscards(t *testing.T) {
 
 	back := d.takeAll(8)
 	assert.JSONEq(t, `{"to":"new"}`, string(back["m01"].Payload))
+	assert.Equal(t, "00fe5a9d0b1c", back["m01"].Shape, "the payload has been checked against the type's schema")
 	assert.Equal(t, "1", back["m00"].Metadata[driver.MetaRedriveCount])
+	assert.Equal(t, "0123456789ab", back["m00"].Shape)
 	assert.Equal(t, "q", back["m00"].Queue)
 
 	lost := mail("lost")

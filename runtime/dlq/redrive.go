@@ -127,14 +127,14 @@ func (r *Redrive) record(done *Redriven, moved int, err error) error {
 	return nil
 }
 
-// redriveReceived puts received letters on their queue, with the payload unless it is nil, and
-// then takes them off the dead letter queue. It returns how many are on the queue.
-func (b *Box) redriveReceived(ctx context.Context, s *receiveBackend, w *scan, ds []*driver.Delivery, payload []byte) (moved int, err error) {
+// redriveReceived puts received letters on their queue, edited unless edit is nil, and then
+// takes them off the dead letter queue. It returns how many are on the queue.
+func (b *Box) redriveReceived(ctx context.Context, s *receiveBackend, w *scan, ds []*driver.Delivery, edit *driver.Edit) (moved int, err error) {
 	tasks := make([]*runtime.Task, len(ds))
 	for i, d := range ds {
 		tasks[i] = d.Task.Clone()
-		if payload != nil {
-			tasks[i].Payload = payload
+		if edit != nil {
+			edit.Apply(tasks[i])
 		}
 		prepareRedrive(tasks[i], s.q, b.m)
 	}

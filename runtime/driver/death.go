@@ -54,3 +54,13 @@ func IDsOf(deaths []Death) []string {
 	}
 	return ids
 }
+
+// An Edit is what a redrive changes of a dead task: its payload, and with it the shape of
+// the payload, which is empty if it is not known.
+type Edit struct {
+	Payload []byte
+	Shape   string
+}
+
+// Apply changes the task. It shares the payload with the edit.
+func (e *Edit) Apply(t *Task) { t.Payload, t.Shape = e.Payload, e.Shape }

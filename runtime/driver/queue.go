@@ -267,11 +267,11 @@ type Redriver interface {
 	Redrive(ctx context.Context, ids []string) (redriven []string, err error)
 	// RedriveDeaths is Redrive for tasks that were read before: it moves only the tasks
 	// of the given deaths, and returns the deaths of those it moved. A task that was
-	// redriven meanwhile and died again stays. If payloads is not nil it has one entry
-	// for each death; an entry that is not nil replaces the task's payload in the same
-	// step. A task that the queue refuses with its new payload (see Enqueue) stays dead,
-	// and its error says why. The items of a *BatchError are in the order of deaths.
-	RedriveDeaths(ctx context.Context, deaths []Death, payloads [][]byte) (redriven []Death, err error)
+	// redriven meanwhile and died again stays. If edits is not nil it has one entry for
+	// each death; an entry that is not nil changes the task in the same step. A task that
+	// the queue refuses with its new payload (see Enqueue) stays dead, and its error says
+	// why. The items of a *BatchError are in the order of deaths.
+	RedriveDeaths(ctx context.Context, deaths []Death, edits []*Edit) (redriven []Death, err error)
 }
 
 // A Discarder removes dead tasks for good.

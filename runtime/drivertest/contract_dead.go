@@ -227,16 +227,17 @@ func deadAsRead(w *env) {
 	w.ok(q.Complete(w.ctx, one(got)), "complete")
 
 	read = []driver.Death{w.deaths(q, 1)[again]}
-	moved, err = r.RedriveDeaths(w.ctx, read, [][]byte{[]byte("no JSON")})
+	moved, err = r.RedriveDeaths(w.ctx, read, []*driver.Edit{{Payload: []byte("no JSON")}})
 	w.is(err, runtime.ErrInvalidTask, "redrive with a payload that is none")
 	w.check(len(moved) == 0, "redriven with a payload that is none: %v", moved)
 	w.counts(q, "after the payload was refused", 0, 0, 0, 1)
-	edited := []byte(`{"edited":true}`)
-	moved, err = r.RedriveDeaths(w.ctx, read, [][]byte{edited})
+	edit := &driver.Edit{Payload: []byte(`{"edited":true}`), Shape: "00fe5a9d0b1c"}
+	moved, err = r.RedriveDeaths(w.ctx, read, []*driver.Edit{edit})
 	w.ok(err, "redrive with another payload")
 	w.died(moved, read, "what was moved with another payload")
 	got = w.takeOne(q, long)
-	w.check(got.Task.ID == again && string(got.Task.Payload) == string(edited), "the edited task is %s, with the payload %s", got.Task.ID, got.Task.Payload)
+	w.check(got.Task.ID == again && string(got.Task.Payload) == string(edit.Payload), "the edited task is %s, with the payload %s", got.Task.ID, got.Task.Payload)
+	w.check(got.Task.Shape == edit.Shape, "the edited task has the shape %q, want %q", got.Task.Shape, edit.Shape)
 	w.check(got.Task.RetryCount == 0 && got.Task.Metadata[driver.MetaRedriveCount] == "2", "the edited task has RetryCount %d and the metadata %v", got.Task.RetryCount, got.Task.Metadata)
 	w.ok(q.Complete(w.ctx, one(got)), "complete")
 	for _, asked := range [][]driver.Death{nil, {}, read} {

@@ -245,6 +245,9 @@ func (w *env) eventually(cond func() bool, format string, args ...any) {
 	}
 }
 
+// sampleShape is the shape of the tasks that task makes.
+const sampleShape = "5a9d0b1c00fe"
+
 // task makes a valid task for a queue, with an ID that no other task has.
 func (w *env) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task {
 	w.mu.Lock()
@@ -253,7 +256,7 @@ func (w *env) task(q driver.Queue, change ...func(*runtime.Task)) *runtime.Task 
 	n := w.seq
 	t := &runtime.Task{
 		ID: fmt.Sprintf("task-%06d", n), Type: "work", Queue: q.Config().Name, CreatedAt: w.now(),
-		Payload: fmt.Appendf(nil, `{"n":%d}`, n), MaxRetries: 3, Shape: "5a9d0b1c00fe",
+		Payload: fmt.Appendf(nil, `{"n":%d}`, n), MaxRetries: 3, Shape: sampleShape,
 	}
 	if q.Config().Type == runtime.FIFO {
 		t.GroupKey = "group"

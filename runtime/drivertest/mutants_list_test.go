@@ -189,15 +189,21 @@ var mutants = []struct {
 	{Contract, "redrives everything when asked for nothing", fault{redrive: func(q referenceQueue, ctx context.Context, _ []string) ([]string, error) {
 		return q.Redrive(ctx, nil)
 	}}},
-	{Contract, "redrives whatever death has the ID", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+	{Contract, "redrives whatever death has the ID", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 		now, err := latestDeaths(q, ctx, deaths)
 		if err != nil {
 			return nil, err
 		}
-		return q.RedriveDeaths(ctx, now, payloads)
+		return q.RedriveDeaths(ctx, now, edits)
 	}}},
-	{Contract, "redrives with the payload that it had", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, _ [][]byte) ([]driver.Death, error) {
+	{Contract, "redrives with the payload that it had", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, _ []*driver.Edit) ([]driver.Death, error) {
 		return q.RedriveDeaths(ctx, deaths, nil)
+	}}},
+	{Contract, "redrives another payload with the shape that the old one had", fault{deaths: func(q referenceQueue, ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
+		for i, edit := range edits {
+			edits[i] = &driver.Edit{Payload: edit.Payload, Shape: sampleShape}
+		}
+		return q.RedriveDeaths(ctx, deaths, edits)
 	}}},
 	{Contract, "discards whatever death has the ID", fault{discard: func(q referenceQueue, ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {
 		now, err := latestDeaths(q, ctx, deaths)

@@ -44,7 +44,7 @@ type fault struct {
 	release    func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error
 	deadLetter func(q referenceQueue, ctx context.Context, ds []*driver.Delivery) error
 	redrive    func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
-	deaths     func(q referenceQueue, ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error)
+	deaths     func(q referenceQueue, ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error)
 	discard    func(q referenceQueue, ctx context.Context, deaths []driver.Death) ([]driver.Death, error)
 	cancel     func(q referenceQueue, ctx context.Context, ids []string) ([]string, error)
 	purge      func(q referenceQueue, ctx context.Context) (int, error)
@@ -105,11 +105,11 @@ func (q *faultyQueue) Redrive(ctx context.Context, ids []string) ([]string, erro
 	return q.referenceQueue.Redrive(ctx, ids)
 }
 
-func (q *faultyQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *faultyQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	if q.deaths != nil {
-		return q.deaths(q.referenceQueue, ctx, deaths, payloads)
+		return q.deaths(q.referenceQueue, ctx, deaths, edits)
 	}
-	return q.referenceQueue.RedriveDeaths(ctx, deaths, payloads)
+	return q.referenceQueue.RedriveDeaths(ctx, deaths, edits)
 }
 
 func (q *faultyQueue) DiscardDeaths(ctx context.Context, deaths []driver.Death) ([]driver.Death, error) {

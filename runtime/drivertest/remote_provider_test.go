@@ -222,8 +222,8 @@ func (q *remoteQueue) Redrive(ctx context.Context, ids []string) ([]string, erro
 	return a.IDs, err
 }
 
-func (q *remoteQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	a, err := q.call(ctx, remoteRequest{Call: "redrive deaths", Deaths: deaths, Payloads: payloads})
+func (q *remoteQueue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
+	a, err := q.call(ctx, remoteRequest{Call: "redrive deaths", Deaths: deaths, Edits: edits})
 	if a == nil {
 		return nil, err
 	}

@@ -42,8 +42,8 @@ type (
 		Limit int
 		Time  time.Duration
 
-		Deaths   []driver.Death
-		Payloads [][]byte
+		Deaths []driver.Death
+		Edits  []*driver.Edit
 	}
 	remoteReply struct {
 		Answers []runtime.Enqueued
@@ -166,7 +166,7 @@ func (b *remoteBroker) answer(r *remoteRequest) *remoteReply {
 		case "redrive":
 			a.IDs, err = q.(driver.Redriver).Redrive(ctx, r.IDs)
 		case "redrive deaths":
-			a.Deaths, err = q.(driver.Redriver).RedriveDeaths(ctx, r.Deaths, r.Payloads)
+			a.Deaths, err = q.(driver.Redriver).RedriveDeaths(ctx, r.Deaths, r.Edits)
 		case "discard":
 			a.IDs, err = q.(driver.Discarder).Discard(ctx, r.IDs)
 		case "list the dead":

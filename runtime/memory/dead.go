@@ -95,13 +95,13 @@ func (q *queue) redrive(ctx context.Context, ids, there []string) ([]string, err
 func (q *queue) OnRedrive(redriveHook driver.Revival) { q.redriveHook = redriveHook }
 
 // RedriveDeaths moves tasks like Redrive.
-func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	return q.redriveHook.Deaths(ctx, deaths, func() ([]driver.Death, error) {
-		return q.redriveDeaths(ctx, deaths, payloads)
+		return q.redriveDeaths(ctx, deaths, edits)
 	})
 }
 
-func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	if err := q.lockBoth(ctx, driver.NoRedrive); err != nil {
 		return nil, err
 	}
@@ -113,11 +113,11 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		if it == nil {
 			continue
 		}
-		var payload []byte
-		if payloads != nil {
-			payload = payloads[i]
+		var edit *driver.Edit
+		if edits != nil {
+			edit = edits[i]
 		}
-		if err := q.redriveItem(it, payload); err != nil {
+		if err := q.redriveItem(it, edit); err != nil {
 			failed = fail(failed, i, d.ID, err)
 			continue
 		}
@@ -126,14 +126,15 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return redriven, failed.OrNil()
 }
 
-// redriveItem moves a dead task to its queue, with another payload unless it is nil.
-func (q *queue) redriveItem(it *item, payload []byte) error {
+// redriveItem moves a dead task to its queue, edited unless edit is nil.
+func (q *queue) redriveItem(it *item, edit *driver.Edit) error {
 	task := it.task
 	if q.ids.get(task.ID) != nil {
 		return fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, task.ID, q.name)
 	}
-	if payload != nil {
-		task.Payload = bytes.Clone(payload)
+	if edit != nil {
+		edit.Apply(&task)
+		task.Payload = bytes.Clone(edit.Payload)
 		if err := q.cfg.Accepts(&task); err != nil {
 			return err
 		}

@@ -151,8 +151,8 @@ func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 	return kept, nil
 }
 
-// redrive moves one page of dead tasks, each with its new payload if payloads has one
-// for its index. It returns the indexes of the moved tasks, and the errors of the
+// redrive moves one page of dead tasks, each edited if edits has an entry for
+// its index. It returns the indexes of the moved tasks, and the errors of the
 // others. Each task is stored under an ID that follows from its place among the dead,
 // so that two concurrent redrives move it once.
 //
@@ -161,14 +161,14 @@ func (q *queue) latest(ctx context.Context, page []*stored) ([]*stored, error) {
 // when its lease has ended, because it is dead; and if it were moved there again, it would
 // be a duplicate for the dead letter queue. So the task is always written again, and then
 // the old message is removed, and the dead one last of all.
-func (q *queue) redrive(ctx context.Context, page []*stored, payloads map[int][]byte) (moved []int, failed []error, err error) {
+func (q *queue) redrive(ctx context.Context, page []*stored, edits map[int]*driver.Edit) (moved []int, failed []error, err error) {
 	deadQueue := q.deadQueue()
 	failed = make([]error, len(page))
 	es := make([]*entry, len(page))
 	for i, m := range page {
 		task, err := q.readDead(m)
-		if payload, ok := payloads[i]; ok {
-			task.Payload = payload
+		if edit, ok := edits[i]; ok {
+			edit.Apply(task)
 		}
 		driver.ClearDeath(task, deadQueue.name)
 		task.Queue = q.name

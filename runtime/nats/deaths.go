@@ -9,13 +9,13 @@ import (
 
 // RedriveDeaths implements [driver.Redriver], as Redrive does. It removes what it read
 // by sequence in the stream, which no later death has.
-func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
-		return q.redriveDeaths(ctx, deaths, payloads)
+		return q.redriveDeaths(ctx, deaths, edits)
 	})
 }
 
-func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	if q.isDLQ() {
 		return nil, driver.NoRedrive(q.cfg.Name)
 	}
@@ -26,19 +26,19 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	var moved []driver.Death
 	var be driver.BatchError
 	err := q.eachDeath(ctx, deaths, func(page []*stored, at []int) error {
-		fit, edits := page[:0:0], make(map[int][]byte)
+		fit, edited := page[:0:0], make(map[int]*driver.Edit)
 		var places []int // in deaths
 		for i, m := range page {
-			if payloads != nil && payloads[at[i]] != nil {
-				if err := q.edit(m, payloads[at[i]]); err != nil {
+			if edits != nil && edits[at[i]] != nil {
+				if err := q.edit(m, edits[at[i]]); err != nil {
 					be.Add(at[i], deaths[at[i]].ID, err)
 					continue
 				}
-				edits[len(fit)] = payloads[at[i]]
+				edited[len(fit)] = edits[at[i]]
 			}
 			fit, places = append(fit, m), append(places, at[i])
 		}
-		some, failed, err := q.redrive(ctx, fit, edits)
+		some, failed, err := q.redrive(ctx, fit, edited)
 		for _, i := range some {
 			moved = append(moved, deaths[places[i]])
 		}
@@ -53,16 +53,17 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return moved, be.OrNil()
 }
 
-// edit reports why a dead task cannot go back with another payload.
-func (q *queue) edit(m *stored, payload []byte) error {
+// edit reports why a dead task cannot go back edited.
+func (q *queue) edit(m *stored, edit *driver.Edit) error {
 	task, err := q.readDead(m)
 	if err != nil {
 		return err
 	}
-	if most := q.maxPayload(); len(payload) > most {
-		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", driver.ErrPayloadTooLarge, task.ID, task.Type, len(payload), most)
+	if most := q.maxPayload(); len(edit.Payload) > most {
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and the server takes %d: store the data elsewhere and send a reference, or raise max_payload", driver.ErrPayloadTooLarge, task.ID, task.Type, len(edit.Payload), most)
 	}
-	task.Payload, task.Priority = payload, min(task.Priority, q.cfg.Levels-1)
+	edit.Apply(task)
+	task.Priority = min(task.Priority, q.cfg.Levels-1)
 	return q.cfg.Accepts(task)
 }
 

@@ -28,31 +28,31 @@ func (q *queue) Redrive(ctx context.Context, ids []string) (redriven []string, e
 
 // RedriveDeaths implements [driver.Redriver] like Redrive: nobody else can move the
 // messages that the scan has read.
-func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	return q.around.Deaths(ctx, deaths, func() ([]driver.Death, error) {
-		return q.redriveDeaths(ctx, deaths, payloads)
+		return q.redriveDeaths(ctx, deaths, edits)
 	})
 }
 
-func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	if q.st.isDLQ {
 		return nil, driver.NoRedrive(q.cfg.Name)
 	}
 	if len(deaths) == 0 {
 		return nil, q.open()
 	}
-	edits := make(map[driver.Death]int)
-	for i, payload := range payloads {
-		if payload != nil {
-			edits[deaths[i]] = i
+	edited := make(map[driver.Death]int)
+	for i, edit := range edits {
+		if edit != nil {
+			edited[deaths[i]] = i
 		}
 	}
 	var failed driver.BatchError
 	done, err := q.dig(ctx, nil, deaths, func(ctx context.Context, found []deadTask) ([]deadTask, error) {
 		fit := found[:0:0]
 		for _, x := range found {
-			if i, ok := edits[x.death]; ok {
-				if err := q.edit(&x, payloads[i]); err != nil {
+			if i, ok := edited[x.death]; ok {
+				if err := q.edit(&x, edits[i]); err != nil {
 					failed.Add(i, x.task.ID, err)
 					continue
 				}
@@ -67,13 +67,14 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return done, failed.OrNil()
 }
 
-// edit gives a dead task another payload.
-func (q *queue) edit(x *deadTask, payload []byte) error {
+// edit changes a dead task.
+func (q *queue) edit(x *deadTask, edit *driver.Edit) error {
 	if x.raw {
 		return fmt.Errorf("%w: message %s is no task", driver.ErrUnsupported, x.task.ID)
 	}
 	task := *x.task
-	task.Payload, task.Queue = payload, q.cfg.Name
+	edit.Apply(&task)
+	task.Queue = q.cfg.Name
 	if err := q.refuses(&task, make(map[string]bool)); err != nil {
 		return err
 	}

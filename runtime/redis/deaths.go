@@ -11,13 +11,13 @@ import (
 // if it is still, byte for byte, the one that was read and edited. If the server's
 // reply was lost and the client repeated the request, the tasks that the first request
 // moved are on the queue but not in the result.
-func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	return q.redriveHook.Deaths(ctx, deaths, func() ([]driver.Death, error) {
-		return q.redriveDeaths(ctx, deaths, payloads)
+		return q.redriveDeaths(ctx, deaths, edits)
 	})
 }
 
-func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, driver.NoRedrive(q.cfg.Name)
 	}
@@ -27,8 +27,8 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 		var place []int // in found
 		codes := make([]int64, len(found))
 		for i, dead := range found {
-			if payloads != nil {
-				if err := q.edit(dead.task, payloads[at[i]]); err != nil {
+			if edits != nil {
+				if err := q.edit(dead.task, edits[at[i]]); err != nil {
 					failed.Add(at[i], idOf(dead.name), err)
 					codes[i] = absent
 					continue
@@ -54,12 +54,12 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return moved, failed.OrNil()
 }
 
-// edit gives a task another payload, unless it is nil.
-func (q *queue) edit(task *driver.Task, payload []byte) error {
-	if payload == nil {
+// edit changes a task, unless the edit is nil.
+func (q *queue) edit(task *driver.Task, edit *driver.Edit) error {
+	if edit == nil {
 		return nil
 	}
-	task.Payload = payload
+	edit.Apply(task)
 	if err := q.cfg.Accepts(task); err != nil {
 		return err
 	}

@@ -9,13 +9,13 @@ import (
 
 // RedriveDeaths implements [driver.Redriver] like Redrive: it reads, compares, edits and
 // moves in one transaction.
-func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	return q.redriveHook.Deaths(ctx, deaths, func() ([]driver.Death, error) {
-		return q.redriveDeaths(ctx, deaths, payloads)
+		return q.redriveDeaths(ctx, deaths, edits)
 	})
 }
 
-func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	if q.isDLQ {
 		return nil, driver.NoRedrive(q.cfg.Name)
 	}
@@ -38,13 +38,13 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 					continue
 				}
 				bytesLeft -= size
-				var payload []byte
-				if payloads != nil {
-					payload = payloads[end]
+				var edit *driver.Edit
+				if edits != nil {
+					edit = edits[end]
 				}
 				if t.onQueue(s, j.id) {
 					errs[end] = fmt.Errorf("%w: task %s is on queue %q again", driver.ErrDuplicate, j.id, q.cfg.Name)
-				} else if err := q.edit(task, payload); err != nil {
+				} else if err := q.edit(task, edit); err != nil {
 					errs[end] = err
 				} else if t.redrive(s, j, task) {
 					moved = append(moved, deaths[end])
@@ -63,15 +63,15 @@ func (q *queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloa
 	return redriven, failed.OrNil()
 }
 
-// edit gives a task another payload, unless it is nil.
-func (q *queue) edit(task *driver.Task, payload []byte) error {
-	if payload == nil {
+// edit changes a task, unless the edit is nil.
+func (q *queue) edit(task *driver.Task, edit *driver.Edit) error {
+	if edit == nil {
 		return nil
 	}
-	if len(payload) > maxPayload {
-		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and a row takes %d: store the data elsewhere and send a reference", driver.ErrPayloadTooLarge, task.ID, task.Type, len(payload), maxPayload)
+	if len(edit.Payload) > maxPayload {
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and a row takes %d: store the data elsewhere and send a reference", driver.ErrPayloadTooLarge, task.ID, task.Type, len(edit.Payload), maxPayload)
 	}
-	task.Payload = payload
+	edit.Apply(task)
 	return q.cfg.Accepts(task)
 }
 

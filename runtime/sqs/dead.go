@@ -51,31 +51,30 @@ func (q *Queue) OnRedrive(revival driver.Revival) { q.revival = revival }
 
 // RedriveDeaths implements [driver.Redriver] with a walk like Redrive: while it holds a
 // message no other process has it.
-func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
+func (q *Queue) RedriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
 	return q.revival.Deaths(ctx, deaths, func() ([]driver.Death, error) {
-		return q.redriveDeaths(ctx, deaths, payloads)
+		return q.redriveDeaths(ctx, deaths, edits)
 	})
 }
 
-func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, payloads [][]byte) ([]driver.Death, error) {
-	edits := make(map[driver.Death][]byte)
-	for i, payload := range payloads {
-		if payload != nil {
-			edits[deaths[i]] = payload
+func (q *Queue) redriveDeaths(ctx context.Context, deaths []driver.Death, edits []*driver.Edit) ([]driver.Death, error) {
+	edited := make(map[driver.Death]*driver.Edit)
+	for i, edit := range edits {
+		if edit != nil {
+			edited[deaths[i]] = edit
 		}
 	}
-	return q.walk(ctx, driver.NoRedrive, selectDeaths(deaths), q.moveBack(edits))
+	return q.walk(ctx, driver.NoRedrive, selectDeaths(deaths), q.moveBack(edited))
 }
 
-// moveBack returns a function that moves messages to the queue, some with other
-// payloads.
-func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *queueState, []*message) []error {
+// moveBack returns a function that moves messages to the queue, some of them edited.
+func (q *Queue) moveBack(edits map[driver.Death]*driver.Edit) func(context.Context, *queueState, []*message) []error {
 	return func(ctx context.Context, e *queueState, ms []*message) []error {
 		errs := make([]error, len(ms))
 		fit, at := make([]*message, 0, len(ms)), make([]int, 0, len(ms))
 		for i, m := range ms {
-			if payload, ok := edits[driver.DeathOf(m.task)]; ok {
-				if errs[i] = q.edit(m, payload); errs[i] != nil {
+			if edit, ok := edits[driver.DeathOf(m.task)]; ok {
+				if errs[i] = q.edit(m, edit); errs[i] != nil {
 					continue
 				}
 			}
@@ -101,16 +100,17 @@ func (q *Queue) moveBack(edits map[driver.Death][]byte) func(context.Context, *q
 	}
 }
 
-// edit gives a dead task another payload.
-func (q *Queue) edit(m *message, payload []byte) error {
+// edit changes a dead task.
+func (q *Queue) edit(m *message, edit *driver.Edit) error {
 	if m.undecodable || m.task.Type == driver.UndecodableType {
 		return fmt.Errorf("%w: message %s is not a task", driver.ErrUnsupported, m.task.ID)
 	}
-	if most := q.Capabilities().MaxPayload; most != driver.Unlimited && len(payload) > most {
-		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", driver.ErrPayloadTooLarge, m.task.ID, m.task.Type, len(payload), most)
+	if most := q.Capabilities().MaxPayload; most != driver.Unlimited && len(edit.Payload) > most {
+		return fmt.Errorf("%w: the payload of task %s (%s) has %d bytes, and an SQS queue takes %d: store the data elsewhere and send a reference, or use WithStore", driver.ErrPayloadTooLarge, m.task.ID, m.task.Type, len(edit.Payload), most)
 	}
 	task := *m.task
-	task.Payload, task.Queue = payload, q.cfg.Name
+	edit.Apply(&task)
+	task.Queue = q.cfg.Name
 	if err := q.cfg.Accepts(&task); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (d *env) is(err, want error, what string) {
 func router() *runtime.Router {
 	r := runtime.NewRouter()
 	r.Handle(runtime.Policy{
-		Type: "mail", Aliases: []string{"letter"}, Queue: name, Secrets: []string{"password", "keys.*.value"},
+		Type: "mail", Aliases: []string{"letter"}, Queue: name, Shape: "00fe5a9d0b1c", Secrets: []string{"password", "keys.*.value"},
 		Schema: `{
 			"$schema": "https://json-schema.org/draft/2020-12/schema",
 			"type": "object",

@@ -206,6 +206,7 @@ func editing(d *env) {
 	d.ok(d.box.RedriveEdited(d.ctx, "m01", []byte(edited)), "an edit")
 	d.lists(dlq.Filter{}, []string{"m00", "m02"}, "after the edit")
 	back := d.take("m01")["m01"]
+	d.check(back.Shape == "00fe5a9d0b1c", "it came back with the shape %q, and not with that of its type", back.Shape)
 	const payload = `{"keys":[{"value":"hush"},{"value":"mine"}],"password":"hush","to":"new"}`
 	d.check(string(back.Payload) == payload, "it came back with %s, want %s", back.Payload, payload)
 	d.check(back.Metadata[driver.MetaRedriveCount] == "1" && back.RetryCount == 0, "it came back as %+v", back)
