@@ -109,6 +109,27 @@ func TestFiringThatIsDueSurvivesAnotherSchedule(t *testing.T) {
 	}
 }
 
+// TestAFiringHasTheShapeOfThePayloadThatIsStored has a job that a program added once, before
+// the payload's type changed.
+func TestAFiringHasTheShapeOfThePayloadThatIsStored(t *testing.T) {
+	r := newRegistry(t, inMemory)
+	spec := runtime.Spec[nothing]{Type: "sweep", Queue: "reports", Shape: "0123456789ab"}
+	id, err := schedule.Add(ctx, r.s, schedule.Every(time.Hour), &spec, &nothing{})
+	require.NoError(t, err)
+	fired := func() *runtime.Task {
+		r.clock.Advance(time.Hour)
+		n, err := r.s.FireDue(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		tasks := r.env.Tasks()
+		return tasks[len(tasks)-1]
+	}
+	spec.Shape = "00fe5a9d0b1c"
+	require.Equal(t, "0123456789ab", fired().Shape)
+	require.NoError(t, schedule.ModifyPayload(ctx, r.s, id, &spec, &nothing{}))
+	require.Equal(t, "00fe5a9d0b1c", fired().Shape)
+}
+
 func TestADryRunSaysWhatADeployWouldDo(t *testing.T) {
 	r := newRegistry(t, inMemory)
 	old := append(declared(schedule.Every(time.Hour), "tidy"), declared(schedule.Cron("30 2 * * *", "Europe/Berlin"), "sweep")...)

@@ -109,16 +109,17 @@ func TestWhatIsValidTravels(t *testing.T) {
 }
 
 func TestEncodingsAreAListUndoneFromItsEnd(t *testing.T) {
-	plain := &Task{ID: "a", Payload: []byte("p"), Metadata: map[string]string{"k": "v"}}
+	plain := &Task{ID: "a", Payload: []byte("p"), Shape: "0123456789ab", Metadata: map[string]string{"k": "v"}}
 	assert.Empty(t, plain.LastEncoding())
 	once := plain.Encoded("zstd", []byte("z"))
 	assert.Equal(t, "zstd", once.LastEncoding())
+	assert.Equal(t, plain.Shape, once.Shape)
 	twice := once.Encoded("aes-gcm", []byte("g"))
 	assert.Equal(t, "zstd,aes-gcm", twice.Encoding)
 	assert.Equal(t, "aes-gcm", twice.LastEncoding())
 	assert.Equal(t, once, twice.Decoded([]byte("z")))
 	assert.Equal(t, plain, once.Decoded([]byte("p")))
-	assert.Equal(t, &Task{ID: "a", Payload: []byte("p"), Metadata: map[string]string{"k": "v"}}, plain)
+	assert.Equal(t, &Task{ID: "a", Payload: []byte("p"), Shape: "0123456789ab", Metadata: map[string]string{"k": "v"}}, plain)
 }
 
 func TestShallowSeesDepthWithoutReading(t *testing.T) {
