@@ -186,7 +186,7 @@ func (t *Task) validFields() error {
 		return invalid("task %s (%s): negative retry numbers (%d of %d)", t.ID, t.Type, t.RetryCount, t.MaxRetries)
 	case t.SchemaVersion < 0:
 		return invalid("task %s (%s): schema version %d is below 0", t.ID, t.Type, t.SchemaVersion)
-	case !validShape(t.Shape):
+	case t.Shape != "" && !ValidShape(t.Shape):
 		return invalid("task %s (%s): the shape %.40q is not %d hexadecimal digits in lower case", t.ID, t.Type, t.Shape, shapeDigits)
 	case t.Timeout < 0 || t.UniqueFor < 0:
 		return invalid("task %s (%s): a negative duration", t.ID, t.Type)
@@ -202,11 +202,8 @@ func (t *Task) validFields() error {
 // probability of 0.2 %.
 const shapeDigits = 12
 
-// validShape reports whether a shape is empty or has the form of one.
-func validShape(s string) bool {
-	if s == "" {
-		return true
-	}
+// ValidShape reports whether s has the form of a shape: 12 hexadecimal digits in lower case.
+func ValidShape(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false

@@ -3,7 +3,6 @@ package redis
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"math"
@@ -21,8 +20,15 @@ import (
 //	mark, which fields there are (a bit for each), type, the fields, payload
 //
 // where a number is an unsigned varint, a text its length and its bytes, a duration twice
-// its milliseconds or twice its seconds and one, a time a varint of Unix nanoseconds, a
-// shape 6 bytes, and the payload the rest. Released and dead tasks are envelopes again.
+// its milliseconds or twice its seconds and one, a time a varint of Unix nanoseconds, and
+// the payload the rest. Released and dead tasks are envelopes again.
+//
+// A version that does not know a field cannot read the fields behind it, and buries the task.
+// What was added to a task since there are compact values is therefore in its metadata.
+
+// metaShape is the shape of a task in the metadata of its compact value. In a version without
+// shapes it stays there when the task is released, so that the envelope of one may have it, too.
+const metaShape = "taskgen.shape"
 
 // compactMark begins a compact value, and no envelope. Another mark, \x01, began a form whose
 // fields stood in another order: neither may be read as the other.
@@ -46,7 +52,6 @@ const (
 	hasEncoding
 	hasCreatedAt
 	hasRetryCount
-	hasShape
 	compactFields = 1<<iota - 1
 )
 
@@ -66,10 +71,14 @@ func inNanoseconds(t time.Time) bool {
 
 func appendCompact(dst []byte, t *driver.Task) []byte {
 	since, near := sinceID(t)
+	metadata := len(t.Metadata)
+	if t.Shape != "" {
+		metadata++
+	}
 	fields := uint64(0)
 	for i, has := range [...]bool{
-		near, t.MaxRetries != 0, t.Timeout != 0, t.SchemaVersion != 0, len(t.Metadata) > 0, !t.ScheduledFor.IsZero(), t.UniqueKey != "",
-		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", !near && !t.CreatedAt.IsZero(), t.RetryCount != 0, t.Shape != "",
+		near, t.MaxRetries != 0, t.Timeout != 0, t.SchemaVersion != 0, metadata > 0, !t.ScheduledFor.IsZero(), t.UniqueKey != "",
+		t.UniqueFor != 0, t.GroupKey != "", t.Priority != 0, t.Encoding != "", !near && !t.CreatedAt.IsZero(), t.RetryCount != 0,
 	} {
 		if has {
 			fields |= 1 << i
@@ -89,8 +98,12 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 	number(hasMaxRetries, int64(t.MaxRetries))
 	number(hasTimeout, compactDuration(t.Timeout))
 	number(hasSchemaVersion, int64(t.SchemaVersion))
-	if len(t.Metadata) > 0 {
-		dst = binary.AppendUvarint(dst, uint64(len(t.Metadata)))
+	if metadata > 0 {
+		dst = binary.AppendUvarint(dst, uint64(metadata))
+		if t.Shape != "" {
+			text(metaShape)
+			text(t.Shape)
+		}
 		for _, key := range slices.Sorted(maps.Keys(t.Metadata)) {
 			text(key)
 			text(t.Metadata[key])
@@ -114,7 +127,6 @@ func appendCompact(dst []byte, t *driver.Task) []byte {
 		dst = binary.AppendVarint(dst, t.CreatedAt.UnixNano())
 	}
 	number(hasRetryCount, int64(t.RetryCount))
-	dst, _ = hex.AppendDecode(dst, []byte(t.Shape)) // a valid task has hexadecimal digits
 	if t.Encoding == "" {
 		return append(dst, bytes.Trim(t.Payload, " \t\r\n")...)
 	}
@@ -161,7 +173,11 @@ func timeOfID(id string) (nanoseconds int64, ok bool) {
 // [driver.ErrInvalidTask].
 func decodeTask(value, id, queue string) (*driver.Task, error) {
 	if value == "" || value[0] != compactMark {
-		return driver.DecodeEnvelope(bytesOf(value))
+		t, err := driver.DecodeEnvelope(bytesOf(value))
+		if err == nil {
+			takeShape(t)
+		}
+		return t, err
 	}
 	r := compactReader{rest: value[1:]}
 	r.fields = r.uvarint()
@@ -193,12 +209,26 @@ func decodeTask(value, id, queue string) (*driver.Task, error) {
 		t.CreatedAt = r.time(hasCreatedAt)
 	}
 	t.RetryCount = r.count(hasRetryCount)
-	t.Shape = r.shape()
+	takeShape(t)
 	t.Payload = []byte(r.rest)
 	if r.bad || r.fields > compactFields {
 		return nil, fmt.Errorf("%w: its stored form is truncated, or of a newer version", driver.ErrInvalidTask)
 	}
 	return t, t.Validate()
+}
+
+// takeShape gives a task the shape that its metadata has.
+func takeShape(t *driver.Task) {
+	shape, ok := t.Metadata[metaShape]
+	if !ok || !driver.ValidShape(shape) {
+		return
+	}
+	if t.Shape == "" {
+		t.Shape = shape
+	}
+	if delete(t.Metadata, metaShape); len(t.Metadata) == 0 {
+		t.Metadata = nil
+	}
 }
 
 // A compactReader reads a compact value from its beginning.
@@ -245,20 +275,6 @@ func (r *compactReader) texts() map[string]string {
 		texts[key] = r.text()
 	}
 	return texts
-}
-
-func (r *compactReader) shape() string {
-	const size = 6
-	if !r.has(hasShape) {
-		return ""
-	}
-	if len(r.rest) < size {
-		r.bad = true
-		return ""
-	}
-	shape := hex.EncodeToString(bytesOf(r.rest[:size]))
-	r.rest = r.rest[size:]
-	return shape
 }
 
 func (r *compactReader) number(field, most uint64) uint64 {

@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -82,7 +83,31 @@ func TestACompactTaskAddsFewBytesToItsTypeAndPayload(t *testing.T) {
 	task := &driver.Task{ID: idAt(now), Type: "noop", Queue: "q", Payload: []byte(`{}`), CreatedAt: now, MaxRetries: 3, Timeout: time.Minute, SchemaVersion: 1}
 	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 10)
 	task.Shape = "00fe5a9d0b1c"
-	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 17)
+	assert.LessOrEqual(t, len(appendCompact(nil, task))-len(task.Type)-len(task.Payload), 38)
+}
+
+// A version of the package that knows no shapes reads what this one writes, and this one what
+// that one makes of it: the metadata is all that it keeps.
+func TestTheShapeOfACompactTaskOutlivesAVersionThatKnowsNone(t *testing.T) {
+	for _, metadata := range []map[string]string{nil, {"a": "1", "z": ""}} {
+		task := &driver.Task{ID: "a", Type: "t", Queue: "q", Payload: []byte(`1`), Shape: "00fe5a9d0b1c", Metadata: metadata}
+		value := appendCompact(nil, task)
+		old := task.Clone()
+		old.Shape = ""
+		old.Metadata = map[string]string{metaShape: task.Shape}
+		maps.Copy(old.Metadata, metadata)
+		assert.Len(t, value, len(appendCompact(nil, old)), "it has no field that the old version does not know")
+		for _, stored := range [][]byte{value, appendCompact(nil, old), driver.AppendEnvelope(nil, old)} {
+			got, err := decodeTask(string(stored), "a", "q")
+			require.NoError(t, err)
+			assert.Equal(t, task.Shape, got.Shape)
+			assert.Equal(t, metadata, got.Metadata)
+		}
+	}
+	own := &driver.Task{ID: "a", Type: "t", Queue: "q", Payload: []byte(`1`), Metadata: map[string]string{metaShape: "a circle"}}
+	got, err := decodeTask(string(driver.AppendEnvelope(nil, own)), "a", "q")
+	require.NoError(t, err)
+	assert.Equal(t, own, got, "what has not the form of a shape is metadata")
 }
 
 func TestTheEarlierCompactFormIsRefused(t *testing.T) {

@@ -38,9 +38,8 @@ func WithEviction() Option { return func(p *Provider) { p.eviction = true } }
 // WithCompactTasks stores tasks that wait for their first run in less memory: without
 // the keys of their envelopes, their IDs and the queue's name, which Redis has anyway.
 // A provider without this option also reads them, but a version of the package that
-// does not know the option buries them as undecodable, and one that does not know shapes
-// (see the field of Task) buries those with a shape. Set it only when no such process works
-// on these queues any more, and empty the queues before one comes back.
+// does not know the option buries them as undecodable. Set it only when no such process
+// works on these queues any more, and empty the queues before one comes back.
 func WithCompactTasks() Option { return func(p *Provider) { p.compact = true } }
 
 // A Provider keeps queues on a Redis server, a primary with replicas under Sentinel, or a
