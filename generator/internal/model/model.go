@@ -30,6 +30,9 @@ type Package struct {
 	Constraint string `json:"constraint,omitempty"`
 	// Schedules is //taskgen:schedules; nil: not given.
 	Schedules *Schedules `json:"schedules,omitempty"`
+	// Backward is set if the code must read what older builds wrote, and older builds need not
+	// read what it writes: //taskgen:compat level=backward.
+	Backward bool `json:"backward,omitempty"`
 	// Imports are the names that the annotated files give to imported packages, one per
 	// package, sorted by path.
 	Imports []Import `json:"imports,omitempty"`
@@ -115,6 +118,10 @@ type Task struct {
 	Secrets []string `json:"secrets,omitempty"`
 	// Payload is the JSON form of T.
 	Payload Payload `json:"payload"`
+	// Form names that form as the lock has it, and Reads the other forms that tasks in queues
+	// may have.
+	Form  string   `json:"-"`
+	Reads []string `json:"-"`
 	// Shape is how encoding/json reads and writes T.
 	Shape  typeinfo.Shape `json:"-"`
 	Pos    Pos            `json:"pos"`

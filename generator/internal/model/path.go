@@ -18,3 +18,18 @@ func SecretPath(names ...string) string {
 	}
 	return b.String()
 }
+
+// Steps are the names of a path that SecretPath has made, and EveryElement for all elements of
+// a list or map.
+func Steps(path string) []string {
+	if path == "" {
+		return nil
+	}
+	steps := strings.Split(path[1:], "/")
+	for i, step := range steps {
+		if name, ok := secretpath.Unescape(step); ok {
+			steps[i] = name
+		}
+	}
+	return steps
+}

@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // A Value is the JSON form of a Go type, as encoding/json writes and reads it.
 type Value struct {
 	Kind ValueKind `json:"kind"`
@@ -54,6 +56,7 @@ type Member struct {
 	Value    Value  `json:"value"`
 	Required bool   `json:"required,omitempty"`
 	Secret   bool   `json:"secret,omitempty"`
+	Place    Span   `json:"-"` // of the name of its field
 }
 
 // A Definition is a declared type that a payload refers to by name.
@@ -68,4 +71,20 @@ type Payload struct {
 	Value Value `json:"value"`
 	// Definitions are the other types in it, sorted by name.
 	Definitions []Definition `json:"definitions,omitempty"`
+}
+
+// Behind is the value that a value refers to, or the value itself if it does not refer to one.
+func (p *Payload) Behind(v *Value) *Value {
+	for range len(p.Definitions) + 1 { // a definition may be of a pointer to another one
+		switch {
+		case v.Kind != RefValue:
+			return v
+		case v.Ref == "":
+			v = &p.Value
+		default:
+			i := slices.IndexFunc(p.Definitions, func(d Definition) bool { return d.Name == v.Ref })
+			v = &p.Definitions[i].Value
+		}
+	}
+	return v
 }

@@ -54,6 +54,21 @@ func (p Place) name() string {
 	return text
 }
 
+// At names the form at a path, and returns false if there is none.
+func (p Place) At(path string) (name string, ok bool) {
+	for _, step := range model.Steps(path) {
+		switch {
+		case p.Elem != nil:
+			p = *p.Elem
+		case p.member(step) != nil:
+			p = p.member(step).Place
+		default:
+			return "", false
+		}
+	}
+	return p.name(), true
+}
+
 // place compares the values at a place.
 func (r *reader) place(path string, w, rd Place) {
 	switch {
