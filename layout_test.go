@@ -33,6 +33,8 @@ var generatorSteps = []struct {
 	{"emit/gosrc", []string{"model", "platform", "emit/schema"}},
 	{"shape", []string{"model", "emit/gosrc"}},
 	{"wire", []string{"model"}},
+	{"lock", []string{"model", "wire"}},
+	{"compat", []string{"model", "diag", "rule", "load", "wire", "lock"}},
 	{"emit", []string{"model", "diag", "load", "analyze", "check", "emit/gosrc", "shape"}},
 	{"output", nil},
 	{"cache", []string{"load", "output"}},

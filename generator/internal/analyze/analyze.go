@@ -185,6 +185,8 @@ func (b *builder) build() model.Package {
 	}
 	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })
 	m.Schedules = schedules(b.found.Get("schedules"))
+	level, _ := directive.Value[string](b.found.Get("compat"), "level")
+	m.Backward = level == "backward"
 	b.checkRetry(b.found.Get("retry"))
 	m.Tasks = b.tasks()
 	// In the order of files and lines, whatever the order of the files in the listing.

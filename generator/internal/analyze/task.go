@@ -96,7 +96,7 @@ func (b *builder) task(t *directive.Type) (model.Task, bool) {
 	r := fieldReader{b: b, task: &m, named: named, holders: make(map[*types.Named]bool)}
 	r.fields(st, t.Spec.Type.(*ast.StructType))
 	m.Secrets = r.secretPaths()
-	m.Payload = b.json.Payload(named, b.comments())
+	m.Payload = b.json.Payload(named, b.comments(), func(v *types.Var) model.Span { return b.at(v.Pos(), len(v.Name())) })
 	m.Shape = jsontype.Shape(named)
 	return m, true
 }

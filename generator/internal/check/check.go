@@ -29,6 +29,18 @@ type Result struct {
 	Generated []string
 }
 
+// Gone are the folders of generated files whose packages have no directives any more.
+func (r *Result) Gone() []string {
+	var dirs []string
+	for _, path := range r.Generated {
+		dir := filepath.Dir(path)
+		if !slices.Contains(dirs, dir) && !slices.ContainsFunc(r.Packages, func(p model.Package) bool { return p.Dir == dir }) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
 // Run analyzes the packages of a listing and checks them. An error means that they could
 // not be analyzed.
 func Run(ctx context.Context, l *load.Listing) (*Result, error) {

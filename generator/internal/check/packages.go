@@ -1,9 +1,11 @@
 package check
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/taskgen/taskgen/generator/internal/diag"
@@ -123,13 +125,20 @@ func (c *together) wireNames(p *model.Package) {
 			if first.pkg != p && (c.linked(p.Path, first.pkg.Path) || t.Queue == first.task.Queue) {
 				d := rule.TaskNameTaken.At(at, "give one of them another name=",
 					"%s is a name of %s and, in package %s, of %s", name, t.Struct, first.pkg.Path, first.task.Struct)
-				if t.Type == first.task.Type && reflect.DeepEqual(t.Payload, first.task.Payload) {
+				if t.Type == first.task.Type && alike(&t.Payload, &first.task.Payload) {
 					d.Severity = diag.Warning // a copy, as there is while a package moves: each reads what the other writes
 				}
 				c.report(rule.Related(d, first.at.Pos, "%s has it here", first.task.Struct), p, first.pkg)
 			}
 		}
 	}
+}
+
+// alike reports whether two payloads are the same, wherever their fields are declared.
+func alike(a, b *model.Payload) bool {
+	one, err := json.Marshal(a)
+	other, err2 := json.Marshal(b)
+	return errors.Join(err, err2) == nil && bytes.Equal(one, other)
 }
 
 // deadLetters: the dead letter queue of one package is no queue of another.

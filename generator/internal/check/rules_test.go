@@ -36,6 +36,9 @@ func TestRules(t *testing.T) {
 		})
 	}
 	for _, r := range rule.Rules() {
+		if strings.HasPrefix(r.ID, "WIRE_") {
+			continue // package compat finds them
+		}
 		name := strings.ToLower(r.ID)
 		broken := false
 		for _, d := range got[name] {

@@ -132,6 +132,14 @@ var table = []Spec{
 		},
 	},
 	{
+		Name: "compat", On: []place{onPackage},
+		Doc:     "Says what a change of a payload must leave readable. Without it the level is full.",
+		Example: "//taskgen:compat level=backward",
+		Keys: []Key{
+			{Name: "level", Kind: kindChoice, Choices: []string{"full", "backward"}, Required: true, Doc: "With full, the code reads the tasks of older builds, and older builds read the tasks of this one: workers of both may run at the same time. With backward, older builds need not: no worker of one runs any more when the first task of this build is enqueued.", Example: "level=backward"},
+		},
+	},
+	{
 		Name: "queue", On: []place{onPackage}, Many: true,
 		Doc:     "Declares a queue. Anything left out uses the runtime's default.",
 		Example: "//taskgen:queue name=embeddings visibility=5m max_deliveries=10 dlq=embeddings-dlq retention=14d",

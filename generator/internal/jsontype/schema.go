@@ -27,12 +27,13 @@ type schemaBuilder struct {
 	taken map[string]bool
 	defs  []model.Definition
 	docs  map[token.Pos]string
+	at    func(*types.Var) model.Span
 }
 
 // Payload is the JSON form of a task's struct. docs are the comments on fields and
-// types, by the positions of their names.
-func (in *Info) Payload(named *types.Named, docs map[token.Pos]string) model.Payload {
-	s := schemaBuilder{pkg: in.pkg, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: docs}
+// types, by the positions of their names, and at says where in a file the name of a field is.
+func (in *Info) Payload(named *types.Named, docs map[token.Pos]string, at func(*types.Var) model.Span) model.Payload {
+	s := schemaBuilder{pkg: in.pkg, root: named, alias: make(map[*types.Struct]string), taken: make(map[string]bool), docs: docs, at: at}
 	var p model.Payload
 	if p.Value = codecValue(named); p.Value.Kind == "" {
 		p.Value = s.shape(named.Underlying())
@@ -267,7 +268,7 @@ func (s *schemaBuilder) members(st *types.Struct) []model.Member {
 		words := strings.Split(reflect.StructTag(f.Tag).Get("task"), ",")
 		m := model.Member{
 			Name: f.Name, Doc: s.docs[f.Var.Pos()], Value: s.value(f.Var.Type()),
-			Required: slices.Contains(words, "required"), Secret: slices.Contains(words, "secret"),
+			Required: slices.Contains(words, "required"), Secret: slices.Contains(words, "secret"), Place: s.at(f.Var),
 		}
 		m.Value.Quoted = isQuoted(f)
 		members[i] = m

@@ -3,6 +3,7 @@ package load
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -112,6 +113,16 @@ func (t *Trace) readFile(path string) (src []byte, ok bool, err error) {
 		t.inputs.Files = note(t.inputs.Files, path, sumOfFile(src, ok, err))
 	}
 	return src, ok, err
+}
+
+// Read reads a file that belongs to the input beside Go code. A file that is missing is part of
+// the input, too.
+func (t *Trace) Read(path string) ([]byte, error) {
+	src, ok, err := t.readFile(path)
+	if err == nil && !ok {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	return src, err
 }
 
 func readRegular(path string) ([]byte, bool, error) {

@@ -13,7 +13,9 @@ var rules = []*Rule{
 	ProviderLimit, TagUnknown, TagRepeated, TagUseless, TagPlace, RequiredType, GroupUnordered,
 	GroupMissing, GroupTwice, GroupType, GroupSecret, FieldKind, FieldUnexported, FieldCollision,
 	FieldMarshaler, FieldType, SecretWays, SecretShown, SecretEmbedded, FieldEmpty, FieldLost,
-	FieldOneWay, FieldKey, FieldNull, FieldTag, FieldCopied, UniqueSecret,
+	FieldOneWay, FieldKey, FieldNull, FieldTag, FieldCopied, UniqueSecret, WireLock, WireName, WireQueue,
+	WireRemoved, WireReused, WireRequired, WireType, WireRange, WirePrecision, WireQuoted, WireLength,
+	WireKey, WireNull, WireCodec, WireCase,
 }
 
 // Directives and their keys.
