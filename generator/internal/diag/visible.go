@@ -79,9 +79,9 @@ type Writer struct {
 	line   []byte // what has come of the line
 }
 
-// NewWriter returns a writer for one of the formats text, json and github. In text no
-// line is a workflow command of a CI system; in github those of [GitHub] are. In json
-// invisible characters are escaped as in a string.
+// NewWriter returns a writer for one of the formats text, json, github and sarif. In text no
+// line is a workflow command of a CI system; in github those of [GitHub] are. In json and
+// sarif invisible characters are escaped as in a string.
 func NewWriter(w io.Writer, format string) *Writer { return &Writer{w: w, format: format} }
 
 // Write implements io.Writer. It passes on only complete lines.
@@ -113,7 +113,7 @@ func (w *Writer) pass(end string) error {
 	line := string(w.line)
 	w.line = w.line[:0]
 	switch w.format {
-	case "json":
+	case "json", "sarif":
 		line = escaped(line, '\t', jsonEscape)
 	case "github":
 		line = Visible(line)
