@@ -154,7 +154,7 @@ func same[T any](types fleet.Types, name string, spec *runtime.Spec[T]) {
 	}
 	p := spec.Policy()
 	want := fleet.Type{
-		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: got.Result, Retention: p.Retention,
+		Name: p.Type, Aliases: p.Aliases, Queue: p.Queue, Shape: p.Shape, Secrets: p.Secrets, Timeout: p.Timeout, MaxRetries: p.Retry.Max, Result: got.Result, Retention: p.Retention,
 		Retry:    fleet.Retry{Backoff: string(p.Retry.Backoff), Base: p.Retry.Base, Cap: p.Retry.Cap, Factor: p.Retry.Factor, Jitter: p.Retry.Jitter},
 		Template: p.Template,
 	}

@@ -45,6 +45,7 @@ type WelcomeTask struct {
 	// Output:
 	// example.com/shop [{WelcomeTask Welcome}]
 	// wrote shop_taskgen.go true
+	// wrote taskgen.lock false
 }
 
 // Diagnostics say what is wrong, where, and how to mend it.
@@ -61,7 +62,7 @@ type WelcomeTask struct{}
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := generator.WriteText(os.Stdout, result.Diagnostics, dir); err != nil {
+	if err := generator.WriteDiagnostics(os.Stdout, "text", result.Diagnostics, dir); err != nil {
 		log.Fatal(err)
 	}
 	// Output:

@@ -8,16 +8,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/taskgen/taskgen/generator/internal/cache"
 	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/compat"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/directive"
 	"github.com/taskgen/taskgen/generator/internal/emit"
 	"github.com/taskgen/taskgen/generator/internal/emit/catalog"
 	"github.com/taskgen/taskgen/generator/internal/load"
+	"github.com/taskgen/taskgen/generator/internal/lock"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/generator/internal/output"
+	"github.com/taskgen/taskgen/generator/internal/rule"
 )
 
 // Config says which packages to read.
@@ -33,6 +37,22 @@ type Config struct {
 	// for programs without their code. A run with one is not remembered. Empty: there is
 	// none.
 	Catalog string
+	// Accept is the reason for which every change that tasks in queues do not survive is
+	// accepted; the lock of the package records it. Empty: such a change is an error. A run
+	// that accepts, forgets or compares with something is not remembered.
+	Accept string
+	// Extinct is what no task in a queue has any more, and is to leave the locks: types
+	// (mail), shapes of types (mail@0123456789ab) and queues (queue:mails). It is an error if
+	// no lock of the packages has it.
+	Extinct []string
+	// Against is where other locks are to compare with, besides those beside the code:
+	// git:REF for those at a commit, or the path of a file. Empty: nowhere.
+	Against string
+}
+
+// pure reports whether the result depends on the packages alone.
+func (cfg *Config) pure() bool {
+	return cfg.Catalog == "" && cfg.Accept == "" && len(cfg.Extinct) == 0 && cfg.Against == ""
 }
 
 func (cfg Config) query() load.Query {
@@ -76,11 +96,11 @@ type Task struct {
 // not be analyzed, or that the generated code does not compile, which is a bug of the
 // generator. The same packages give the same result.
 func Generate(ctx context.Context, cfg Config) (*Result, error) {
-	if cfg.Catalog != "" {
+	if !cfg.pure() {
 		cfg.Cache = ""
 	}
-	store := cache.Open(cfg.Cache)
-	listing, err := load.Find(ctx, cfg.query())
+	store, query := cache.Open(cfg.Cache), cfg.query()
+	listing, err := load.Find(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +119,13 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	if r.Diagnostics = checked.Diagnostics; r.HasErrors() {
 		return r, nil
 	}
+	locks, err := cfg.locks(ctx, checked, query.Trace)
+	if err != nil {
+		return nil, err
+	}
+	if r.Diagnostics = diag.Sort(append(r.Diagnostics, locks.Diagnostics...)); r.HasErrors() {
+		return r, nil
+	}
 	emitted, err := emit.Files(ctx, checked)
 	if err != nil {
 		return nil, err
@@ -106,9 +133,29 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	r.Notes = emitted.Notes
 	if r.Diagnostics = diag.Sort(append(r.Diagnostics, emitted.Diagnostics...)); !r.HasErrors() {
 		r.Files = emitted.Files
+		maps.Copy(r.Files, locks.Files)
 		err = r.addCatalog(&cfg, checked.Packages)
 	}
 	return r, err
+}
+
+// locks compares the packages with the tasks that may lie in queues.
+func (cfg *Config) locks(ctx context.Context, checked *check.Result, trace *load.Trace) (*compat.Result, error) {
+	q := compat.Query{Accept: cfg.Accept, Trace: trace}
+	for _, text := range cfg.Extinct {
+		e, err := compat.ParseExtinct(text)
+		if err != nil {
+			return nil, err
+		}
+		q.Extinct = append(q.Extinct, e)
+	}
+	if cfg.Against != "" {
+		var err error
+		if q.Against, err = lock.Elsewhere(ctx, cfg.Against); err != nil {
+			return nil, err
+		}
+	}
+	return compat.Run(checked.Packages, checked.Gone(), q)
 }
 
 // addCatalog adds the catalog, if there is to be one.
@@ -139,7 +186,7 @@ func (r *Result) HasErrors() bool { return diag.HasErrors(r.Diagnostics) }
 // path. It ignores what git and editors do to a file. A file at one of the paths that
 // taskgen did not write is an error.
 func (r *Result) Changes() ([]Change, error) {
-	return output.Changes(r.Files, model.Header, catalog.Header)
+	return output.Changes(r.Files, model.Header, catalog.Header, lock.Header)
 }
 
 // Remember records in the cache that a run with the same input has nothing to do. written
@@ -161,16 +208,27 @@ const (
 	Warning = diag.Warning
 )
 
-// WriteText writes diagnostics for people, with the source lines. Paths below base are
-// relative to it.
-func WriteText(w io.Writer, ds []Diagnostic, base string) error { return diag.Text(w, ds, base) }
+// WriteDiagnostics writes diagnostics in one of the formats text, for people and with the
+// source lines; github, as workflow commands of GitHub Actions; and sarif, as a log of SARIF
+// 2.1.0. Paths below base are relative to it; for github and sarif it should be the root of
+// the repository. A diagnostic without a file is a remark on the run.
+func WriteDiagnostics(w io.Writer, format string, ds []Diagnostic, base string) error {
+	switch format {
+	case "github":
+		return diag.GitHub(w, ds, base)
+	case "sarif":
+		return diag.SARIF(w, ds, base, func(id string) string {
+			r, ok := rule.Find(id)
+			if !ok {
+				return ""
+			}
+			return r.What
+		})
+	}
+	return diag.Text(w, ds, base)
+}
 
-// WriteGitHub writes diagnostics as workflow commands of GitHub Actions. Paths below
-// base, which should be the root of the repository, are relative to it. A diagnostic
-// without a file is a remark on the run.
-func WriteGitHub(w io.Writer, ds []Diagnostic, base string) error { return diag.GitHub(w, ds, base) }
-
-// NewWriter returns a writer for output in one of the formats text, json and github. It
+// NewWriter returns a writer for output in one of the formats text, json, github and sarif. It
 // escapes everything that a terminal, a log or a CI system would interpret: names of
 // files, source text and the output of other programs are not trusted.
 func NewWriter(w io.Writer, format string) *diag.Writer { return diag.NewWriter(w, format) }

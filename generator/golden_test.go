@@ -22,6 +22,7 @@ import (
 
 	"github.com/taskgen/taskgen/generator"
 	"github.com/taskgen/taskgen/generator/internal/check"
+	"github.com/taskgen/taskgen/generator/internal/compat"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
 	"github.com/taskgen/taskgen/generator/internal/load"
@@ -142,6 +143,9 @@ func generate(t *testing.T, dir, tags string, patterns ...string) *generator.Res
 	r, err := generator.Generate(t.Context(), generator.Config{Dir: dir, Patterns: patterns, Tags: tags, Env: env()})
 	require.NoError(t, err)
 	for path, src := range r.Files {
+		if filepath.Ext(path) != ".go" {
+			continue
+		}
 		set, err := format.Source(src)
 		require.NoError(t, err)
 		require.Equal(t, string(set), string(src), "%s is not as gofmt would have it", path)
@@ -333,6 +337,8 @@ func TestTheSamePackagesGiveTheSameBytes(t *testing.T) {
 	listing, err := load.Find(t.Context(), load.Query{Dir: dir, Patterns: patterns, Env: env()})
 	require.NoError(t, err)
 	loaded, err := check.Run(t.Context(), listing)
+	require.NoError(t, err)
+	_, err = compat.Run(loaded.Packages, nil, compat.Query{Trace: new(load.Trace)})
 	require.NoError(t, err)
 	for i := range loaded.Packages {
 		pkg := &loaded.Packages[i]

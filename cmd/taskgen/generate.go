@@ -21,7 +21,7 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 	if catalog != "" && !filepath.IsAbs(catalog) {
 		catalog = filepath.Join(dir, catalog)
 	}
-	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir(), Catalog: catalog})
+	res, err := generator.Generate(ctx, generator.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags, Cache: cacheDir(), Catalog: catalog, Accept: o.accept, Extinct: o.extinct, Against: o.against})
 	if err != nil {
 		return exitError, err
 	}

@@ -5,12 +5,15 @@
 // Usage:
 //
 //	taskgen [flags] [packages]
+//	taskgen check [flags] [packages]
+//	taskgen accept -reason text [packages]
+//	taskgen extinct type|type@shape|queue:name…
 //	taskgen explain [topic]
 //	taskgen explain schedule "30 2 * * *" [zone]
 //	taskgen -version
 //
 // Packages are named as for go list; without any it is the one in the current
-// directory, and for -check, -diff and -catalog all below as well. The usual place for
+// directory, and for check, -diff, extinct and -catalog all below as well. The usual place for
 // the call is a line above a package clause:
 //
 //	//go:generate go tool taskgen
@@ -42,6 +45,15 @@ const usage = `taskgen writes typed code for the structs that are marked //taskg
 Usage:
 
   taskgen [flags] [packages]   write <package>_taskgen.go beside the structs
+  taskgen check [flags] [packages]
+                               write nothing; say what tasks in queues would not
+                               survive, and list what is out of date
+  taskgen accept -reason text [packages]
+                               record in taskgen.lock why that does not matter,
+                               and write the files
+  taskgen extinct name…        remove from taskgen.lock what no task in a queue
+                               has any more: a type (mail), a shape of one
+                               (mail@0123456789ab) or a queue (queue:mails)
   taskgen explain [topic]      print the reference: all of it, or what there is
                                on a directive (task), a key (task.timeout), the
                                tags of fields (tags), a tag (secret), all rules
@@ -52,23 +64,25 @@ Usage:
   taskgen -version             print the version
 
 Packages are named as for go list: ., ./..., example.com/x/tasks. Without any it
-is the one in the current directory (.), and for -check, -diff and -catalog the
-ones below as well (./...). Usually a line in the package makes the call, for go
+is the one in the current directory (.), and for check, -diff, extinct and
+-catalog the ones below as well (./...). Usually a line in the package makes the call, for go
 generate:
 
   //go:generate go tool taskgen
 
 Flags:
 
-  -check          write nothing; list what is out of date, and exit with 1 if
-                  there is any
+  -check          the same as taskgen check: exit with 1 if something is out of
+                  date
+  -against where  also compare with the locks at a commit (git:origin/main), or
+                  with the lock in a file
   -diff           write nothing; show what would change, and exit with 1 if
                   anything would
   -tags list      build tags, separated by commas
   -catalog file   also write descriptions of the tasks in all packages, for a
                   server without their code; -check and -diff look at it, too
-  -format how     how to report: text (the default), json, or github for
-                  annotations in GitHub Actions
+  -format how     how to report: text (the default), json, github for
+                  annotations in GitHub Actions, or sarif
   -q              say nothing but what is wrong
   -version        print the version of taskgen, and exit
 
@@ -95,7 +109,8 @@ func main() {
 type options struct {
 	check, diff, quiet, version bool
 	tags, format, catalog       string
-	patterns                    []string
+	against, accept             string
+	extinct, patterns           []string
 }
 
 // run writes through a [generator.NewWriter]: what it says holds names, source text and the
@@ -143,10 +158,21 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.tags, "tags", "", "")
 	fs.StringVar(&o.format, "format", "text", "")
 	fs.StringVar(&o.catalog, "catalog", "", "")
+	fs.StringVar(&o.against, "against", "", "")
+	command := ""
+	if len(args) > 0 && slices.Contains([]string{"check", "accept", "extinct"}, args[0]) {
+		command, args = args[0], args[1:]
+	}
+	if command == "accept" {
+		fs.StringVar(&o.accept, "reason", "", "")
+	}
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.patterns = fs.Args()
+	o.check = o.check || command == "check"
+	if o.patterns = fs.Args(); command == "extinct" {
+		o.extinct, o.patterns = fs.Args(), []string{"./..."}
+	}
 	if i := slices.IndexFunc(o.patterns, func(p string) bool { return strings.HasPrefix(p, "-") }); i >= 0 {
 		return o, fmt.Errorf("flags go before the packages: put %s first", o.patterns[i])
 	}
@@ -154,8 +180,14 @@ func parse(args []string) (options, error) {
 		o.patterns = []string{"./..."}
 	}
 	switch {
-	case o.format != "text" && o.format != "json" && o.format != "github":
-		return o, fmt.Errorf("-format is text, json or github, not %q", o.format)
+	case !slices.Contains([]string{"text", "json", "github", "sarif"}, o.format):
+		return o, fmt.Errorf("-format is text, json, github or sarif, not %q", o.format)
+	case command == "accept" && strings.TrimSpace(o.accept) == "":
+		return o, errors.New("accept needs a reason, for those who read taskgen.lock: taskgen accept -reason 'no such task was ever enqueued'")
+	case command == "extinct" && len(o.extinct) == 0:
+		return o, errors.New("extinct needs the name of what no task has any more: a type, a shape of one as type@shape, or a queue as queue:name")
+	case (command == "accept" || command == "extinct") && (o.check || o.diff):
+		return o, fmt.Errorf("%s writes taskgen.lock: it goes with neither -check nor -diff", command)
 	case o.check && o.diff:
 		return o, errors.New("-check and -diff exclude each other: -diff also exits with 1")
 	}

@@ -34,6 +34,8 @@ func (r *report) print() error {
 		return r.json()
 	case "github":
 		return r.github()
+	case "sarif":
+		return generator.WriteDiagnostics(r.stdout, r.format, r.findings(), r.dir)
 	}
 	return r.text()
 }
@@ -41,8 +43,8 @@ func (r *report) print() error {
 // nothing says that there was nothing to check.
 func (r *report) nothing() error {
 	err := fmt.Errorf("taskgen: no package with tasks matches %s, so nothing was checked: taskgen -check ./... checks all packages below the current directory, and files behind build tags with -tags", strings.Join(r.patterns, " "))
-	if r.format == "github" {
-		return errors.Join(generator.WriteGitHub(r.stdout, []generator.Diagnostic{{Severity: generator.Error, Message: err.Error()}}, r.dir), err)
+	if r.format == "github" || r.format == "sarif" {
+		return errors.Join(generator.WriteDiagnostics(r.stdout, r.format, []generator.Diagnostic{{Severity: generator.Error, Message: err.Error()}}, r.dir), err)
 	}
 	if r.format == "json" {
 		r.result.Notes = append(r.result.Notes, err.Error())
@@ -54,7 +56,7 @@ func (r *report) name(path string) string { return shorten(r.dir, path) }
 
 // text is for people: diagnostics go to stderr, what became of files to stdout.
 func (r *report) text() error {
-	if err := generator.WriteText(r.stderr, r.result.Diagnostics, r.dir); err != nil {
+	if err := generator.WriteDiagnostics(r.stderr, "text", r.result.Diagnostics, r.dir); err != nil {
 		return err
 	}
 	if r.result.HasErrors() {
@@ -148,6 +150,15 @@ func (r *report) json() error {
 // github is workflow commands, which GitHub Actions shows beside the code. What is
 // out of date is an error there: it fails the check.
 func (r *report) github() error {
+	var notes []generator.Diagnostic
+	for _, note := range r.result.Notes {
+		notes = append(notes, generator.Diagnostic{Severity: generator.Warning, Message: note})
+	}
+	return generator.WriteDiagnostics(r.stdout, r.format, append(notes, r.findings()...), r.dir)
+}
+
+// findings are the diagnostics, and for a check each file that is out of date.
+func (r *report) findings() []generator.Diagnostic {
 	ds := r.result.Diagnostics
 	if r.check || r.diff {
 		for _, c := range r.changes {
@@ -156,9 +167,5 @@ func (r *report) github() error {
 			ds = append(ds, d)
 		}
 	}
-	var notes []generator.Diagnostic
-	for _, note := range r.result.Notes {
-		notes = append(notes, generator.Diagnostic{Severity: generator.Warning, Message: note})
-	}
-	return generator.WriteGitHub(r.stdout, append(notes, ds...), r.dir)
+	return ds
 }

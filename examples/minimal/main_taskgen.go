@@ -41,6 +41,7 @@ var GreetSpec = runtime.Spec[GreetTask]{
 		Max:  3,
 		Base: 100 * time.Millisecond,
 	},
+	Shape: "39f84a9bbc30",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

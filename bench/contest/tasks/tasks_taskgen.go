@@ -38,6 +38,7 @@ var NoopSpec = runtime.Spec[NoopTask]{
 	Queue:   "contest",
 	Timeout: time.Minute,
 	Retry:   runtime.RetryPolicy{Max: 3},
+	Shape:   "f193c432b111",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

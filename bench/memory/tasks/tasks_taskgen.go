@@ -51,6 +51,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		type plain EmbeddingTask
 		return (*plain)(task)
 	},
+	Shape: "83ef52ad6fa7",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

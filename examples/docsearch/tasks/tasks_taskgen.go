@@ -90,6 +90,7 @@ var DocumentSpec = runtime.Spec[DocumentTask]{
 		return nil
 	},
 	Required: []string{"path"},
+	Shape:    "d0f88da90589",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -183,6 +184,7 @@ var EmbeddingSpec = runtime.Spec[EmbeddingTask]{
 		return nil
 	},
 	Required: []string{"document", "version", "of", "text", "model"},
+	Shape:    "8900c04f91df",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -275,6 +277,7 @@ var CollaborationSpec = runtime.Spec[CollaborationTask]{
 		return nil
 	},
 	Required: []string{"document", "version"},
+	Shape:    "228f4398712c",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -367,6 +370,7 @@ var WebhookSpec = runtime.Spec[WebhookTask]{
 		return nil
 	},
 	Required: []string{"id", "endpoint", "body"},
+	Shape:    "768126a683d1",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

@@ -64,6 +64,7 @@ var MailSpec = runtime.Spec[MailTask]{
 		return nil
 	},
 	Required: []string{"to"},
+	Shape:    "2c199f88baf0",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -140,6 +141,7 @@ var AlertSpec = runtime.Spec[AlertTask]{
 		return nil
 	},
 	Required: []string{"text"},
+	Shape:    "b41ea6984c90",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -221,6 +223,7 @@ var OrderSpec = runtime.Spec[OrderTask]{
 		return nil
 	},
 	Required: []string{"step"},
+	Shape:    "a1f538c4184c",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

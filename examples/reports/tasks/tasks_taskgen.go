@@ -57,6 +57,7 @@ var TidySpec = runtime.Spec[TidyTask]{
 		Base: time.Second,
 		Cap:  time.Minute,
 	},
+	Shape: "099ffc07f7be",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -145,6 +146,7 @@ var ReportSpec = runtime.Spec[ReportTask]{
 		return nil
 	},
 	Required: []string{"name"},
+	Shape:    "8731fd5fcf6e",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

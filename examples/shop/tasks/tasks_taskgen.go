@@ -79,6 +79,7 @@ var ConfirmOrderSpec = runtime.Spec[ConfirmOrderTask]{
 		type plain ConfirmOrderTask
 		return (*plain)(task)
 	},
+	Shape: "99e94335d4eb",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -173,6 +174,7 @@ var SalesReportSpec = runtime.Spec[SalesReportTask]{
 		Cap:    5 * time.Minute,
 		Jitter: 0.2,
 	},
+	Shape: "099ffc07f7be",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

@@ -69,6 +69,7 @@ var PlainSpec = runtime.Spec[PlainTask]{
 		Backoff: runtime.Constant,
 		Base:    100 * time.Millisecond,
 	},
+	Shape: "5b1327cfd9ef",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -151,6 +152,7 @@ var OrderedSpec = runtime.Spec[OrderedTask]{
 		return nil
 	},
 	Required: []string{"group"},
+	Shape:    "551a39894643",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -224,6 +226,7 @@ var LevelSpec = runtime.Spec[LevelTask]{
 		Backoff: runtime.Constant,
 		Base:    100 * time.Millisecond,
 	},
+	Shape: "5b1327cfd9ef",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -306,6 +309,7 @@ var UniqueSpec = runtime.Spec[UniqueTask]{
 		return nil
 	},
 	Required: []string{"key"},
+	Shape:    "ec6a0e1897cf",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -379,6 +383,7 @@ var DoomedSpec = runtime.Spec[DoomedTask]{
 		Backoff: runtime.Constant,
 		Base:    100 * time.Millisecond,
 	},
+	Shape: "5b1327cfd9ef",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

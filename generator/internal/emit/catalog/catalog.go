@@ -35,7 +35,7 @@ func Of(packages []model.Package) ([]byte, error) {
 
 func describe(t *model.Task) typeinfo.Type {
 	d := typeinfo.Type{
-		Name: t.Type, Aliases: t.Aliases, Queue: t.Queue, Schema: schema.Of(t).Text(), Secrets: t.Secrets, Timeout: t.Timeout,
+		Name: t.Type, Aliases: t.Aliases, Queue: t.Queue, Schema: schema.Of(t).Text(), Shape: t.Form, Secrets: t.Secrets, Timeout: t.Timeout,
 		MaxRetries: t.Retry.Max, Result: t.Result != nil, Retention: t.Retention,
 		Retry:    typeinfo.Retry{Backoff: t.Retry.Backoff, Base: t.Retry.Base, Cap: t.Retry.Cap, Factor: t.Retry.Factor, Jitter: t.Retry.Jitter},
 		Template: &typeinfo.Template{Version: typeinfo.Version, Priority: t.Priority, UniqueBy: t.UniqueMembers(), Required: t.RequiredMembers()},

@@ -74,6 +74,9 @@ func (f *file) spec(t *model.Task, w words) {
 	if t.Retention != 0 {
 		l.set("Retention", f.duration(t.Retention))
 	}
+	if t.Form != "" {
+		l.set("Shape", strconv.Quote(t.Form))
+	}
 	l.raw("Schema", f.schema(t))
 	w["fields"] = l.text()
 	f.declare(doc(w["Spec"]+" describes "+t.Struct+" to the runtime: its name, its queue, its limits and the schema of its payload."), `
