@@ -30,7 +30,7 @@ type diedOf struct {
 func died(t *testing.T, register func(*runtime.Router), task *runtime.Task) diedOf {
 	t.Helper()
 	provider, m, r := memory.New(), runtime.NewManager(runtime.ManagerConfig{}), runtime.NewRouter()
-	require.NoError(t, m.Open(t.Context(), provider, runtime.QueueConfig{Name: "q", Retention: time.Hour}))
+	require.NoError(t, m.Open(t.Context(), provider, runtime.QueueConfig{Name: "q", Retention: time.Hour, Unknown: runtime.BuryUnknown}))
 	register(r)
 	var log strings.Builder
 	p, err := runtime.NewPool(m, r, runtime.PoolConfig{Workers: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -54,7 +54,7 @@ type order struct {
 }
 
 func orders() *runtime.Spec[order] {
-	return &runtime.Spec[order]{Type: "order", Aliases: []string{"purchase"}, Queue: "q", Validate: func(o *order) error {
+	return &runtime.Spec[order]{Type: "order", Aliases: []string{"purchase"}, Queue: "q", Shape: "000000000002", Validate: func(o *order) error {
 		if o.ID == "" {
 			return generated.Missing("order", "id")
 		}
@@ -120,9 +120,10 @@ func TestATypedHookIsGivenWhatTheHandlerIs(t *testing.T) {
 
 func TestATypedHookIsNotCalledWithWhatNoHandlerIsGiven(t *testing.T) {
 	for name, task := range map[string]*runtime.Task{
-		"is not decoded by any middleware": {Payload: []byte(`...`), Encoding: "unheard-of"},
-		"is of another type":               {Payload: []byte(`{"id":7}`)},
-		"lacks what is required":           {Payload: []byte(`{}`)},
+		"is not decoded by any middleware":  {Payload: []byte(`...`), Encoding: "unheard-of"},
+		"is of another type":                {Payload: []byte(`{"id":7}`)},
+		"lacks what is required":            {Payload: []byte(`{}`)},
+		"has a shape that it does not read": {Payload: []byte(`{"id":"7"}`), Shape: "000000000003"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

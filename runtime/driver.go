@@ -19,8 +19,8 @@ type (
 )
 
 // The types of queue besides the standard one, which is the zero value, and the
-// QueueConfig.Unknown with which a task of a type that a worker does not know dies at
-// once.
+// QueueConfig.Unknown with which a task of a type or shape that a worker does not know dies
+// at once.
 const (
 	FIFO        = driver.FIFO
 	Priority    = driver.Priority

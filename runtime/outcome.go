@@ -34,9 +34,9 @@ func RetryAfter(d time.Duration, err error) error { return pool.RetryAfter(d, er
 func Snooze(d time.Duration) error { return pool.Snooze(d) }
 
 // DefaultRetryable reports whether an error is retried if the policy has no Retryable:
-// all but those that wrap ErrInvalidTask, ErrUnknownType, driver.ErrTaskExpired or
-// driver.ErrMaxDeliveries, those made by Skip, and those with a method Retryable() bool
-// that returns false.
+// all but those that wrap ErrInvalidTask, ErrUnknownType, driver.ErrUnknownShape,
+// driver.ErrTaskExpired or driver.ErrMaxDeliveries, those made by Skip, and those with a
+// method Retryable() bool that returns false.
 func DefaultRetryable(err error) bool { return pool.DefaultRetryable(err) }
 
 // OutcomeOf returns what the pool will do about a run that returned err. Middleware

@@ -115,9 +115,9 @@ func RegisterWithResult[T, R any](r *Router, spec *Spec[T], handle func(context.
 
 // OnDead is [Router.OnDead] for a hook that gets what the handler gets: the payload,
 // decrypted and decoded. The task itself is in TaskFromContext. The hook is not called
-// for a payload that no handler would get (it cannot be decrypted or decoded, or
-// Validate refuses it). This is logged; Router.OnDead's hook is called for such tasks,
-// too. Generated code calls OnDead.
+// for a payload that no handler would get (it cannot be decrypted or decoded, has an unknown
+// shape, or Validate refuses it). This is logged; Router.OnDead's hook is called for such
+// tasks, too. Generated code calls OnDead.
 func OnDead[T any](r *Router, spec *Spec[T], hook func(ctx context.Context, payload T, cause error) error) {
 	if hook == nil {
 		r.OnDead(spec.Type, nil)

@@ -62,6 +62,12 @@ type Spec[T any] struct {
 	SchemaVersion int
 	// Shape names the JSON form of the payload: see the field of Task. Empty: not known.
 	Shape string
+	// Reads are the shapes that the type reads besides its own, such as those of its earlier
+	// forms. A task of any other shape is not run, as it would be read as something that it
+	// is not: it is handed on to other workers for the QueueConfig.Unknown of its queue, and
+	// then dies with driver.ErrUnknownShape. A task without a shape is run, and so is every
+	// task if Shape is empty.
+	Reads []string
 	// Codec of the payload. Nil: JSON.
 	Codec Codec
 	// Plain returns the payload as a type without methods, which the default codec
@@ -76,7 +82,7 @@ type Rate = pool.Rate
 
 // Policy is the part of a Spec that the worker needs, without its payload type. It has
 // the fields Type, Aliases, Queue, Timeout, Retry, Concurrency, Rate, Secrets, Schema,
-// Shape and Retention of a Spec, and two more. Result, a bool, says that the handler sets a
+// Shape, Reads and Retention of a Spec, and two more. Result, a bool, says that the handler sets a
 // result, with SetResult. Template says how a task is made without the payload's type; see
 // package catalog. It is nil for a policy that is written by hand.
 type Policy = pool.Policy
@@ -89,7 +95,7 @@ func (s *Spec[T]) Policy() Policy {
 	}
 	return Policy{
 		Type: s.Type, Aliases: s.Aliases, Queue: s.Queue, Timeout: s.Timeout, Retry: s.Retry,
-		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: secrets, Schema: s.Schema, Shape: s.Shape, Retention: s.Retention,
+		Concurrency: s.Concurrency, Rate: s.Rate, Secrets: secrets, Schema: s.Schema, Shape: s.Shape, Reads: s.Reads, Retention: s.Retention,
 		Template: s.template(),
 	}
 }
@@ -101,11 +107,15 @@ func (s *Spec[T]) codec() Codec {
 	return s.Codec
 }
 
-// Decode reads and validates the payload of a task. Errors wrap [ErrInvalidTask]; for a
-// type with secrets they name the path and kind of the value that could not be read,
-// and quote nothing.
+// Decode reads and validates the payload of a task. Errors wrap [ErrInvalidTask], or
+// [driver.ErrUnknownShape] if neither Shape nor Reads has the shape of the task; for a type
+// with secrets they name the path and kind of the value that could not be read, and quote
+// nothing.
 func (s *Spec[T]) Decode(t *Task) (T, error) {
 	var v T
+	if !pool.ReadsShape(t.Shape, s.Shape, s.Reads) {
+		return v, fmt.Errorf("task %s: %w", t.ID, pool.ErrShape(t, s.Shape, s.Reads))
+	}
 	if t.Encoding != "" {
 		return v, invalid("the payload of task %s (%s) is encoded as %q: the router needs the middleware that undoes it, that of the last encoding first", t.ID, t.Type, t.Encoding)
 	}

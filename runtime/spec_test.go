@@ -32,7 +32,7 @@ func greetingSpec() *Spec[greeting] {
 			}
 			return nil
 		},
-		Secrets: []string{"to"}, Concurrency: 3, Rate: Rate{Limit: 5, Per: time.Second}, Retention: time.Hour, SchemaVersion: 6, Shape: "0123456789ab",
+		Secrets: []string{"to"}, Concurrency: 3, Rate: Rate{Limit: 5, Per: time.Second}, Retention: time.Hour, SchemaVersion: 6, Shape: "0123456789ab", Reads: []string{"00fe5a9d0b1c"},
 	}
 }
 
@@ -263,13 +263,31 @@ func TestErrorThatPretendsToBeOfTheDecoderQuotesNothing(t *testing.T) {
 	assert.EqualError(t, err, "taskgen: invalid task: the payload of task a (pay): card.*.*: number stands where another kind of value is due")
 }
 
+func TestDecodeRefusesAShapeThatTheTypeDoesNotRead(t *testing.T) {
+	for _, shape := range []string{"", "0123456789ab", "00fe5a9d0b1c"} {
+		got, err := greetingSpec().Decode(&Task{ID: "a", Type: "greeting", Payload: []byte(`{"name":"ada"}`), Shape: shape})
+		require.NoError(t, err, shape)
+		assert.Equal(t, greeting{Name: "ada"}, got)
+	}
+	other := &Task{ID: "a", Type: "hello", Payload: []byte(`{"name":"ada"}`), Shape: "ba9876543210"}
+	got, err := greetingSpec().Decode(other)
+	require.ErrorIs(t, err, driver.ErrUnknownShape)
+	assert.EqualError(t, err, `task a: taskgen: unknown payload shape: the payload of the type "hello" has the shape ba9876543210, and the handler reads 0123456789ab, 00fe5a9d0b1c`)
+	assert.Zero(t, got)
+
+	without := greetingSpec()
+	without.Shape = ""
+	_, err = without.Decode(other)
+	assert.NoError(t, err)
+}
+
 func TestPolicyIsTheWorkersSideOfASpec(t *testing.T) {
 	got := greetingSpec().Policy()
 	assert.NotNil(t, got.Template, "how tasks are made without its code")
 	got.Template = nil
 	assert.Equal(t, Policy{
 		Type: "greeting", Aliases: []string{"hello"}, Queue: "q", Timeout: time.Minute, Retry: RetryPolicy{Max: 4}, Concurrency: 3,
-		Rate: Rate{Limit: 5, Per: time.Second}, Secrets: []string{"to"}, Shape: "0123456789ab", Retention: time.Hour,
+		Rate: Rate{Limit: 5, Per: time.Second}, Secrets: []string{"to"}, Shape: "0123456789ab", Reads: []string{"00fe5a9d0b1c"}, Retention: time.Hour,
 	}, got)
 }
 

@@ -41,11 +41,12 @@ type QueueConfig struct {
 	// Retention is how long a task may wait after it became due. An older task is not
 	// run but dead lettered with ErrTaskExpired. 0: no limit.
 	Retention time.Duration
-	// Unknown is how long a task of an unknown type is passed from worker to worker,
-	// uncharged and with growing delays, before it goes to the dead letter queue with
-	// ErrUnknownType. It should cover a deploy, during which old and new programs run
-	// side by side. It counts from when a worker first received the task.
-	// DefaultUnknown when 0; with BuryUnknown the task goes there at once.
+	// Unknown is how long a task that a worker does not know, because of its type or of its
+	// shape, is passed from worker to worker, uncharged and with growing delays, before it
+	// goes to the dead letter queue with ErrUnknownType or ErrUnknownShape. It should cover
+	// a deploy, during which old and new programs run side by side. It counts from when a
+	// worker first received the task. DefaultUnknown when 0; with BuryUnknown the task goes
+	// there at once.
 	Unknown time.Duration
 	// Capacity bounds the tasks on the queue (ready, scheduled and leased);
 	// beyond it Enqueue returns ErrQueueFull. 0: the provider's own bound.
@@ -66,8 +67,8 @@ const (
 	DefaultUnknown       = 10 * time.Minute
 )
 
-// BuryUnknown is the QueueConfig.Unknown of a queue on which a task of an unknown type
-// dies at once.
+// BuryUnknown is the QueueConfig.Unknown of a queue on which a task of an unknown type or
+// shape dies at once.
 const BuryUnknown time.Duration = -1
 
 // WithDefaults returns c with defaults for its zero values, or an error wrapping

@@ -33,6 +33,9 @@ var (
 	// ErrUnknownType: no handler is registered for the task's type. The task dies of it
 	// after the QueueConfig.Unknown of its queue.
 	ErrUnknownType = errors.New("taskgen: unknown task type")
+	// ErrUnknownShape: the handler of the task's type does not read payloads of the task's
+	// shape. The task dies of it after the QueueConfig.Unknown of its queue.
+	ErrUnknownShape = errors.New("taskgen: unknown payload shape")
 	// ErrTaskNotFound: no task with this ID is in the requested state.
 	ErrTaskNotFound = errors.New("taskgen: task not found")
 	// ErrInvalidQueue: the declaration of a queue contradicts itself.
@@ -65,8 +68,8 @@ var (
 // ErrUnavailable itself.
 var named = [...]error{
 	ErrNoTasks, ErrTaskExpired, ErrQueueFull, ErrInvalidTask, ErrPayloadTooLarge, ErrLeaseLost, ErrUnsupported, ErrDuplicate,
-	ErrUnknownQueue, ErrUnknownType, ErrTaskNotFound, ErrTaskFailed, ErrInvalidQueue, ErrQueueMismatch, ErrMaxDeliveries, ErrClosed,
-	ErrUnavailable,
+	ErrUnknownQueue, ErrUnknownType, ErrUnknownShape, ErrTaskNotFound, ErrTaskFailed, ErrInvalidQueue, ErrQueueMismatch,
+	ErrMaxDeliveries, ErrClosed, ErrUnavailable,
 }
 
 // Unavailable makes an error of a provider's client wrap [ErrUnavailable], with the error

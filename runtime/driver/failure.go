@@ -28,8 +28,8 @@ const (
 	// MetaClaimed says which redrive has claimed a dead task in a store to enqueue it,
 	// and until when. See package dlq.
 	MetaClaimed = "taskgen.claimed"
-	// MetaUnknown is when a worker first received a task of a type that it does not know.
-	// A redrive removes it, and so does a worker that knows the type.
+	// MetaUnknown is when a worker first received a task of a type or a shape that it does
+	// not know. A redrive removes it, and so does a worker that knows both.
 	MetaUnknown = "taskgen.unknown"
 	// MetaDue is when a released task becomes due again, RFC 3339, on queues with a
 	// retention: not every provider keeps ScheduledFor.
@@ -85,7 +85,8 @@ func RecordDeath(t *Task, queue string, at time.Time, cause error) {
 // lastRun is 1 when a task died by a run that failed, 0 when it died without
 // one.
 func lastRun(cause error) int {
-	if errors.Is(cause, ErrTaskExpired) || errors.Is(cause, ErrMaxDeliveries) || errors.Is(cause, ErrUnknownType) {
+	if errors.Is(cause, ErrTaskExpired) || errors.Is(cause, ErrMaxDeliveries) ||
+		errors.Is(cause, ErrUnknownType) || errors.Is(cause, ErrUnknownShape) {
 		return 0
 	}
 	return 1

@@ -71,7 +71,7 @@ func TestRecordDeathWritesWhyWhenAndWhere(t *testing.T) {
 }
 
 func TestRecordDeathCountsNoRunWhereThereWasNone(t *testing.T) {
-	for _, cause := range []error{ErrTaskExpired, ErrMaxDeliveries, ErrUnknownType} {
+	for _, cause := range []error{ErrTaskExpired, ErrMaxDeliveries, ErrUnknownType, ErrUnknownShape} {
 		task := &Task{RetryCount: 3}
 		RecordDeath(task, "q", died, fmt.Errorf("%w: and so on", cause))
 		assert.Equal(t, "3", task.Metadata[MetaAttempts], cause)

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // canary is the payload of each task: nobody but a handler may see it.
 const canary = "canary-4711"
 
-var mail = runtime.Spec[string]{Type: "mail", Queue: "q", Timeout: time.Hour, Retry: runtime.RetryPolicy{Max: 1}}
+var mail = runtime.Spec[string]{Type: "mail", Queue: "q", Shape: "000000000002", Timeout: time.Hour, Retry: runtime.RetryPolicy{Max: 1}}
 
 // A program has a pool with a history.
 type program struct {

@@ -40,7 +40,7 @@ func unrun(s *observe.Settlement, it *observe.Settled) Record {
 }
 
 // lastWords are the errors of tasks that die without a run.
-var lastWords = [...]error{driver.ErrTaskExpired, driver.ErrMaxDeliveries, driver.ErrUnknownType}
+var lastWords = [...]error{driver.ErrTaskExpired, driver.ErrMaxDeliveries, driver.ErrUnknownType, driver.ErrUnknownShape}
 
 // describe returns the text of a run's error, and whether a handler began. Methods of errors
 // may panic, as those of nil pointers do, and a listener must not.

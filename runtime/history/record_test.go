@@ -65,12 +65,15 @@ func TestATaskThatEndsWithoutARunIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram(t, memory.NewHistory(), history.Config{}, runtime.QueueConfig{Retention: time.Hour, Unknown: -1})
 		p.enqueue("expired")
-		_, err := p.m.Enqueue(t.Context(), []*runtime.Task{{ID: "unknown", Type: "letter", Queue: "q", Payload: []byte(`{}`), ScheduledFor: time.Now().Add(2 * time.Hour)}})
+		_, err := p.m.Enqueue(t.Context(), []*runtime.Task{
+			{ID: "unknown", Type: "letter", Queue: "q", Payload: []byte(`{}`), ScheduledFor: time.Now().Add(2 * time.Hour)},
+			{ID: "newer", Type: "mail", Queue: "q", Shape: "000000000003", Payload: []byte(`""`), ScheduledFor: time.Now().Add(2 * time.Hour)},
+		})
 		require.NoError(t, err)
 		pass(2 * time.Hour)
 		p.start()
 		pass(time.Minute)
-		for id, why := range map[string]error{"expired": driver.ErrTaskExpired, "unknown": driver.ErrUnknownType} {
+		for id, why := range map[string]error{"expired": driver.ErrTaskExpired, "unknown": driver.ErrUnknownType, "newer": driver.ErrUnknownShape} {
 			records := p.task(id)
 			require.Equal(t, []history.Outcome{driver.Died}, outcomes(records), id)
 			assert.Contains(t, records[0].Error, why.Error())

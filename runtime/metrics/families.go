@@ -43,7 +43,7 @@ var (
 	tasksRefused  = family{"tasks_refused_total", counter, by(byQueue, "reason"), "Tasks that were to be enqueued and were not, by the reason: duplicate (the ID or the unique key is taken), queue_full, payload_too_large, invalid_task, unsupported, unavailable (the broker did not answer, and may have the task) or other."}
 	tasksDequeued = family{"tasks_dequeued_total", counter, byType, "Tasks that this process received from a queue. A task that is retried or given back is received again."}
 	tasksDone     = family{"tasks_completed_total", counter, by(byType, "status"), "Tasks that their queue settled, by what became of them: completed, retried, dead, snoozed, released (given back uncharged) or cancelled."}
-	taskFailures  = family{"task_failures_total", counter, by(byType, "reason"), "Runs that failed, by the reason: error, timeout, panic or invalid_task. For unknown_type, task_expired and max_deliveries the task died without a run."}
+	taskFailures  = family{"task_failures_total", counter, by(byType, "reason"), "Runs that failed, by the reason: error, timeout, panic or invalid_task. For unknown_type, unknown_shape, task_expired and max_deliveries the task died without a run."}
 	taskDuration  = family{"task_processing_duration_seconds", histogram, byType, "Time that a run took: the handler and its middleware."}
 	taskWait      = family{"task_wait_seconds", histogram, byType, "Time between a task being due and its first run. Redriven tasks are left out."}
 	taskEndToEnd  = family{"task_end_to_end_seconds", histogram, byType, "Time between a task being due and its end, completed or dead. A task that was retried counts from when it was created. Redriven tasks are left out."}

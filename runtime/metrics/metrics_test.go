@@ -107,6 +107,17 @@ func TestATaskThatDiesWithoutARunHasNoDuration(t *testing.T) {
 		"task_processing_duration_seconds" + unknown:                                                 0,
 		"task_attempts" + unknown: 1,
 	})
+
+	e.router.Handle(runtime.Policy{Type: "parcel", Queue: "strict", Shape: "000000000002"}, runtime.HandlerFunc(func(context.Context, *runtime.Task) error { return nil }))
+	newer := task("parcel")
+	newer.Queue, newer.Shape = "strict", "000000000003"
+	e.enqueue(newer)
+	e.drain()
+	const parcel = `{provider="memory",queue="strict",type="parcel"}`
+	e.require(map[string]float64{
+		`task_failures_total{provider="memory",queue="strict",reason="unknown_shape",type="parcel"}`: 1,
+		"task_processing_duration_seconds" + parcel:                                                  0,
+	})
 }
 
 func TestSeriesAreThereBeforeTheFirstEvent(t *testing.T) {

@@ -59,6 +59,7 @@ var classes = []struct {
 	{driver.ErrLeaseLost, "lease_lost"},
 	{driver.ErrStopping, "stopping"},
 	{driver.ErrUnknownType, "unknown_type"},
+	{driver.ErrUnknownShape, "unknown_shape"},
 	{driver.ErrTaskExpired, "task_expired"},
 	{driver.ErrMaxDeliveries, "max_deliveries"},
 	{driver.ErrInvalidTask, "invalid_task"},

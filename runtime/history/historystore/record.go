@@ -18,8 +18,8 @@ type Record struct {
 	// retry, a crash or a redrive.
 	DueAt time.Time
 	// StartedAt is when the run began. It is zero if no handler began: the task was
-	// cancelled before that, or died without a run (see ErrTaskExpired, ErrMaxDeliveries and
-	// ErrUnknownType of package driver).
+	// cancelled before that, or died without a run (see ErrTaskExpired, ErrMaxDeliveries,
+	// ErrUnknownType and ErrUnknownShape of package driver).
 	StartedAt time.Time
 	// EndedAt is when the run ended, or the task.
 	EndedAt time.Time

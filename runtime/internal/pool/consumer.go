@@ -34,7 +34,7 @@ type consumer struct {
 	drain    *drain // in place of the fetcher; nil: this is no Drain
 	receives receives
 
-	unknownTypes map[string]*unknownType // types without a handler, as the log has them
+	unknownKinds map[unknownKind]*unknownCount // what it does not know, as the log has it
 
 	// What it shares with the others of the run.
 	common

@@ -69,7 +69,7 @@ func (w *worker) execute(it *item, c *taskContext) {
 		refused: it.consumer().refuse(it.d),
 	}
 	switch {
-	case policy != &noPolicy:
+	case w.run.routing.knows(t):
 		delete(t.Metadata, driver.MetaUnknown)
 	case x.refused == nil:
 		x.refused = it.consumer().errUnknown(t)
@@ -168,8 +168,8 @@ func (w *worker) settle(it *item, c *taskContext, v verdict, err error) {
 		settle.Retry(t, settle.Run{Attempt: c.info.Attempt, Worker: name, At: clock.Now(), Took: w.took}, err)
 	case Died:
 		settle.Die(t, settle.Run{Attempt: c.info.Attempt, Worker: name, At: clock.Now(), Took: w.took}, it.consumer().name, err)
-		// If the type is unknown, so is whether a caller awaits the task.
-		if c.policy.Result || c.policy == &noPolicy && w.run.cfg.Results != nil {
+		// If the task is unknown, so is whether a caller awaits it.
+		if c.policy.Result || w.run.cfg.Results != nil && !w.run.routing.knows(t) {
 			w.run.store(w.ctx, it, c.policy, nil, t.Metadata[driver.MetaFailureReason])
 		}
 		if hook := w.run.deadHook(c.policy); hook != nil {

@@ -65,8 +65,8 @@ func (e *snoozeError) Error() string { return "snoozed for " + e.delay.String() 
 func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
 
 // DefaultRetryable reports whether an error is retried if the policy has no Retryable:
-// all but those that wrap ErrInvalidTask, ErrUnknownType, ErrTaskExpired or
-// ErrMaxDeliveries, those made by Skip, and those with a method Retryable() bool that
+// all but those that wrap ErrInvalidTask, ErrUnknownType, ErrUnknownShape, ErrTaskExpired
+// or ErrMaxDeliveries, those made by Skip, and those with a method Retryable() bool that
 // returns false.
 func DefaultRetryable(err error) bool {
 	if final(err) {
@@ -80,7 +80,7 @@ func DefaultRetryable(err error) bool {
 func final(err error) bool {
 	var skip *skipError
 	return errors.As(err, &skip) || errors.Is(err, driver.ErrInvalidTask) || errors.Is(err, driver.ErrUnknownType) ||
-		errors.Is(err, driver.ErrTaskExpired) || errors.Is(err, driver.ErrMaxDeliveries)
+		errors.Is(err, driver.ErrUnknownShape) || errors.Is(err, driver.ErrTaskExpired) || errors.Is(err, driver.ErrMaxDeliveries)
 }
 
 // OutcomeOf returns what the pool will do about a run that returned err. Middleware

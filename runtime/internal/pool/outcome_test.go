@@ -59,6 +59,7 @@ func TestDecide(t *testing.T) {
 		{"skipped, with a retry wish around it", none, RetryAfter(time.Second, Skip(nil)), Died, 0},
 		{"invalid", none, wrap(driver.ErrInvalidTask), Died, 0},
 		{"unknown type", none, wrap(driver.ErrUnknownType), Died, 0},
+		{"unknown shape", none, wrap(driver.ErrUnknownShape), Died, 0},
 		{"expired", none, wrap(driver.ErrTaskExpired), Died, 0},
 		{"delivered too often", none, wrap(driver.ErrMaxDeliveries), Died, 0},
 		{"a panic", none, wrap(driver.ErrPanic), Retried, time.Minute},

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,7 @@ type Policy struct {
 	Secrets     []string
 	Schema      string
 	Shape       string
+	Reads       []string
 	// Result says that the handler sets one, with SetResult.
 	Result    bool
 	Retention time.Duration
@@ -39,5 +41,5 @@ func (p *Policy) validate() error {
 	if p.Concurrency < 0 {
 		return fmt.Errorf("taskgen: type %q has the concurrency %d", p.Type, p.Concurrency)
 	}
-	return p.Rate.validate("type", p.Type)
+	return errors.Join(p.validateShapes(), p.Rate.validate("type", p.Type))
 }

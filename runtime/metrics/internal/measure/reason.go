@@ -17,6 +17,7 @@ const (
 	Panic         Reason = "panic"          // the handler panicked
 	Invalid       Reason = "invalid_task"   // the payload cannot be read; or: the task cannot be enqueued
 	UnknownType   Reason = "unknown_type"   // no worker handled its type
+	UnknownShape  Reason = "unknown_shape"  // no worker read the shape of its payload
 	Expired       Reason = "task_expired"   // it waited beyond the retention of its queue
 	MaxDeliveries Reason = "max_deliveries" // too many of its workers died
 )
@@ -52,6 +53,7 @@ func reasonOf(err error, classes []class, other Reason) (reason Reason) {
 
 var failures = []class{
 	{driver.ErrUnknownType, UnknownType},
+	{driver.ErrUnknownShape, UnknownShape},
 	{driver.ErrTaskExpired, Expired},
 	{driver.ErrMaxDeliveries, MaxDeliveries},
 	{driver.ErrPanic, Panic},
@@ -60,7 +62,7 @@ var failures = []class{
 }
 
 // Failures are the reasons that Failure returns.
-var Failures = []Reason{HandlerError, Timeout, Panic, Invalid, UnknownType, Expired, MaxDeliveries}
+var Failures = []Reason{HandlerError, Timeout, Panic, Invalid, UnknownType, UnknownShape, Expired, MaxDeliveries}
 
 // Failure returns why a run failed; "" if it did not, or has no outcome yet.
 func Failure(r *observe.Run) Reason {
@@ -72,7 +74,9 @@ func Failure(r *observe.Run) Reason {
 
 // Ran reports whether the handler ran, for a run that failed for this reason or did not
 // fail. Some tasks die without a run.
-func (r Reason) Ran() bool { return r != UnknownType && r != Expired && r != MaxDeliveries }
+func (r Reason) Ran() bool {
+	return r != UnknownType && r != UnknownShape && r != Expired && r != MaxDeliveries
+}
 
 var refusals = []class{
 	{driver.ErrDuplicate, Duplicate},

@@ -23,6 +23,7 @@ func TestFailureNamesTheReason(t *testing.T) {
 		measure.Panic:         driver.Recovered("nil map"),
 		measure.Invalid:       fmt.Errorf("payload: %w", driver.ErrInvalidTask),
 		measure.UnknownType:   fmt.Errorf("%w: x", driver.ErrUnknownType),
+		measure.UnknownShape:  fmt.Errorf("%w: x", driver.ErrUnknownShape),
 		measure.Expired:       driver.ErrTaskExpired,
 		measure.MaxDeliveries: driver.ErrMaxDeliveries,
 	} {
@@ -30,7 +31,7 @@ func TestFailureNamesTheReason(t *testing.T) {
 			assert.Equal(t, want, measure.Failure(&observe.Run{Err: err, Outcome: outcome}))
 		}
 		assert.Contains(t, measure.Failures, want, "its series is not made beforehand")
-		assert.Equal(t, !slices.Contains([]measure.Reason{measure.UnknownType, measure.Expired, measure.MaxDeliveries}, want), want.Ran(), want)
+		assert.Equal(t, !slices.Contains([]measure.Reason{measure.UnknownType, measure.UnknownShape, measure.Expired, measure.MaxDeliveries}, want), want.Ran(), want)
 	}
 }
 
