@@ -149,7 +149,7 @@ func TestWhatWasAcceptedHoldsForThatFormAlone(t *testing.T) {
 	require.Equal(t, []string{"WIRE_REMOVED"}, f.run(Query{}))
 }
 
-func TestOlderBuildsNeedNotReadIfTheLevelSaysSo(t *testing.T) {
+func TestOlderBuildsMayFailIfTheLevelSaysSo(t *testing.T) {
 	f := newFixture(t, to, number)
 	require.Empty(t, f.run(Query{}))
 	f.have(to, member("subject", model.NumberValue))

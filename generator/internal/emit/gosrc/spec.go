@@ -77,6 +77,9 @@ func (f *file) spec(t *model.Task, w words) {
 	if t.Form != "" {
 		l.set("Shape", strconv.Quote(t.Form))
 	}
+	if len(t.Reads) > 0 {
+		l.set("Reads", f.strings(t.Reads))
+	}
 	l.raw("Schema", f.schema(t))
 	w["fields"] = l.text()
 	f.declare(doc(w["Spec"]+" describes "+t.Struct+" to the runtime: its name, its queue, its limits and the schema of its payload."), `
