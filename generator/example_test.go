@@ -30,7 +30,9 @@ type WelcomeTask struct {
 		log.Fatal(err)
 	}
 	for _, p := range result.Packages {
-		fmt.Println(p.Path, p.Tasks)
+		for _, t := range p.Tasks {
+			fmt.Println(p.Path, t.Struct, t.Type)
+		}
 	}
 	changes, err := result.Changes()
 	if err != nil {
@@ -43,7 +45,7 @@ type WelcomeTask struct {
 		fmt.Println("wrote", filepath.Base(c.Path), strings.Contains(string(c.New), "func EnqueueWelcome("))
 	}
 	// Output:
-	// example.com/shop [{WelcomeTask Welcome}]
+	// example.com/shop WelcomeTask welcome
 	// wrote shop_taskgen.go true
 	// wrote taskgen.lock false
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"time"
 
 	"github.com/taskgen/taskgen/generator/internal/cache"
 	"github.com/taskgen/taskgen/generator/internal/check"
@@ -87,8 +88,20 @@ type Package struct {
 
 // A Task is a struct that is marked //taskgen:task.
 type Task struct {
-	Struct string // its name
-	Base   string // what the symbols that are generated for it are named after
+	Struct  string // its name
+	Base    string // what the symbols that are generated for it are named after
+	Type    string // its name on the wire
+	Aliases []string
+	Queue   string
+	Timeout time.Duration
+	Retries int      // after the first run
+	Cron    []string // of its schedules
+	// Shape names the JSON form of its payload, and Reads the other ones that it reads. Empty
+	// if there are errors.
+	Shape string
+	Reads []string
+	File  string // absolute
+	Line  int
 }
 
 // Generate reads packages and returns the files that belong to them, without writing
@@ -113,9 +126,11 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range checked.Packages {
-		r.Packages = append(r.Packages, packageOf(&checked.Packages[i]))
-	}
+	defer func() {
+		for i := range checked.Packages {
+			r.Packages = append(r.Packages, packageOf(&checked.Packages[i]))
+		}
+	}()
 	if r.Diagnostics = checked.Diagnostics; r.HasErrors() {
 		return r, nil
 	}
@@ -174,7 +189,15 @@ func (r *Result) addCatalog(cfg *Config, packages []model.Package) error {
 func packageOf(m *model.Package) Package {
 	p := Package{Name: m.Name, Path: m.Path, Dir: m.Dir}
 	for i := range m.Tasks {
-		p.Tasks = append(p.Tasks, Task{Struct: m.Tasks[i].Struct, Base: m.Tasks[i].Base})
+		t := &m.Tasks[i]
+		task := Task{
+			Struct: t.Struct, Base: t.Base, Type: t.Type, Aliases: t.Aliases, Queue: t.Queue, Timeout: t.Timeout, Retries: t.Retry.Max,
+			Shape: t.Form, Reads: t.Reads, File: t.Pos.File, Line: t.Pos.Line,
+		}
+		for i := range t.Schedules {
+			task.Cron = append(task.Cron, t.Schedules[i].Cron)
+		}
+		p.Tasks = append(p.Tasks, task)
 	}
 	return p
 }

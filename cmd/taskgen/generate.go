@@ -26,6 +26,9 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (int, er
 		return exitError, err
 	}
 	rep := report{options: o, dir: dir, result: res, stdout: stdout, stderr: stderr}
+	if o.list && !res.HasErrors() {
+		return exitOK, rep.list()
+	}
 	if res.HasErrors() {
 		return exitError, rep.print()
 	}

@@ -8,12 +8,13 @@
 //	taskgen check [flags] [packages]
 //	taskgen accept -reason text [packages]
 //	taskgen extinct type|type@shape|queue:name…
+//	taskgen list [-format json] [packages]
 //	taskgen explain [topic]
 //	taskgen explain schedule "30 2 * * *" [zone]
 //	taskgen -version
 //
 // Packages are named as for go list; without any it is the one in the current
-// directory, and for check, -diff, extinct and -catalog all below as well. The usual place for
+// directory, and for check, -diff, extinct, list and -catalog all below as well. The usual place for
 // the call is a line above a package clause:
 //
 //	//go:generate go tool taskgen
@@ -54,6 +55,8 @@ Usage:
   taskgen extinct name…        remove from taskgen.lock what no task in a queue
                                has any more: a type (mail), a shape of one
                                (mail@0123456789ab) or a queue (queue:mails)
+  taskgen list [-format json] [packages]
+                               list the tasks: types, queues, limits, shapes
   taskgen explain [topic]      print the reference: all of it, or what there is
                                on a directive (task), a key (task.timeout), the
                                tags of fields (tags), a tag (secret), all rules
@@ -64,8 +67,8 @@ Usage:
   taskgen -version             print the version
 
 Packages are named as for go list: ., ./..., example.com/x/tasks. Without any it
-is the one in the current directory (.), and for check, -diff, extinct and
--catalog the ones below as well (./...). Usually a line in the package makes the call, for go
+is the one in the current directory (.), and for check, -diff, extinct, list
+and -catalog the ones below as well (./...). Usually a line in the package makes the call, for go
 generate:
 
   //go:generate go tool taskgen
@@ -108,6 +111,7 @@ func main() {
 // options are the command line.
 type options struct {
 	check, diff, quiet, version bool
+	list                        bool
 	tags, format, catalog       string
 	against, accept             string
 	extinct, patterns           []string
@@ -160,7 +164,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.catalog, "catalog", "", "")
 	fs.StringVar(&o.against, "against", "", "")
 	command := ""
-	if len(args) > 0 && slices.Contains([]string{"check", "accept", "extinct"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"check", "accept", "extinct", "list"}, args[0]) {
 		command, args = args[0], args[1:]
 	}
 	if command == "accept" {
@@ -169,19 +173,21 @@ func parse(args []string) (options, error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.check = o.check || command == "check"
+	o.check, o.list = o.check || command == "check", command == "list"
 	if o.patterns = fs.Args(); command == "extinct" {
 		o.extinct, o.patterns = fs.Args(), []string{"./..."}
 	}
 	if i := slices.IndexFunc(o.patterns, func(p string) bool { return strings.HasPrefix(p, "-") }); i >= 0 {
 		return o, fmt.Errorf("flags go before the packages: put %s first", o.patterns[i])
 	}
-	if len(o.patterns) == 0 && (o.check || o.diff || o.catalog != "") {
+	if len(o.patterns) == 0 && (o.check || o.diff || o.list || o.catalog != "") {
 		o.patterns = []string{"./..."}
 	}
 	switch {
 	case !slices.Contains([]string{"text", "json", "github", "sarif"}, o.format):
 		return o, fmt.Errorf("-format is text, json, github or sarif, not %q", o.format)
+	case o.list && (o.check || o.diff || o.catalog != "" || o.against != "" || o.format == "github" || o.format == "sarif"):
+		return o, errors.New("list takes packages, -tags and -format text or json")
 	case command == "accept" && strings.TrimSpace(o.accept) == "":
 		return o, errors.New("accept needs a reason, for those who read taskgen.lock: taskgen accept -reason 'no such task was ever enqueued'")
 	case command == "extinct" && len(o.extinct) == 0:

@@ -28,7 +28,7 @@ import (
 )
 
 // format is part of every key. It changes when entries do.
-const format = "1"
+const format = "2"
 
 // A Cache is a folder of entries, one for each run that is remembered. It may be
 // used by several goroutines and by several processes at once. A nil Cache
