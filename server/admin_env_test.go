@@ -49,7 +49,7 @@ func mailsOf(n int) []*runtime.Task {
 	for i := range tasks {
 		id := fmt.Sprintf("m%04d", i)
 		tasks[i] = &runtime.Task{
-			ID: id, Type: "mail", Queue: "mails", CreatedAt: time.Now(), MaxRetries: 2, Metadata: map[string]string{"tenant": "acme"},
+			ID: id, Type: "mail", Queue: "mails", CreatedAt: time.Now(), MaxRetries: 2, Shape: mailSpec.Shape, Metadata: map[string]string{"tenant": "acme"},
 			Payload: []byte(`{"to":"` + id + `@example.com","token":"` + mailCanary + `"}`),
 		}
 	}

@@ -223,7 +223,7 @@ func letterOf(l *dlq.Letter) *v1.DeadLetter {
 	m := &v1.DeadLetter{
 		Id: l.ID, Ref: l.Ref, Type: l.Type, Queue: l.Queue, Reason: l.Reason, DiedAt: timestamp(l.FailedAt), Runs: int32(l.Runs), Group: l.Group,
 		RedriveCount: int32(l.RedriveCount), CreatedAt: timestamp(l.CreatedAt), MaxRetries: int32(l.MaxRetries), Priority: int32(l.Priority),
-		GroupKey: l.GroupKey, UniqueKey: l.UniqueKey, Metadata: l.Metadata, Payload: string(l.Payload),
+		GroupKey: l.GroupKey, UniqueKey: l.UniqueKey, Metadata: l.Metadata, Payload: string(l.Payload), Shape: l.Shape,
 	}
 	for _, at := range l.Attempts {
 		m.FailedRuns = append(m.FailedRuns, &v1.FailedRun{Number: int32(at.Number), At: timestamp(at.At), Took: durationpb.New(at.Took), Worker: at.Worker, Error: at.Error, Stack: at.Stack})

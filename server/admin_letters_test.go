@@ -66,7 +66,7 @@ func TestDeadLettersAreListedAndShown(t *testing.T) {
 		res, err := c.GetDeadLetter(soonEnough(t), &v1.GetDeadLetterRequest{Queue: "mails", Id: "m0000"})
 		require.NoError(t, err)
 		l := res.GetLetter()
-		assert.Equal(t, []any{"mail", "mails", "dial: timeout after 3 s", int32(1), int32(2), timeouts.GetId()}, []any{l.GetType(), l.GetQueue(), l.GetReason(), l.GetRuns(), l.GetMaxRetries(), l.GetGroup()})
+		assert.Equal(t, []any{"mail", "mails", "dial: timeout after 3 s", int32(1), int32(2), timeouts.GetId(), mailSpec.Shape}, []any{l.GetType(), l.GetQueue(), l.GetReason(), l.GetRuns(), l.GetMaxRetries(), l.GetGroup(), l.GetShape()})
 		assert.JSONEq(t, `{"to":"m0000@example.com","token":"••••"}`, l.GetPayload())
 		assert.Equal(t, map[string]string{"tenant": "acme"}, l.GetMetadata())
 		require.Len(t, l.GetFailedRuns(), 1)

@@ -197,7 +197,7 @@ func (q *queueService) Fail(ctx context.Context, req *v1.FailRequest) (*v1.FailR
 	}
 	items := q.s.settle(ctx, ids, func(i int, it *item, now time.Time) {
 		failed, t := req.GetTasks()[i], it.own()
-		delete(t.Metadata, driver.MetaUnknown) // a worker that runs the task knows its type
+		delete(t.Metadata, driver.MetaUnknown) // a worker that runs the task knows its type and its shape
 		cause := errors.New(failed.GetError())
 		if failed.GetPermanent() || t.RetryCount >= t.MaxRetries {
 			q.s.die(ctx, it, cause, now)

@@ -45,7 +45,7 @@ type mail struct {
 }
 
 var mailSpec = runtime.Spec[mail]{
-	Type: "mail", Queue: "emails", Secrets: []string{"/token"}, Retry: runtime.RetryPolicy{Max: 2}, Timeout: time.Minute,
+	Type: "mail", Queue: "emails", Shape: "5a9d0b1c00fe", Secrets: []string{"/token"}, Retry: runtime.RetryPolicy{Max: 2}, Timeout: time.Minute,
 	Schema: `{"type":"object","properties":{"to":{"type":"string"},"token":{"type":"string"}},"required":["to"],"additionalProperties":false}`,
 }
 

@@ -41,6 +41,8 @@ type Letter struct {
 	// JSON, is null, and Encoding says how it is encoded.
 	Payload  json.RawMessage `json:"payload"`
 	Encoding string          `json:"encoding,omitempty"`
+	// Shape names the JSON form of the payload: see the field of Task. Empty: not known.
+	Shape string `json:"shape,omitempty"`
 }
 
 // An Attempt is one run that failed.
@@ -58,7 +60,7 @@ type Attempt struct {
 func letter(t *runtime.Task, secrets []string, hidden bool) Letter {
 	l := Letter{
 		ID: t.ID, Ref: refOf(driver.DeathOf(t)), Type: t.Type, Queue: originQueue(t), Reason: t.Metadata[driver.MetaFailureReason],
-		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding,
+		CreatedAt: t.CreatedAt, MaxRetries: t.MaxRetries, Priority: t.Priority, GroupKey: t.GroupKey, UniqueKey: t.UniqueKey, Encoding: t.Encoding, Shape: t.Shape,
 		Payload: json.RawMessage("null"), Attempts: attempts(t.Metadata),
 	}
 	l.FailedAt, _ = time.Parse(time.RFC3339Nano, t.Metadata[driver.MetaFailedAt])

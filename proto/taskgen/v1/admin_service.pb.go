@@ -1672,7 +1672,9 @@ type DeadLetter struct {
 	// cannot be shown.
 	Payload string `protobuf:"bytes,16,opt,name=payload,proto3" json:"payload,omitempty"`
 	// Level within a queue of type priority; 0 on all others.
-	Priority      int32 `protobuf:"varint,17,opt,name=priority,proto3" json:"priority,omitempty"`
+	Priority int32 `protobuf:"varint,17,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Name of the payload's JSON form, 12 hexadecimal digits. Empty: not known.
+	Shape         string `protobuf:"bytes,18,opt,name=shape,proto3" json:"shape,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1824,6 +1826,13 @@ func (x *DeadLetter) GetPriority() int32 {
 		return x.Priority
 	}
 	return 0
+}
+
+func (x *DeadLetter) GetShape() string {
+	if x != nil {
+		return x.Shape
+	}
+	return ""
 }
 
 // FailedRun is one run of a task that failed.
@@ -4060,7 +4069,7 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"\x06filter\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x06filter\x121\n" +
 	"\aoptions\x18\x03 \x01(\v2\x17.taskgen.v1.BulkOptionsR\aoptions\"<\n" +
 	"\x13CancelTasksResponse\x12%\n" +
-	"\x03job\x18\x01 \x01(\v2\x13.taskgen.v1.BulkJobR\x03job\"\xf9\x04\n" +
+	"\x03job\x18\x01 \x01(\v2\x13.taskgen.v1.BulkJobR\x03job\"\x8f\x05\n" +
 	"\n" +
 	"DeadLetter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
@@ -4084,7 +4093,8 @@ const file_taskgen_v1_admin_service_proto_rawDesc = "" +
 	"unique_key\x18\x0e \x01(\tR\tuniqueKey\x12@\n" +
 	"\bmetadata\x18\x0f \x03(\v2$.taskgen.v1.DeadLetter.MetadataEntryR\bmetadata\x12\x18\n" +
 	"\apayload\x18\x10 \x01(\tR\apayload\x12\x1a\n" +
-	"\bpriority\x18\x11 \x01(\x05R\bpriority\x1a;\n" +
+	"\bpriority\x18\x11 \x01(\x05R\bpriority\x12\x14\n" +
+	"\x05shape\x18\x12 \x01(\tR\x05shape\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc2\x01\n" +

@@ -156,7 +156,7 @@ func showing(d *env) {
 	}
 	d.check(reflect.DeepEqual(l.Attempts, want), "attempts are %+v, want %+v", l.Attempts, want)
 	d.check(maps.Equal(l.Metadata, task.Metadata), "metadata is %v", l.Metadata)
-	d.check(l.Type == "mail" && l.Queue == name && l.Reason == "no on: answer" && l.Runs == 2 && l.FailedAt.Equal(died.Add(time.Minute)) && l.MaxRetries == 3, "it is %+v", l)
+	d.check(l.Type == "mail" && l.Queue == name && l.Reason == "no on: answer" && l.Runs == 2 && l.FailedAt.Equal(died.Add(time.Minute)) && l.MaxRetries == 3 && l.Shape == "0123456789ab", "it is %+v", l)
 	const payload = `{"keys":[{"value":"••••"}],"password":"••••","size":12345678901234567890,"to":"m@example.com"}`
 	d.check(string(l.Payload) == payload, "its payload is %s, want %s", l.Payload, payload)
 

@@ -106,7 +106,7 @@ func (a *app) dlqShow() *cobra.Command {
 func (a *app) printLetter(l *v1.DeadLetter) error {
 	err := a.details("id", l.GetId(), "ref", l.GetRef(), "type", l.GetType(), "queue", l.GetQueue(), "died", exact(l.GetDiedAt()), "reason", l.GetReason(), "group", l.GetGroup(),
 		"runs", fmt.Sprint(l.GetRuns()), "redriven", fmt.Sprint(l.GetRedriveCount()), "created", exact(l.GetCreatedAt()), "retries", fmt.Sprint(l.GetMaxRetries()),
-		"group key", l.GetGroupKey(), "unique key", l.GetUniqueKey(), "metadata", pairs(l.GetMetadata()), "payload", payload(l.GetPayload()))
+		"group key", l.GetGroupKey(), "unique key", l.GetUniqueKey(), "shape", l.GetShape(), "metadata", pairs(l.GetMetadata()), "payload", payload(l.GetPayload()))
 	if err != nil || len(l.GetFailedRuns()) == 0 {
 		return err
 	}
