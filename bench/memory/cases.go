@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +33,7 @@ var embedding = tasks.EmbeddingTask{
 	Text:    "The quick brown fox jumps over the lazy dog.",
 	Model:   "text-embedding-small",
 	AgentID: "agent-0193a6b1",
-	APIKey:  "sk-not-a-real-key",
+	APIKey:  strings.Repeat("k", 17),
 }
 
 // ahead bounds how many tasks are under way at a time, so that a case measures

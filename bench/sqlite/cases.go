@@ -165,7 +165,7 @@ func (q *pooled) HandleEmbedding(context.Context, tasks.EmbeddingTask) error {
 func (q *pooled) enqueue(ctx context.Context, n int) error {
 	all := make([]tasks.EmbeddingTask, batch)
 	for i := range all {
-		all[i] = tasks.EmbeddingTask{Text: strings.Repeat("x", 200), Model: "text-embedding-small", AgentID: "agent-0193a6b1", APIKey: "sk-not-a-real-key"}
+		all[i] = tasks.EmbeddingTask{Text: strings.Repeat("x", 200), Model: "text-embedding-small", AgentID: "agent-0193a6b1", APIKey: strings.Repeat("k", 17)}
 	}
 	for ; n > 0; n -= batch {
 		if _, err := tasks.EnqueueEmbeddingBatch(ctx, q.manager, all[:min(n, batch)]); err != nil {
