@@ -83,8 +83,9 @@ providers: ## run the conformance suites and write what they found into docs/pro
 	$(GO) test . -run TestProvidersPage -update
 
 .PHONY: lint
-lint: ## go vet, staticcheck and gofumpt at pinned versions
-	@set -e; for m in $(MODULES); do echo "== lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./...); done
+lint: ## go vet, staticcheck and gofumpt at pinned versions, and taskvet
+	@mkdir -p .cache && $(GO) build -o .cache/taskvet ./cmd/taskvet
+	@set -e; for m in $(MODULES); do echo "== lint $$m"; (cd $$m && $(GO) vet ./... && $(STATICCHECK) ./... && $(CURDIR)/.cache/taskvet ./...); done
 	@files="$$($(GOFUMPT) -l $$($(HANDWRITTEN)))"; \
 	if [ -n "$$files" ]; then echo "gofumpt would change:"; echo "$$files"; exit 1; fi
 
@@ -103,7 +104,7 @@ proto: ## write the generated code of proto/
 .PHONY: generate-check
 generate-check: ## fail when generated code is not up to date, or when a definition breaks callers
 	@set -e; for m in examples bench; do echo "== taskgen -check $$m"; (cd $$m && $(GO) tool taskgen -check ./...); done
-	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks
+	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks ./analyzer/testdata/tasks
 	@scripts/proto.sh check
 
 .PHONY: cover

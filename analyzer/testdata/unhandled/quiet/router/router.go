@@ -1,0 +1,16 @@
+package main // want package:"enqueues tasks.MailSpec pool"
+
+import (
+	"context"
+
+	"github.com/taskgen/taskgen/analyzer/testdata/tasks"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func main() {
+	ctx, m, r := context.Background(), runtime.NewManager(runtime.ManagerConfig{}), runtime.NewRouter()
+	_, _ = tasks.EnqueueMail(ctx, m, tasks.MailTask{})
+	_, _ = runtime.NewPool(m, r, runtime.PoolConfig{})
+	r.Handle(runtime.Policy{Type: "mail"}, nil)
+	_, _, _ = ctx, m, r
+}

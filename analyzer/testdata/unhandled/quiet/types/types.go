@@ -1,0 +1,16 @@
+package main // want package:"enqueues tasks.MailSpec handles tasks.NewsSpec"
+
+import (
+	"context"
+
+	"github.com/taskgen/taskgen/analyzer/testdata/tasks"
+	"github.com/taskgen/taskgen/runtime"
+)
+
+func main() {
+	ctx, m, r := context.Background(), runtime.NewManager(runtime.ManagerConfig{}), runtime.NewRouter()
+	_, _ = tasks.EnqueueMail(ctx, m, tasks.MailTask{})
+	tasks.RegisterNews(r, nil)
+	_, _ = runtime.NewPool(m, r, runtime.PoolConfig{Types: []string{tasks.TypeNews}})
+	_, _, _ = ctx, m, r
+}
