@@ -23,14 +23,14 @@ until they die. The check looks at a main package and all packages that it impor
 not. It reports a type in the main package if all of this is true:
 
 - A package calls EnqueueX, EnqueueXBatch, ScheduleX or a function of the runtime that they
-  call, or RegisterSchedules where the type has a schedule. Calls with runtime.WithQueue, or
+  call, or mentions RegisterSchedules where the type has a schedule. Calls with runtime.WithQueue, or
   with options in a variable, do not count.
 - A package makes a pool that works on the queue of the type: NewPool with a PoolConfig literal
   without Types that names the queue, or names no queues. If the literal takes the names from
   elsewhere, or if the pool is made by Config.Build with Handlers, another type of the same
   queue must have a handler.
 - No package registers a handler for the type: none mentions RegisterX or RegisterHandlers, or
-  uses the spec of the type for something else than to enqueue, schedule, await or decode.
+  uses the spec of the type for something else than to enqueue, schedule or await.
 - No package calls Router.Handle, or imports package server or config/server: these may serve
   any type.
 
@@ -184,7 +184,7 @@ func (c *collector) report(files []*ast.File) {
 			at, where = c.pool, "at "+e.Where
 		}
 		if !at.IsValid() {
-			at = mainOf(files)
+			at = c.mainOf(files)
 		}
 		if at.IsValid() {
 			c.pass.Reportf(at, "%s is enqueued %s and the program works on its queue %q, but nothing in it registers a handler for the type: call %s, or list the types that the pool is for in PoolConfig.Types", s.Task, where, s.Queue, s.Register)
@@ -192,11 +192,11 @@ func (c *collector) report(files []*ast.File) {
 	}
 }
 
-func mainOf(files []*ast.File) token.Pos {
-	for _, f := range files {
-		if obj := f.Scope.Lookup("main"); obj != nil {
-			return obj.Pos()
-		}
+// mainOf returns where people have written the main function of the program.
+func (c *collector) mainOf(files []*ast.File) token.Pos {
+	obj := c.pass.Pkg.Scope().Lookup("main")
+	if obj == nil || !slices.ContainsFunc(files, func(f *ast.File) bool { return f.FileStart <= obj.Pos() && obj.Pos() < f.FileEnd }) {
+		return token.NoPos
 	}
-	return token.NoPos
+	return obj.Pos()
 }

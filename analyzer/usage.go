@@ -33,7 +33,7 @@ func (c *collector) specs(f *ast.File) {
 	scheduled := make(map[types.Object]bool)
 	ast.Inspect(f, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok && calls(c.pass.TypesInfo, call, schedulePath, "Recurring", "RecurringWith") {
-			for _, id := range c.specsIn(call) {
+			for _, id := range c.specArgs(call) {
 				scheduled[c.pass.TypesInfo.Uses[id]] = true
 			}
 		}
@@ -67,16 +67,23 @@ func (c *collector) specs(f *ast.File) {
 	}
 }
 
-// specsIn are the uses of specs in an expression.
-func (c *collector) specsIn(n ast.Node) (ids []*ast.Ident) {
-	ast.Inspect(n, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			if v, ok := c.pass.TypesInfo.Uses[id].(*types.Var); ok && isSpec(v) {
-				ids = append(ids, id)
-			}
+// specArgs are the specs among the arguments of a call: MailSpec in &tasks.MailSpec.
+func (c *collector) specArgs(call *ast.CallExpr) (ids []*ast.Ident) {
+	for _, arg := range call.Args {
+		if u, ok := ast.Unparen(arg).(*ast.UnaryExpr); ok && u.Op == token.AND {
+			arg = u.X
 		}
-		return true
-	})
+		id, _ := ast.Unparen(arg).(*ast.Ident)
+		if x, ok := ast.Unparen(arg).(*ast.SelectorExpr); ok {
+			id = x.Sel
+		}
+		if id == nil {
+			continue
+		}
+		if v, ok := c.pass.TypesInfo.Uses[id].(*types.Var); ok && isSpec(v) {
+			ids = append(ids, id)
+		}
+	}
 	return ids
 }
 
@@ -93,7 +100,7 @@ func (c *collector) visit(n ast.Node) bool {
 	case *ast.Ident:
 		switch obj := c.pass.TypesInfo.Uses[n].(type) {
 		case *types.Func:
-			c.mention(taskFuncOf(obj))
+			c.mention(taskFuncOf(obj), n.Pos())
 		case *types.Var:
 			if isSpec(obj) && !c.neutral[n] {
 				c.all.Handled = append(c.all.Handled, keyOf(obj))
@@ -104,7 +111,7 @@ func (c *collector) visit(n ast.Node) bool {
 }
 
 // mention notes a function that is called or passed on.
-func (c *collector) mention(f taskFunc) {
+func (c *collector) mention(f taskFunc, at token.Pos) {
 	switch {
 	case f.role == registers && f.spec != nil:
 		c.all.Handled = append(c.all.Handled, keyOf(f.spec))
@@ -113,6 +120,12 @@ func (c *collector) mention(f taskFunc) {
 		for _, name := range scope.Names() {
 			if v, ok := scope.Lookup(name).(*types.Var); ok && v.Exported() == f.fn.Exported() && payloadOf(v) != nil {
 				c.all.Handled = append(c.all.Handled, keyOf(v))
+			}
+		}
+	case f.role == declares:
+		for _, s := range c.all.Specs {
+			if s.Scheduled && strings.HasPrefix(s.Key, f.fn.Pkg().Path()+".") {
+				c.enqueue(s.Key, at)
 			}
 		}
 	}
@@ -124,7 +137,7 @@ func (c *collector) call(call *ast.CallExpr) {
 		return
 	}
 	f := taskFuncOf(fn)
-	used := c.specsIn(call)
+	used := c.specArgs(call)
 	if f.role != registers && isLibrary(fn.Pkg().Path()) {
 		for _, id := range used {
 			c.neutral[id] = true
@@ -139,12 +152,6 @@ func (c *collector) call(call *ast.CallExpr) {
 			c.enqueue(keyOf(f.spec), call.Pos())
 		} else if len(used) == 1 {
 			c.enqueue(keyOf(c.pass.TypesInfo.Uses[used[0]]), call.Pos())
-		}
-	case f.role == declares:
-		for _, s := range c.all.Specs {
-			if s.Scheduled && strings.HasPrefix(s.Key, fn.Pkg().Path()+".") {
-				c.enqueue(s.Key, call.Pos())
-			}
 		}
 	case fn.Pkg().Path() == runtimePath && name == "NewPool" && len(call.Args) == 3:
 		c.newPool(call)
@@ -181,7 +188,7 @@ func (c *collector) elsewhere(call *ast.CallExpr) (may bool) {
 
 func (c *collector) newPool(call *ast.CallExpr) {
 	lit, ok := ast.Unparen(call.Args[2]).(*ast.CompositeLit)
-	if !ok || valueOf(lit, "Types") != nil {
+	if !ok || valueOf(lit, "Types") != nil || len(lit.Elts) > 0 && !isKeyed(lit) {
 		return
 	}
 	c.pool = call.Pos()
@@ -208,6 +215,11 @@ func (c *collector) newPool(call *ast.CallExpr) {
 	}
 	slices.Sort(p.Queues)
 	c.all.Pools = append(c.all.Pools, p)
+}
+
+func isKeyed(lit *ast.CompositeLit) bool {
+	_, keyed := lit.Elts[0].(*ast.KeyValueExpr)
+	return keyed
 }
 
 // valueOf returns the value of a field in a literal, or nil.
