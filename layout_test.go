@@ -30,13 +30,14 @@ var generatorSteps = []struct {
 	{"check", []string{"model", "diag", "rule", "directive", "load", "analyze"}},
 	{"emit/schema", []string{"model"}},
 	{"emit/catalog", []string{"model", "emit/schema"}},
+	{"emit/outputs", []string{"model", "emit/schema"}},
 	{"emit/gosrc", []string{"model", "platform", "emit/schema"}},
 	{"shape", []string{"model", "emit/gosrc"}},
 	{"wire", []string{"model"}},
 	{"lock", []string{"model", "wire"}},
 	{"compat", []string{"model", "diag", "rule", "load", "wire", "lock"}},
-	{"emit", []string{"model", "diag", "load", "analyze", "check", "emit/gosrc", "shape"}},
-	{"output", nil},
+	{"emit", []string{"model", "diag", "load", "analyze", "check", "emit/gosrc", "emit/outputs", "shape"}},
+	{"output", []string{"model"}},
 	{"cache", []string{"load", "output"}},
 }
 

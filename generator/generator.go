@@ -62,8 +62,9 @@ func (cfg Config) query() load.Query {
 
 // Result is the result of a run of the generator.
 type Result struct {
-	// Files are the generated files, and the catalog, by absolute path. A file whose
-	// content is nil is a generated file that no longer has tasks, and should be removed.
+	// Files are the generated files, the outputs that packages ask for, and the catalog, by
+	// absolute path. A file whose content is nil is one that taskgen has written and that no
+	// package needs any more, and should be removed.
 	// With errors among the diagnostics there are no files at all.
 	Files map[string][]byte
 	// Packages are those with directives, sorted by path.
@@ -75,7 +76,8 @@ type Result struct {
 	// is empty.
 	Remembered bool
 
-	run *cache.Run
+	run   *cache.Run
+	roots map[string]string // the folders that outputs stay in, by their paths
 }
 
 // A Package is a package with directives.
@@ -147,7 +149,7 @@ func Generate(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	r.Notes = emitted.Notes
 	if r.Diagnostics = diag.Sort(append(r.Diagnostics, emitted.Diagnostics...)); !r.HasErrors() {
-		r.Files = emitted.Files
+		r.Files, r.roots = emitted.Files, emitted.Roots
 		maps.Copy(r.Files, locks.Files)
 		err = r.addCatalog(&cfg, checked.Packages)
 	}
@@ -177,6 +179,9 @@ func (cfg *Config) locks(ctx context.Context, checked *check.Result, trace *load
 func (r *Result) addCatalog(cfg *Config, packages []model.Package) error {
 	if cfg.Catalog == "" {
 		return nil
+	}
+	if r.Files[cfg.Catalog] != nil {
+		return fmt.Errorf("%s: a package has the file as an output: give the catalog another name", cfg.Catalog)
 	}
 	text, err := catalog.Of(packages)
 	if err != nil {
@@ -209,7 +214,11 @@ func (r *Result) HasErrors() bool { return diag.HasErrors(r.Diagnostics) }
 // path. It ignores what git and editors do to a file. A file at one of the paths that
 // taskgen did not write is an error.
 func (r *Result) Changes() ([]Change, error) {
-	return output.Changes(r.Files, model.Header, catalog.Header, lock.Header)
+	changes, err := output.Changes(r.Files, model.Header, catalog.Header, lock.Header)
+	for i := range changes {
+		changes[i].Root = r.roots[changes[i].Path]
+	}
+	return changes, err
 }
 
 // Remember records in the cache that a run with the same input has nothing to do. written

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/taskgen/taskgen/generator"
@@ -79,7 +80,7 @@ func (r *report) text() error {
 			fmt.Fprintf(r.stdout, "%s is %s\n", r.name(c.Path), state(c))
 		case r.quiet:
 		case c.New == nil:
-			fmt.Fprintf(r.stdout, "removed %s: its package no longer has tasks\n", r.name(c.Path))
+			fmt.Fprintf(r.stdout, "removed %s: %s\n", r.name(c.Path), unneeded(c))
 		default:
 			fmt.Fprintf(r.stdout, "wrote %s\n", r.name(c.Path))
 		}
@@ -109,9 +110,17 @@ func (r *report) arguments() string {
 // state is what is wrong with a file, as people read it.
 func state(c generator.Change) string {
 	if c.New == nil {
-		return "an orphan: its package no longer has tasks"
+		return "an orphan: " + unneeded(c)
 	}
 	return c.Kind()
+}
+
+// unneeded is why an orphan goes.
+func unneeded(c generator.Change) string {
+	if filepath.Ext(c.Path) == ".go" {
+		return "its package no longer has tasks"
+	}
+	return "its package no longer asks for it"
 }
 
 // json is one object on stdout, with paths as people are shown them.

@@ -26,8 +26,8 @@ type Result struct {
 	Program *load.Program
 	// Packages are those that mention taskgen, sorted by path.
 	Packages []*Package
-	// Generated are the existing generated files, by absolute path and sorted, in all
-	// packages that the patterns match, including those without directives.
+	// Generated are the existing generated files, by absolute path, in all packages that
+	// the patterns match, including those without directives; and their outputs.
 	Generated []string
 }
 
@@ -99,6 +99,9 @@ func read(ctx context.Context, prog *load.Program, away map[string]*load.Program
 		out.Packages = append(out.Packages, p)
 	}
 	out.Generated = slices.DeleteFunc(slices.Clone(prog.Generated), func(path string) bool { return slices.Contains(left, filepath.Dir(path)) })
+	for _, path := range out.Generated[:len(out.Generated):len(out.Generated)] {
+		out.Generated = append(out.Generated, prog.Companions[path]...)
+	}
 	return out, nil
 }
 
@@ -172,15 +175,18 @@ func (b *builder) roots() load.Roots {
 // build makes the model out of directives and types.
 func (b *builder) build() model.Package {
 	b.memo = b.newMemo()
-	m := model.Package{Name: b.pkg.Name, Path: b.pkg.Path, Dir: b.pkg.Dir, Scope: b.pkg.Scope(), Declared: make(map[string]model.Pos)}
+	m := model.Package{Name: b.pkg.Name, Path: b.pkg.Path, Dir: b.pkg.Dir, Root: b.pkg.Root, Scope: b.pkg.Scope(), Declared: make(map[string]model.Pos)}
 	for _, name := range m.Scope {
 		if pos, ok := b.pkg.Declared(name); ok {
 			m.Declared[name] = b.at(pos, 0).Pos
 		}
 	}
 	for _, d := range b.found.Package {
-		if d.Spec.Name == "queue" {
+		switch d.Spec.Name {
+		case "queue":
 			m.Queues = append(m.Queues, queue(d))
+		case "output":
+			m.Outputs = append(m.Outputs, outputs(d)...)
 		}
 	}
 	slices.SortStableFunc(m.Queues, func(x, y model.Queue) int { return strings.Compare(x.Name, y.Name) })

@@ -38,6 +38,17 @@ func schedules(d *directive.Directive) *model.Schedules {
 	return m
 }
 
+// outputs makes the models of a //taskgen:output.
+func outputs(d *directive.Directive) []model.Output {
+	var all []model.Output
+	for _, a := range d.Args {
+		if path, ok := a.Value.(string); ok {
+			all = append(all, model.Output{Format: a.Key.Name, Path: path, Place: a.Span})
+		}
+	}
+	return all
+}
+
 // note records the positions of a directive and its options. Recorded positions stay:
 // they were nearer.
 func note(places model.Places, d *directive.Directive) {

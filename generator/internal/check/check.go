@@ -56,7 +56,7 @@ func Run(ctx context.Context, l *load.Listing) (*Result, error) {
 			out.Programs[p.Model.Path] = p.Program
 		}
 	}
-	between := slices.Concat(owners(out.Packages), allPackages(out.Packages, analyzed.Program.Linked), copies(analyzed.Program))
+	between := slices.Concat(owners(out.Packages), allPackages(out.Packages, analyzed.Program.Linked), outputs(out.Packages), copies(analyzed.Program))
 	for _, p := range analyzed.Packages {
 		between = slices.DeleteFunc(between, func(d diag.Diagnostic) bool {
 			here := filepath.Dir(d.Pos.File) == p.Model.Dir

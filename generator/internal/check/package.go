@@ -15,6 +15,7 @@ func onePackage(p *model.Package) []diag.Diagnostic {
 	c.queues()
 	c.wireNames()
 	c.symbols()
+	c.outputs()
 	for i := range p.Tasks {
 		t := &p.Tasks[i]
 		c.declared(t)

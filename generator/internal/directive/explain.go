@@ -135,6 +135,9 @@ func details(k *Key) string {
 	if len(k.Choices) > 0 {
 		parts[0] = strings.Join(k.Choices, "|")
 	}
+	if k.Ending != "" {
+		parts[0] += " whose name ends in " + k.Ending
+	}
 	if k.Max > 0 {
 		parts = append(parts, fmt.Sprintf("%v to %v", k.Min, k.Max))
 	}

@@ -34,6 +34,8 @@ const (
 	kindOwners    kind = "owners"     // []string
 	kindRule      kind = "rule"       // *rule.Rule
 	kindReason    kind = "prose"      // string
+	kindFile      kind = "file"       // string: a clean path
+	kindFolder    kind = "folder"     // string: a clean path
 )
 
 // A Spec describes one directive.
@@ -56,6 +58,7 @@ type Key struct {
 	// the order of the table; a kindReason takes the rest of the line.
 	Positional bool
 	Choices    []string
+	Ending     string // of a file's name
 	// Min and Max bound a number; Max 0: no bound above.
 	Min, Max float64
 	// Zero says in words what a duration of 0 means; empty: 0 is not allowed.
@@ -166,6 +169,14 @@ var table = []Spec{
 			{Name: "rate", Kind: kindRate, Default: "no limit", Doc: "Rate of tasks without one.", Example: "rate=100/s"},
 			{Name: "retention", Kind: kindDuration, Default: "24h", Doc: "Retention of the results of tasks without one.", Example: "retention=1h"},
 			{Name: "schedulable", Kind: kindWord, Doc: "Makes every task of the package schedulable.", Example: "schedulable"},
+		},
+	},
+	{
+		Name: "output", On: []place{onPackage}, Many: true,
+		Doc:     "Asks for further files about the tasks and queues of the package. Paths are relative to its folder and within its module. A file that is no longer asked for is removed.",
+		Example: "//taskgen:output jsonschema=schemas",
+		Keys: []Key{
+			{Name: "jsonschema", Kind: kindFolder, Default: "none", Doc: "The JSON Schema of each task's payload, <name of the task>.schema.json.", Example: "jsonschema=schemas"},
 		},
 	},
 	{

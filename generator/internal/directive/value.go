@@ -54,6 +54,8 @@ func (k *Key) parse(s string) (any, *problem) {
 		}
 	case kindRate:
 		return rate(s)
+	case kindFile, kindFolder:
+		return file(k, s)
 	case kindGoType:
 		expr, ok := goType(s)
 		if !ok {

@@ -19,6 +19,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/check"
 	"github.com/taskgen/taskgen/generator/internal/diag"
 	"github.com/taskgen/taskgen/generator/internal/emit/gosrc"
+	"github.com/taskgen/taskgen/generator/internal/emit/outputs"
 	"github.com/taskgen/taskgen/generator/internal/load"
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
@@ -28,6 +29,8 @@ type Result struct {
 	// Files are the generated files by absolute path. Nil is a file that should not
 	// exist.
 	Files map[string][]byte
+	// Roots are the folders that outputs stay in, by their paths.
+	Roots map[string]string
 	// Diagnostics are the errors in handwritten code that are left with the files beside it.
 	Diagnostics []diag.Diagnostic
 	Notes       []string // sorted
@@ -36,7 +39,7 @@ type Result struct {
 // Files writes the generated files of packages without errors. An error means that one of
 // them does not compile, or cannot.
 func Files(ctx context.Context, checked *check.Result) (*Result, error) {
-	r := &Result{Files: make(map[string][]byte, len(checked.Packages))}
+	r := &Result{Files: make(map[string][]byte, len(checked.Packages)), Roots: make(map[string]string)}
 	for _, path := range checked.Generated {
 		r.Files[path] = nil
 	}
@@ -50,6 +53,7 @@ func Files(ctx context.Context, checked *check.Result) (*Result, error) {
 		g.Go(func() error {
 			path := filepath.Join(pkg.Dir, model.FileName(pkg.Name))
 			src, note, err := write(ctx, checked, pkg, path)
+			others := outputs.Of(pkg)
 			mu.Lock()
 			defer mu.Unlock()
 			var output *load.OutputError
@@ -58,6 +62,9 @@ func Files(ctx context.Context, checked *check.Result) (*Result, error) {
 				return nil
 			}
 			r.Files[path] = src
+			for path, src := range others {
+				r.Files[path], r.Roots[path] = src, pkg.Root
+			}
 			if note != "" {
 				r.Notes = append(r.Notes, note)
 			}

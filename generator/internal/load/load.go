@@ -55,6 +55,9 @@ type Program struct {
 	// Copies are handwritten files in these packages that have the header and, by their
 	// names, are not ours; sorted.
 	Copies []string
+	// Companions are existing outputs that the generated files name, by the paths of these
+	// and sorted.
+	Companions map[string][]string
 
 	cfg   Query
 	sizes types.Sizes
@@ -76,6 +79,7 @@ type Package struct {
 	Name  string
 	Path  string // import path
 	Dir   string
+	Root  string  // the folder of its module; without a module: Dir
 	Files []*File // handwritten files that are built, sorted by name
 	// Excluded are files that mention taskgen and are not built: tests, and files that
 	// build constraints exclude.
@@ -127,6 +131,7 @@ func Find(ctx context.Context, cfg Query) (*Listing, error) {
 	p := &Program{
 		Fset: token.NewFileSet(), cfg: cfg, sizes: types.SizesFor("gc", arch(cfg.Env)),
 		meta: make(map[string]*packages.Package), paths: make(map[string]*packages.Package), units: make(map[string]*unit),
+		Companions: make(map[string][]string),
 	}
 	if slices.ContainsFunc(cfg.Patterns, func(pattern string) bool { return strings.HasSuffix(pattern, ".go") && !strings.Contains(pattern, "/") }) {
 		return nil, errFile // the go command takes it for a package of a module
@@ -252,7 +257,10 @@ func (p *Program) open(m *packages.Package) (*Package, error) {
 		built[name] = true
 	}
 	texts = slices.DeleteFunc(texts, func(t text) bool { return !built[t.path] && !t.mentions && !t.test })
-	pkg := &Package{Path: m.PkgPath, Dir: dir, Name: m.Name}
+	pkg := &Package{Path: m.PkgPath, Dir: dir, Root: dir, Name: m.Name}
+	if m.Module != nil && m.Module.Dir != "" {
+		pkg.Root = m.Module.Dir
+	}
 	var tests []*File
 	for _, f := range p.parse(texts) {
 		switch {
@@ -294,8 +302,25 @@ func (p *Program) note(m *packages.Package, all []text) {
 			p.Copies = append(p.Copies, t.path)
 		case t.own && (slices.Contains(m.GoFiles, t.path) || err != nil || x == nil):
 			p.Generated = append(p.Generated, t.path)
+			if outputs := p.companions(m, t); len(outputs) > 0 {
+				p.Companions[t.path] = outputs
+			}
 		}
 	}
+}
+
+// companions are the existing outputs of the package that its generated file names. All that
+// it names are read: whether the file is there, and whose it is, is a part of the input.
+func (p *Program) companions(m *packages.Package, t text) []string {
+	var outputs []string
+	for _, name := range model.CompanionsOf(t.src) {
+		path := filepath.Join(filepath.Dir(t.path), filepath.FromSlash(name))
+		src, ok, err := p.cfg.Trace.readFile(path)
+		if of, marked := model.MarkedBy(src); ok && err == nil && marked && of == m.PkgPath {
+			outputs = append(outputs, path)
+		}
+	}
+	return outputs
 }
 
 // Package returns a package of the program by its import path, or nil.

@@ -21,6 +21,10 @@ type Package struct {
 	Dir    string  `json:"-"`    // absolute
 	Tasks  []Task  `json:"tasks"`
 	Queues []Queue `json:"queues"` // declared ones, sorted by name
+	// Outputs are the files besides the Go file, in the order of //taskgen:output.
+	Outputs []Output `json:"outputs,omitempty"`
+	// Root is the folder of the module: no output is outside.
+	Root string `json:"-"`
 	// Holders are the declared types whose values hold secrets, tasks among them,
 	// sorted by name: parts of tasks and results, and types that embed a holder.
 	Holders []Holder `json:"holders,omitempty"`

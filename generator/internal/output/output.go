@@ -13,6 +13,8 @@ import (
 	"slices"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
 // A Change is a file that is not up to date.
@@ -20,6 +22,9 @@ type Change struct {
 	Path string // absolute
 	Old  []byte // nil: the file is missing
 	New  []byte // nil: the file is an orphan, and goes
+	// Root is the folder that the file stays in, whatever links are below it. Folders
+	// between them are made. Empty: the folder of the file.
+	Root string
 }
 
 // The kinds of change, as people read them.
@@ -42,9 +47,9 @@ func (c Change) Kind() string {
 
 // Changes compares files, by absolute path, with the disk, and returns those that
 // differ, sorted by path. A file whose content is nil should not exist. An existing
-// file without a line equal to one of headers was not written by taskgen: that is an error,
-// even if the file is to be removed, and so is a file that is neither a regular file
-// nor a link to one.
+// file without a line equal to one of headers, and without a mark of an output, was not
+// written by taskgen: that is an error, even if the file is to be removed, and so is a file
+// that is neither a regular file nor a link to one.
 //
 // Changes ignores what git and editors do to a file: other line ends, a byte order
 // mark, a last line without an end, or empty lines after it.
@@ -63,8 +68,8 @@ func Changes(files map[string][]byte, headers ...string) ([]Change, error) {
 			}
 		case err != nil:
 			errs = append(errs, err)
-		case len(bytes.TrimSpace(plain(have))) > 0 && !hasLine(have, headers):
-			errs = append(errs, fmt.Errorf("%s was not written by taskgen: move it away, or begin it with %q if taskgen may replace it", path, headers[0]))
+		case len(bytes.TrimSpace(plain(have))) > 0 && !hasLine(have, headers) && !isOutput(have):
+			errs = append(errs, fmt.Errorf("%s was not written by taskgen: move it away, or %s", path, permission(want, headers)))
 		case want == nil || !same(have, want):
 			changes = append(changes, Change{Path: path, Old: append([]byte{}, have...), New: want})
 		}
@@ -105,6 +110,19 @@ func hasLine(src []byte, want []string) bool {
 		}
 	}
 	return false
+}
+
+func isOutput(src []byte) bool {
+	_, ok := model.MarkedBy(plain(src))
+	return ok
+}
+
+// permission is how people let taskgen replace a file by the one that is wanted.
+func permission(want []byte, headers []string) string {
+	if isOutput(want) {
+		return "empty it if taskgen may replace it"
+	}
+	return fmt.Sprintf("begin it with %q if taskgen may replace it", headers[0])
 }
 
 // content is what to write: with the line ends that the file has.

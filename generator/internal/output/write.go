@@ -12,31 +12,33 @@ import (
 
 // Write brings the disk up to date. It replaces each file in one step, so no reader
 // ever sees half of one. It touches none before the content of all is on the disk, and
-// writes nothing outside the folders of the files: a link with the name of a file is
-// itself replaced, whatever its target.
+// writes nothing outside the roots of the changes: a link with the name of a file is
+// itself replaced, whatever its target. Folders that it has made stay if it fails.
 func Write(changes []Change) (err error) {
 	folders := make(map[string]*os.Root)
 	temps := make(map[string]string, len(changes)) // by path
 	defer func() {
-		for path, temp := range temps {
-			err = errors.Join(err, folders[filepath.Dir(path)].Remove(temp))
+		for _, c := range changes {
+			if temp, ok := temps[c.Path]; ok {
+				err = errors.Join(err, folders[c.root()].Remove(temp))
+			}
 		}
 		for _, folder := range folders {
 			err = errors.Join(err, folder.Close())
 		}
 	}()
 	for _, c := range changes {
-		dir := filepath.Dir(c.Path)
-		if folders[dir] == nil {
-			if folders[dir], err = os.OpenRoot(dir); err != nil {
-				delete(folders, dir)
+		root := c.root()
+		if folders[root] == nil {
+			if folders[root], err = os.OpenRoot(root); err != nil {
+				delete(folders, root)
 				return err
 			}
 		}
 		if c.New == nil {
 			continue
 		}
-		temp, err := writeTemp(folders[dir], c)
+		temp, err := writeTemp(folders[root], c)
 		if err != nil {
 			return fmt.Errorf("write %s: %w", c.Path, err)
 		}
@@ -47,7 +49,7 @@ func Write(changes []Change) (err error) {
 		if c.New != nil {
 			continue
 		}
-		if err := remove(folders[filepath.Dir(c.Path)], filepath.Base(c.Path)); err != nil {
+		if err := remove(folders[c.root()], c.name()); err != nil {
 			return fmt.Errorf("remove %s: %w", c.Path, err)
 		}
 	}
@@ -55,12 +57,23 @@ func Write(changes []Change) (err error) {
 		if c.New == nil {
 			continue
 		}
-		if err := folders[filepath.Dir(c.Path)].Rename(temps[c.Path], filepath.Base(c.Path)); err != nil {
+		if err := folders[c.root()].Rename(temps[c.Path], c.name()); err != nil {
 			return fmt.Errorf("write %s: %w", c.Path, err)
 		}
 		delete(temps, c.Path)
 	}
 	return nil
+}
+
+// root is the folder that the file does not leave.
+func (c Change) root() string { return cmp.Or(c.Root, filepath.Dir(c.Path)) }
+
+// name is the path of the file within root.
+func (c Change) name() string {
+	if name, err := filepath.Rel(c.root(), c.Path); err == nil {
+		return name
+	}
+	return c.Path // which root refuses
 }
 
 // remove removes a file, which may be gone already; never a folder.
@@ -80,13 +93,16 @@ func remove(folder *os.Root, name string) error {
 // writeTemp writes the new content beside the file, under an unused name and with the
 // file's mode. The go command ignores files whose names begin with a dot.
 func writeTemp(folder *os.Root, c Change) (string, error) {
-	base := filepath.Base(c.Path)
-	name, f, err := create(folder, base)
+	path := c.name()
+	if err := folder.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	name, f, err := create(folder, path)
 	if err != nil {
 		return "", err
 	}
 	_, err = f.Write(c.content())
-	if info, statErr := folder.Lstat(base); statErr == nil && info.Mode().IsRegular() {
+	if info, statErr := folder.Lstat(path); statErr == nil && info.Mode().IsRegular() {
 		err = cmp.Or(err, f.Chmod(info.Mode().Perm()))
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -97,10 +113,10 @@ func writeTemp(folder *os.Root, c Change) (string, error) {
 
 // create creates a file under an unused name, whatever other processes create
 // meanwhile.
-func create(folder *os.Root, base string) (string, *os.File, error) {
+func create(folder *os.Root, path string) (string, *os.File, error) {
 	const attempts = 1000
 	for i := 0; ; i++ {
-		name := fmt.Sprintf(".%s.%016x.tmp", base, rand.Uint64())
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64()))
 		f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err == nil || !errors.Is(err, fs.ErrExist) || i == attempts {
 			return name, f, err

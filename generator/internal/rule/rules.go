@@ -9,7 +9,7 @@ var rules = []*Rule{
 	QueueUndeclared, TaskNoTimeout, TaskNoRetry, TaskNameTaken, TaskAlias, TaskPriority, TaskResult,
 	TaskRetention, TaskConstraint, SymbolClash, SymbolTaken, SymbolReserved, SymbolPredeclared,
 	RetryConflict, UniqueField, ScheduleCron, ScheduleZone, ScheduleName, ScheduleZero,
-	SchedulePayload, ScheduleOverlap, ScheduleOwner, QueueTwice, QueueDiffers, QueueDLQ, QueueLevels,
+	SchedulePayload, ScheduleOverlap, ScheduleOwner, QueueTwice, QueueDiffers, QueueDLQ, QueueLevels, OutputPath, OutputTaken,
 	ProviderLimit, TagUnknown, TagRepeated, TagUseless, TagPlace, RequiredType, GroupUnordered,
 	GroupMissing, GroupTwice, GroupType, GroupSecret, FieldKind, FieldUnexported, FieldCollision,
 	FieldMarshaler, FieldType, SecretWays, SecretShown, SecretEmbedded, FieldEmpty, FieldLost,
@@ -41,7 +41,7 @@ var (
 		"test files, and files that are never built, are not part of the package for which code is generated",
 		"move the declaration into a file of the package"))
 	DirectiveRepeated = rule("DIRECTIVE_REPEATED",
-		"a directive is given once, except queue, schedule and allow",
+		"a directive is given once, except queue, schedule, output and allow",
 		"it is not defined which of the two would be ignored",
 		"keep one of them")
 	KeyUnknown = rule("KEY_UNKNOWN",
@@ -239,6 +239,14 @@ var (
 	// A timeout longer than the queue's visibility is no violation: pools extend leases
 	// while a handler runs. The limits of a single provider are in its Capabilities, and
 	// the runtime refuses what exceeds them at start.
+	OutputPath = rule("OUTPUT_PATH",
+		"an output is a file within the module whose name has the ending of its format, or a folder there",
+		"a run writes to no place that belongs to another module, and readers know the format by the name",
+		"write a path relative to the folder of the package, such as markdown=TASKS.md")
+	OutputTaken = rule("OUTPUT_TAKEN",
+		"no two outputs have the same path",
+		"one of them would overwrite the other",
+		"give one of them another path")
 	ProviderLimit = rule("PROVIDER_LIMIT",
 		"no option exceeds the limits of every provider",
 		"the program would fail at its start with every provider",

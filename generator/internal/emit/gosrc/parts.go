@@ -114,7 +114,7 @@ func Join(parts []Part) []byte {
 	var b bytes.Buffer
 	b.Grow(size)
 	pkg := parts[0].pkg
-	b.WriteString(model.Header + "\n\n")
+	b.WriteString(model.Header + "\n" + pkg.Companions() + "\n")
 	if pkg.Constraint != "" {
 		b.WriteString("//go:build " + pkg.Constraint + "\n\n")
 	}

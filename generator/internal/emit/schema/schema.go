@@ -67,6 +67,11 @@ func (d Document) Text() string {
 	return b.String()
 }
 
+// Marked is the document as a file of its own, with a comment.
+func (d Document) Marked(comment string) string {
+	return "{\n  \"$comment\": " + quote(comment) + "," + strings.TrimPrefix(d.Text(), "{") + "\n"
+}
+
 // Parts returns the document in parts: those with an odd index are the texts of
 // the definitions, in their order.
 func (d Document) Parts() []string {
