@@ -97,12 +97,12 @@ func (c *checker) required(t *model.Task) {
 
 // Defaults of the runtime that rules here depend on.
 const (
-	defaultLevels        = 4
-	defaultVisibility    = 30 * time.Second
-	defaultMaxDeliveries = 10
-	defaultUnknown       = 10 * time.Minute
-	defaultRetryBase     = time.Second
-	defaultRetryCap      = time.Hour
+	defaultLevels        = model.DefaultLevels
+	defaultVisibility    = model.DefaultVisibility
+	defaultMaxDeliveries = model.DefaultMaxDeliveries
+	defaultUnknown       = model.DefaultUnknown
+	defaultRetryBase     = model.DefaultRetryBase
+	defaultRetryCap      = model.DefaultRetryCap
 )
 
 // retry: the longest delay is no shorter than the first.

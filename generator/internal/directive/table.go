@@ -174,9 +174,11 @@ var table = []Spec{
 	{
 		Name: "output", On: []place{onPackage}, Many: true,
 		Doc:     "Asks for further files about the tasks and queues of the package. Paths are relative to its folder and within its module. A file that is no longer asked for is removed.",
-		Example: "//taskgen:output jsonschema=schemas",
+		Example: "//taskgen:output jsonschema=schemas markdown=TASKS.md",
 		Keys: []Key{
 			{Name: "jsonschema", Kind: kindFolder, Default: "none", Doc: "The JSON Schema of each task's payload, <name of the task>.schema.json.", Example: "jsonschema=schemas"},
+			{Name: "markdown", Kind: kindFile, Ending: ".md", Default: "none", Doc: "A page for people about tasks, queues and policies.", Example: "markdown=TASKS.md"},
+			{Name: "html", Kind: kindFile, Ending: ".html", Default: "none", Doc: "The same page as one file of HTML.", Example: "html=tasks.html"},
 		},
 	},
 	{

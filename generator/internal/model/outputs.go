@@ -19,6 +19,8 @@ type Output struct {
 // The formats of outputs.
 const (
 	JSONSchema = "jsonschema" // a folder: a file for each task
+	Markdown   = "markdown"
+	HTML       = "html"
 )
 
 // An OutputFile is one file of an Output.

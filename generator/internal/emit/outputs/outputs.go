@@ -3,6 +3,7 @@
 package outputs
 
 import (
+	"github.com/taskgen/taskgen/generator/internal/emit/page"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema"
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
@@ -22,6 +23,10 @@ func text(p *model.Package, f model.OutputFile) string {
 	switch f.Output.Format {
 	case model.JSONSchema:
 		return schema.Of(f.Task).Marked(mark)
+	case model.Markdown:
+		return page.Markdown(p)
+	case model.HTML:
+		return page.HTML(p)
 	}
 	panic("there is no format " + f.Output.Format)
 }
