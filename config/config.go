@@ -43,7 +43,7 @@ type QueueConfig struct {
 	MaxDeliveries int            `config:"max_deliveries" default:"as in the code, or 10" doc:"crashes of a suspect until it goes to the dead letter queue; half as many, rounded up, make a task a suspect, so that with 10 it dies after 15"`
 	DLQ           string         `config:"dlq" default:"as in the code, or NAME-dlq" doc:"name of the dead letter queue"`
 	Retention     *time.Duration `config:"retention" default:"as in the code, or no limit" doc:"how long a task may wait after it became due; 0s: no limit"`
-	Unknown       *time.Duration `config:"unknown" default:"as in the code, or 10m" doc:"how long a task of an unknown type is handed on to other workers; 0s: not at all"`
+	Unknown       *time.Duration `config:"unknown" default:"as in the code, or 10m" doc:"how long a task of an unknown type or shape is handed on to other workers; 0s: not at all"`
 	Capacity      *int           `config:"capacity" default:"as in the code, or no bound" doc:"bound of the tasks on the queue, where the provider keeps one; 0: none"`
 	Weight        int            `config:"weight" default:"1" doc:"share of the workers while other queues have tasks too; not in a strict pool"`
 	Concurrency   int            `config:"concurrency" default:"no bound" doc:"how many of the queue's tasks run at a time in one process"`

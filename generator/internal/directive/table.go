@@ -154,7 +154,7 @@ var table = []Spec{
 			{Name: "max_deliveries", Kind: kindInt, Min: 1, Max: 1000, Default: "10", Doc: "How many crashes a suspect may cause before it is dead lettered. Half as many deliveries that ended without an outcome, rounded up, make a task a suspect; from then on no other suspect runs beside it. With 10, a task dies after 15 crashes.", Example: "max_deliveries=5"},
 			{Name: "dlq", Kind: kindQueueName, Default: "the name followed by -dlq", Doc: "Name of the dead letter queue.", Example: "dlq=embeddings-dlq"},
 			{Name: "retention", Kind: kindDuration, Default: "no limit", Doc: "How long a task may wait after it became due. An older task is not run but dead lettered.", Example: "retention=14d"},
-			{Name: "unknown", Kind: kindDuration, Zero: "at once", Default: "10m", Doc: "How long a task of a type without a handler is passed from worker to worker before it is dead lettered. It should cover the time of a deploy.", Example: "unknown=1h"},
+			{Name: "unknown", Kind: kindDuration, Zero: "at once", Default: "10m", Doc: "How long a task that a worker does not know is passed from worker to worker before it is dead lettered: there is no handler for its type, or none that reads its shape. It should cover the time of a deploy.", Example: "unknown=1h"},
 		},
 	},
 	{
