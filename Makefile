@@ -104,7 +104,7 @@ proto: ## write the generated code of proto/
 .PHONY: generate-check
 generate-check: ## fail when generated code is not up to date, or when a definition breaks callers
 	@set -e; for m in examples bench; do echo "== taskgen -check $$m"; (cd $$m && $(GO) tool taskgen -check ./...); done
-	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks ./analyzer/testdata/tasks
+	$(GO) run ./cmd/taskgen -check ./internal/ledger/tasks ./analyzer/testdata/tasks ./analyzer/testdata/unexported
 	@scripts/proto.sh check
 
 .PHONY: cover

@@ -37,7 +37,7 @@ func check(t *testing.T, a *analysis.Analyzer, packages ...string) {
 
 func TestLoopsThatEnqueueOneAtATimeAreReported(t *testing.T) { check(t, loopCheck, "loop") }
 
-func TestIgnoredErrorsAreReported(t *testing.T) { check(t, unusedCheck, "unused") }
+func TestIgnoredErrorsAreReported(t *testing.T) { check(t, unusedCheck, "unused", "unexported") }
 
 func TestSecretsInTheSourceAreReported(t *testing.T) { check(t, secretCheck, "secret") }
 
@@ -73,7 +73,7 @@ func TestTheAnalyzersAreValid(t *testing.T) {
 // TestTheTestedProgramsAreGeneratedByThisGenerator keeps the code that the analyzers are tested
 // on equal to what users have.
 func TestTheTestedProgramsAreGeneratedByThisGenerator(t *testing.T) {
-	r, err := generator.Generate(t.Context(), generator.Config{Patterns: []string{"./testdata/tasks"}})
+	r, err := generator.Generate(t.Context(), generator.Config{Patterns: []string{"./testdata/tasks", "./testdata/unexported"}})
 	require.NoError(t, err)
 	require.Empty(t, r.Diagnostics)
 	require.NotEmpty(t, r.Files)

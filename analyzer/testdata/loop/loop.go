@@ -189,7 +189,12 @@ func elsewhere(ctx context.Context, m *runtime.Manager, all []string) {
 	}
 	for range all {
 		tasks.EnqueueMailBatch(ctx, m, make([]tasks.MailTask, 3))
+	}
+	for range all {
 		other.EnqueueMail(ctx, "", other.MailTask{})
+	}
+	for range all {
+		other.EnqueuePing(ctx, m, "")
 	}
 }
 

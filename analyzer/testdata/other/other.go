@@ -1,7 +1,11 @@
 // Package other has functions that only look generated.
 package other
 
-import "context"
+import (
+	"context"
+
+	"github.com/taskgen/taskgen/runtime"
+)
 
 type MailTask struct{}
 
@@ -12,3 +16,14 @@ func EnqueueMail(ctx context.Context, to string, task MailTask) error { return n
 type Queue struct{}
 
 func (Queue) Enqueue(ctx context.Context, tasks []MailTask) error { return nil }
+
+type Ping struct{}
+
+// PingSpec is a spec without generated code.
+var PingSpec = runtime.Spec[Ping]{Type: "ping", Queue: "pings"}
+
+// EnqueuePing is not what the generator would write for it.
+func EnqueuePing(ctx context.Context, to runtime.Enqueuer, note string) error {
+	_, err := runtime.Enqueue(ctx, to, &PingSpec, new(Ping))
+	return err
+}

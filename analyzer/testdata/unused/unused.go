@@ -43,6 +43,7 @@ func used(ctx context.Context, m *runtime.Manager, p *runtime.Pool, q other.Queu
 		return err
 	}
 	other.EnqueueMail(ctx, "", other.MailTask{})
+	other.EnqueuePing(ctx, m, "")
 	go func() {
 		if _, err := tasks.EnqueueMail(ctx, m, tasks.MailTask{}); err != nil {
 			println(err.Error())
