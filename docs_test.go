@@ -15,7 +15,7 @@ import (
 // TestGodocShowsWhatIsSaidAboveExportedNames finds comments that stand above the doc
 // comment of something exported, and belong to nothing: godoc leaves them out.
 func TestGodocShowsWhatIsSaidAboveExportedNames(t *testing.T) {
-	for _, dir := range goList(t, "-f", "{{.Dir}}", "./runtime/...", "./config/...", "./generator") {
+	for _, dir := range goList(t, "-f", "{{.Dir}}", "./runtime/...", "./config/...", "./generator", "./analyzer/...") {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
 		for _, file := range files {

@@ -51,6 +51,11 @@ func TestImportsRunOneWay(t *testing.T) {
 			if within(pkg, "runtime") {
 				require.False(t, within(dep, "generator") || within(dep, "cmd") || within(dep, "server") || within(dep, "config"), "%s imports %s", pkg, dep)
 			}
+			if within(pkg, "analyzer") {
+				require.False(t, strings.HasPrefix(dep, module+"/") && !within(dep, "analyzer"), "%s imports %s: it knows other packages by the types in the programs that it reads", pkg, dep)
+			}
+			require.False(t, within(dep, "analyzer") && !within(pkg, "analyzer") && pkg != module+"/cmd/taskvet", "%s imports %s", pkg, dep)
+			require.False(t, strings.HasPrefix(dep, "github.com/golangci/") && pkg != module+"/analyzer/golangci", "%s imports %s: it is for plugins", pkg, dep)
 			for _, tool := range []string{"internal/testserver", "internal/faultproxy", "internal/collector", "internal/childtest", "internal/output", "runtime/sqs/sqstest"} {
 				require.False(t, within(dep, tool) && !within(pkg, "internal"), "%s imports %s: it is for tests", pkg, dep)
 			}

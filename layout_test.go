@@ -76,16 +76,17 @@ func TestOnlyTheFrontOfTheGeneratorCanBeImported(t *testing.T) {
 }
 
 // fronts are the packages whose number of exported names is bounded, each with the bound
-// and a name that it has: package generator exports what the command needs, and package
-// runtime what programs name in day-to-day work. What only generated code calls is in
-// runtime/generated, and what providers, stores and middleware need in runtime/driver.
-// Package config exports a type for each section of its file, and what programs and packages
-// of providers call.
+// and a name that it has: package analyzer exports the checks, package generator what the
+// command needs, and package runtime what programs name in day-to-day work. What only
+// generated code calls is in runtime/generated, and what providers, stores and middleware
+// need in runtime/driver. Package config exports a type for each section of its file, and
+// what programs and packages of providers call.
 var fronts = []struct {
 	dir   string
 	most  int
 	among string
 }{
+	{"analyzer", 1, "Analyzers"},
 	{"generator", 15, "Generate"},
 	{"runtime", 90, "NewManager"},
 	{"config", 44, "OpenProvider"},
