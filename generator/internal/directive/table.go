@@ -178,6 +178,7 @@ var table = []Spec{
 		Keys: []Key{
 			{Name: "jsonschema", Kind: kindFolder, Default: "none", Doc: "The JSON Schema of each task's payload, <name of the task>.schema.json.", Example: "jsonschema=schemas"},
 			{Name: "markdown", Kind: kindFile, Ending: ".md", Default: "none", Doc: "A page for people about tasks, queues and policies.", Example: "markdown=TASKS.md"},
+			{Name: "asyncapi", Kind: kindFile, Ending: ".json", Default: "none", Doc: "An AsyncAPI 3.0 document: queues, messages and who sends and receives them.", Example: "asyncapi=asyncapi.json"},
 			{Name: "html", Kind: kindFile, Ending: ".html", Default: "none", Doc: "The same page as one file of HTML.", Example: "html=tasks.html"},
 		},
 	},

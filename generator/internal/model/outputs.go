@@ -21,6 +21,7 @@ const (
 	JSONSchema = "jsonschema" // a folder: a file for each task
 	Markdown   = "markdown"
 	HTML       = "html"
+	AsyncAPI   = "asyncapi"
 )
 
 // An OutputFile is one file of an Output.

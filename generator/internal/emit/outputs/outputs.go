@@ -3,6 +3,7 @@
 package outputs
 
 import (
+	"github.com/taskgen/taskgen/generator/internal/emit/asyncapi"
 	"github.com/taskgen/taskgen/generator/internal/emit/page"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema"
 	"github.com/taskgen/taskgen/generator/internal/model"
@@ -27,6 +28,8 @@ func text(p *model.Package, f model.OutputFile) string {
 		return page.Markdown(p)
 	case model.HTML:
 		return page.HTML(p)
+	case model.AsyncAPI:
+		return asyncapi.Text(p)
 	}
 	panic("there is no format " + f.Output.Format)
 }

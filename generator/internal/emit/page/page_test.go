@@ -16,8 +16,12 @@ import (
 
 func TestDelaysAreThoseOfTheRuntime(t *testing.T) {
 	for _, r := range []model.Retry{
-		{}, {Base: 250 * time.Millisecond, Backoff: "constant"}, {Base: 10 * time.Second, Backoff: "linear", Cap: time.Minute},
-		{Backoff: "exponential", Factor: 1.5}, {Factor: 100}, {Base: time.Microsecond, Factor: 1.1},
+		{},
+		{Base: 250 * time.Millisecond, Backoff: "constant"},
+		{Base: 10 * time.Second, Backoff: "linear", Cap: time.Minute},
+		{Backoff: "exponential", Factor: 1.5},
+		{Factor: 100},
+		{Base: time.Microsecond, Factor: 1.1},
 	} {
 		p := runtime.RetryPolicy{Backoff: runtime.Backoff(r.Backoff), Base: r.Base, Cap: r.Cap, Factor: r.Factor}
 		for n := 1; n <= 1000; n++ {
