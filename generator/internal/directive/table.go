@@ -180,6 +180,8 @@ var table = []Spec{
 			{Name: "markdown", Kind: kindFile, Ending: ".md", Default: "none", Doc: "A page for people about tasks, queues and policies.", Example: "markdown=TASKS.md"},
 			{Name: "asyncapi", Kind: kindFile, Ending: ".json", Default: "none", Doc: "An AsyncAPI 3.0 document: queues, messages and who sends and receives them.", Example: "asyncapi=asyncapi.json"},
 			{Name: "html", Kind: kindFile, Ending: ".html", Default: "none", Doc: "The same page as one file of HTML.", Example: "html=tasks.html"},
+			{Name: "terraform", Kind: kindFile, Ending: ".tf.json", Default: "none", Doc: "The queues in SQS and alarms on them, for Terraform.", Example: "terraform=infra/queues.tf.json"},
+			{Name: "cloudformation", Kind: kindFile, Ending: ".json", Default: "none", Doc: "The same as a template of CloudFormation.", Example: "cloudformation=infra/queues.json"},
 		},
 	},
 	{

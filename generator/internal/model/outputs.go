@@ -18,10 +18,12 @@ type Output struct {
 
 // The formats of outputs.
 const (
-	JSONSchema = "jsonschema" // a folder: a file for each task
-	Markdown   = "markdown"
-	HTML       = "html"
-	AsyncAPI   = "asyncapi"
+	JSONSchema     = "jsonschema" // a folder: a file for each task
+	Markdown       = "markdown"
+	HTML           = "html"
+	AsyncAPI       = "asyncapi"
+	Terraform      = "terraform"
+	CloudFormation = "cloudformation"
 )
 
 // An OutputFile is one file of an Output.

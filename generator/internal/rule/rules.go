@@ -9,7 +9,7 @@ var rules = []*Rule{
 	QueueUndeclared, TaskNoTimeout, TaskNoRetry, TaskNameTaken, TaskAlias, TaskPriority, TaskResult,
 	TaskRetention, TaskConstraint, SymbolClash, SymbolTaken, SymbolReserved, SymbolPredeclared,
 	RetryConflict, UniqueField, ScheduleCron, ScheduleZone, ScheduleName, ScheduleZero,
-	SchedulePayload, ScheduleOverlap, ScheduleOwner, QueueTwice, QueueDiffers, QueueDLQ, QueueLevels, OutputPath, OutputTaken,
+	SchedulePayload, ScheduleOverlap, ScheduleOwner, QueueTwice, QueueDiffers, QueueDLQ, QueueLevels, OutputPath, OutputTaken, OutputQueue,
 	ProviderLimit, TagUnknown, TagRepeated, TagUseless, TagPlace, RequiredType, GroupUnordered,
 	GroupMissing, GroupTwice, GroupType, GroupSecret, FieldKind, FieldUnexported, FieldCollision,
 	FieldMarshaler, FieldType, SecretWays, SecretShown, SecretEmbedded, FieldEmpty, FieldLost,
@@ -247,6 +247,10 @@ var (
 		"no two outputs have the same path",
 		"one of them would overwrite the other",
 		"give one of them another path")
+	OutputQueue = rule("OUTPUT_QUEUE",
+		"the queues of a package are possible on the broker that an output is for",
+		"the runtime does not open such a queue there, and the broker's tools refuse some of them",
+		"change the queue, or remove the output")
 	ProviderLimit = rule("PROVIDER_LIMIT",
 		"no option exceeds the limits of every provider",
 		"the program would fail at its start with every provider",

@@ -6,6 +6,7 @@ import (
 	"github.com/taskgen/taskgen/generator/internal/emit/asyncapi"
 	"github.com/taskgen/taskgen/generator/internal/emit/page"
 	"github.com/taskgen/taskgen/generator/internal/emit/schema"
+	"github.com/taskgen/taskgen/generator/internal/emit/topology"
 	"github.com/taskgen/taskgen/generator/internal/model"
 )
 
@@ -30,6 +31,10 @@ func text(p *model.Package, f model.OutputFile) string {
 		return page.HTML(p)
 	case model.AsyncAPI:
 		return asyncapi.Text(p)
+	case model.Terraform:
+		return topology.Terraform(p)
+	case model.CloudFormation:
+		return topology.CloudFormation(p)
 	}
 	panic("there is no format " + f.Output.Format)
 }
