@@ -55,7 +55,7 @@ func runLoop(pass *analysis.Pass) (any, error) {
 		c := loopCall{pass.TypesInfo, f, call, nil, nil}
 		if c.inLoop(stack) && c.dropsAnswer(stack) && c.sameForAll() && c.alone() {
 			name := display(pass.Pkg, fn)
-			pass.Reportf(call.Pos(), "%s is called for each task in a loop: collect the tasks and call %sBatch once, which needs fewer round trips", name, name)
+			pass.ReportRangef(call, "%s is called for each task in a loop: collect the tasks and call %sBatch once, which needs fewer round trips", name, name)
 		}
 		return true
 	})

@@ -25,7 +25,7 @@ also as []byte, in composite literals and assignments. runtime.Redacted is not r
 func runSecret(pass *analysis.Pass) (any, error) {
 	check := func(field *types.Var, tag string, value ast.Expr) {
 		if isSecret(tag) && isText(pass.TypesInfo, value) {
-			pass.Reportf(value.Pos(), `a constant in %s, which is tagged task:"secret", can be read in the source and in the binary: load it when the program runs`, field.Name())
+			pass.ReportRangef(value, `a constant in %s, which is tagged task:"secret", can be read in the source and in the binary: load it when the program runs`, field.Name())
 		}
 	}
 	for _, f := range handwritten(pass, false) {

@@ -44,7 +44,7 @@ func runUnused(pass *analysis.Pass) (any, error) {
 		if started {
 			remedy = "call it in a function that returns or logs its error"
 		}
-		pass.Reportf(call.Pos(), "the error of %s is ignored, and with it that %s: %s", display(pass.Pkg, fn), consequence, remedy)
+		pass.ReportRangef(call, "the error of %s is ignored, and with it that %s: %s", display(pass.Pkg, fn), consequence, remedy)
 	}
 	for _, f := range handwritten(pass, true) {
 		test := isTest(pass.Fset, f)
