@@ -62,6 +62,7 @@ var MailSpec = runtime.Spec[MailTask]{
 		type plain MailTask
 		return (*plain)(task)
 	},
+	Shape: "8cbe4ac2ccc1",
 	Schema: `{
   "$defs": {
     "Account": {"additionalProperties":false,"description":"An Account is a part of tasks.","properties":{"bank":{"type":"string"},"iban":{"type":"string","writeOnly":true}},"type":"object"}
@@ -165,6 +166,7 @@ var NewsSpec = runtime.Spec[NewsTask]{
 	Type:    TypeNews,
 	Queue:   "mails",
 	Timeout: time.Minute,
+	Shape:   "33e17a1b7fa9",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
@@ -234,6 +236,7 @@ var AuditSpec = runtime.Spec[AuditTask]{
 	Type:    TypeAudit,
 	Queue:   "audits",
 	Timeout: time.Minute,
+	Shape:   "104c98924ecc",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,

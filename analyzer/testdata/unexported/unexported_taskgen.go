@@ -45,6 +45,7 @@ var pingSpec = runtime.Spec[pingTask]{
 	Type:    typePing,
 	Queue:   "pings",
 	Timeout: time.Minute,
+	Shape:   "29375e293636",
 	Schema: `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
