@@ -33,6 +33,7 @@ var generatorSteps = []struct {
 	{"emit/page", []string{"model"}},
 	{"emit/asyncapi", []string{"model", "emit/schema"}},
 	{"emit/topology", []string{"model"}},
+	{"emit/topology/topologytest", []string{"model", "emit/topology"}},
 	{"emit/outputs", []string{"model", "emit/schema", "emit/page", "emit/asyncapi", "emit/topology"}},
 	{"emit/gosrc", []string{"model", "platform", "emit/schema"}},
 	{"shape", []string{"model", "emit/gosrc"}},

@@ -1,4 +1,7 @@
-package topology
+// Package topologytest compares what package topology writes with what the providers of the
+// runtime make. Its tests need the clients of brokers, which a program that uses taskgen would
+// download if they stood beside the code.
+package topologytest
 
 import (
 	"encoding/json"
@@ -14,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/taskgen/taskgen/generator/internal/emit/topology"
 	"github.com/taskgen/taskgen/generator/internal/model"
 	"github.com/taskgen/taskgen/runtime/driver"
 	"github.com/taskgen/taskgen/runtime/sqs"
@@ -132,7 +136,7 @@ func TestTerraformMakesWhatTheRuntimeWouldMake(t *testing.T) {
 			Alarms map[string]map[string]any `json:"aws_cloudwatch_metric_alarm"`
 		}
 	}
-	text := Terraform(&model.Package{Name: "p", Path: "example.com/p", Queues: declared})
+	text := topology.Terraform(&model.Package{Name: "p", Path: "example.com/p", Queues: declared})
 	require.NoError(t, json.Unmarshal([]byte(text), &doc))
 	attribute := map[string]string{
 		"visibility_timeout_seconds": "VisibilityTimeout", "message_retention_seconds": "MessageRetentionPeriod", "max_message_size": "MaximumMessageSize",
@@ -177,7 +181,7 @@ func TestCloudFormationMakesWhatTheRuntimeWouldMake(t *testing.T) {
 			Properties map[string]any
 		}
 	}
-	text := CloudFormation(&model.Package{Name: "p", Path: "example.com/p", Queues: declared})
+	text := topology.CloudFormation(&model.Package{Name: "p", Path: "example.com/p", Queues: declared})
 	require.NoError(t, json.Unmarshal([]byte(text), &doc))
 	queues, dead := make(map[string]state), make(map[string]string)
 	alarms := 0
