@@ -101,7 +101,7 @@ func data(t testing.TB) string { return room(t, shared(t)) }
 
 func TestWhatWasConfirmedSurvivesAKilledBroker(t *testing.T) {
 	t.Parallel()
-	addr := alone(t)
+	addr := configured(t, soonAgain)
 	q := open(t, addr, driver.QueueConfig{})
 	<-time.After(settled)
 	var mu sync.Mutex
